@@ -1,0 +1,1 @@
+"""Datasets: tensors in memory wherever they fit, batches that follow from (seed, step) alone."""

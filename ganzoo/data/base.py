@@ -1,0 +1,84 @@
+"""The contract of a dataset, and of a split of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Modes:
+    """What is known of a dataset's modes: `count` of them, and for mixtures where and how wide they are.
+
+    Args:
+        count: number of modes.
+        centers: [count, D] in the data's own units, or None where a classifier tells the modes apart.
+        std: standard deviation of each mode along every axis, or None.
+    """
+
+    count: int
+    centers: Tensor | None = None
+    std: float | None = None
+
+
+class Split(Protocol):
+    """A part of a dataset. Randomness is counted: the same (n, step, seed) gives the same batch, always."""
+
+    def __len__(self) -> int:
+        """Number of samples; for an endless one, how many `all` gives."""
+
+    def batch(self, n: int, step: int, seed: int) -> tuple[Tensor, Tensor | None]:
+        """The step-th training batch: x as the networks see it (images [n, C, H, W] float32 in [-1, 1], vectors
+        [n, D] float32) and y [n] int64, or None without labels."""
+
+    def all(self) -> tuple[Tensor, Tensor | None]:
+        """Everything, in the data's own units (images uint8 [N, C, H, W], vectors float32 [N, D]), with labels."""
+
+    def to(self, device: torch.device) -> Split:
+        """The same split, giving its batches on `device`."""
+
+
+class Dataset:
+    """Samples to learn from, in two splits. Subclass it to add a dataset.
+
+    Its options are the keyword arguments of its `__init__` (`--set data.NAME=VALUE`). Three names are filled in
+    by ganzoo where a dataset declares them: `path` (what follows the colon in `folder:PATH`), `root`
+    (`--data-root`) and `offline` (`--offline`).
+
+    Attributes:
+        name: as runs record it; may be more exact than what was asked for (mnist -> mnist-5k).
+        sample_shape: (C, H, W) or (D,).
+        num_classes: number of labels, 0 where there are none.
+        class_names: names of the classes, where they have any.
+        modes: what is known of the modes, or None.
+        fingerprint: a hash of the content, or of the parameters of an exact distribution.
+        endless: batches are drawn from a distribution; there are no epochs.
+    """
+
+    contract: ClassVar[int] = 1
+    name: str
+    sample_shape: tuple[int, ...]
+    num_classes: int = 0
+    class_names: tuple[str, ...] = ()
+    modes: Modes | None = None
+    fingerprint: str
+    endless: bool = False
+    train: Split
+    test: Split
+
+    def to_units(self, x: Tensor) -> Tensor:
+        """From what a network makes to the data's own units: images become uint8, vectors are rescaled."""
+        return to_uint8(x) if len(self.sample_shape) == 3 else x.float()
+
+
+def to_uint8(x: Tensor) -> Tensor:
+    """[-1, 1] to uint8: the one rule, round(127.5 x + 127.5) clamped, used wherever images leave a network."""
+    return (x.float() * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def from_uint8(x: Tensor) -> Tensor:
+    """uint8 to float32 in [-1, 1]; `to_uint8` takes it back exactly."""
+    return x.float().div_(127.5).sub_(1.0)

@@ -1,0 +1,23 @@
+"""The two ways in which ganzoo stops, each with one sentence for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UsageError(ValueError):
+    """The user's words were wrong (exit status 2): says what, what was expected, and what to do."""
+
+
+class WorkError(RuntimeError):
+    """The work itself failed (exit status 1): says what happened, and what is safe."""
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """The tail of an error sentence: the valid names nearest to `word`, or all of them."""
+    known = sorted(names)
+    close = get_close_matches(word, known, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"valid names: {', '.join(known)}" if known else "there are none"

@@ -1,0 +1,79 @@
+"""The contract of a model: a pair of networks, what D is shown, and the recipes it is trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.recipe import Recipe
+
+Sample = Tensor | tuple[Tensor, ...]
+"""Images [N, C, H, W] in [-1, 1] or vectors [N, D]; a tuple of them, one per scale, for multi-scale models."""
+
+Logits = Tensor | tuple[Tensor, ...]
+"""What D returns, [N] or [N, ...]; never a sigmoid's output."""
+
+
+class GAN(nn.Module):
+    """A generator, a discriminator and how they are fed. Subclass it to add a model.
+
+    A subclass sets `generator` (z [N, z_dim], y [N] | None) -> Sample and `discriminator` (Sample, y | None) ->
+    Logits in its `__init__`, whose keyword arguments are the model's options (`--set model.NAME=VALUE`), and
+    gives `recipes`: "default" for a laptop's first run, "paper" for the paper's settings. Where the settings
+    differ by kind of data, the keys are "default/images" and "default/vectors".
+
+    Every draw comes from torch's default generator, which the trainer seeds anew from (seed, purpose, step):
+    a model that draws noise of its own needs to do nothing for an exact resume.
+
+    Args:
+        sample_shape: (C, H, W) of images or (D,) of vectors.
+        z_dim: dimension of the latent space.
+        num_classes: number of labels for a conditional model, 0 for none.
+        pack: how many samples D judges together (PacGAN, Lin et al. 2018, arXiv 1712.04086), joined along
+            dimension 1; the trainer packs, the model only builds a D with that many times the inputs.
+    """
+
+    contract: ClassVar[int] = 1
+    recipes: ClassVar[Mapping[str, Recipe]] = {"default": Recipe()}
+    generator: nn.Module
+    discriminator: nn.Module
+
+    def __init__(
+        self, sample_shape: tuple[int, ...], z_dim: int = 100, num_classes: int = 0, pack: int = 1
+    ) -> None:
+        super().__init__()
+        self.sample_shape = tuple(sample_shape)
+        self.z_dim = z_dim
+        self.num_classes = num_classes
+        self.pack = pack
+
+    def sample_z(self, n: int) -> Tensor:
+        """n latent vectors, [n, z_dim], on the model's device: standard normal unless a subclass says otherwise."""
+        return torch.randn(n, self.z_dim, device=next(self.parameters()).device)
+
+    def view(self, x: Tensor) -> Sample:
+        """What D is shown of a real batch: itself; a pyramid for multi-scale models."""
+        return x
+
+    def progress(self, t: float) -> None:
+        """Called before every step with t in [0, 1] of the plan; a growing model sets its stage here.
+
+        It must be a pure function of t: the trainer calls it on this model and on the averaged copy, and again
+        after a resume.
+        """
+
+    def samples(self, sample: Sample) -> Tensor:
+        """The full-resolution samples in what the generator made."""
+        return sample[-1] if isinstance(sample, tuple) else sample
+
+
+def kind_of_data(sample_shape: tuple[int, ...]) -> str:
+    return "images" if len(sample_shape) == 3 else "vectors"
+
+
+def map_sample(function: Callable[[Tensor], Tensor], sample: Sample) -> Sample:
+    """`function` on a sample, or on every scale of a pyramid."""
+    return tuple(function(x) for x in sample) if isinstance(sample, tuple) else function(sample)

@@ -1,0 +1,43 @@
+"""Stabilizers that replace the critic."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganzoo.gan import Logits, Sample
+from ganzoo.stabilizers.base import Critic, Phase, Stabilizer
+
+
+class GradientNormalization(Stabilizer):
+    """The gradient-normalised critic: f / (|grad_x f| + |f|), which is 1-Lipschitz and lies in [-1, 1].
+
+    Wu et al. 2021, arXiv 2109.02480, eq. 7. It needs the gradient of each sample alone, so no BatchNorm in D.
+    """
+
+    needs = ("per-sample-gradients",)
+
+    def wrap_critic(self, critic: Critic, phase: Phase) -> Critic:
+        def normalized(sample: Sample, y: Tensor | None) -> Logits:
+            keep = torch.is_grad_enabled()
+            with torch.enable_grad():  # a forward without gradients still needs the one with respect to x
+                scales = [
+                    x if x.requires_grad else x.detach().requires_grad_()
+                    for x in (sample if isinstance(sample, tuple) else (sample,))
+                ]
+                logits = critic(tuple(scales) if isinstance(sample, tuple) else scales[0], y)
+                outputs = logits if isinstance(logits, tuple) else (logits,)
+                normed = tuple(_normalize(f, scales, keep) for f in outputs)
+            if not keep:
+                normed = tuple(f.detach() for f in normed)
+            return normed if isinstance(logits, tuple) else normed[0]
+
+        return normalized
+
+
+def _normalize(f: Tensor, scales: list[Tensor], create_graph: bool) -> Tensor:
+    grads = torch.autograd.grad(f.sum(), scales, create_graph=create_graph, retain_graph=True)
+    # Packed samples lie next to each other: len(f) rows gather those that D judged together.
+    squares = torch.stack([grad.reshape(len(f), -1).square().sum(1) for grad in grads]).sum(0)
+    norm = (squares + 1e-12).sqrt().reshape(-1, *[1] * (f.dim() - 1))  # the root of 0 has no gradient
+    return f / (norm + f.abs())
