@@ -8,10 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ganzoo.errors import UsageError
 from ganzoo.recipe import Recipe
 
 Sample = Tensor | tuple[Tensor, ...]
-"""Images [N, C, H, W] in [-1, 1] or vectors [N, D]; a tuple of them, one per scale, for multi-scale models."""
+"""Images [N, C, H, W] in [-1, 1] or vectors [N, D]; a tuple with one per scale for multi-scale models."""
 
 Logits = Tensor | tuple[Tensor, ...]
 """What D returns, [N] or [N, ...]; never a sigmoid's output."""
@@ -20,10 +21,10 @@ Logits = Tensor | tuple[Tensor, ...]
 class GAN(nn.Module):
     """A generator, a discriminator and how they are fed. Subclass it to add a model.
 
-    A subclass sets `generator` (z [N, z_dim], y [N] | None) -> Sample and `discriminator` (Sample, y | None) ->
-    Logits in its `__init__`, whose keyword arguments are the model's options (`--set model.NAME=VALUE`), and
-    gives `recipes`: "default" for a laptop's first run, "paper" for the paper's settings. Where the settings
-    differ by kind of data, the keys are "default/images" and "default/vectors".
+    A subclass sets `generator` (z [N, z_dim], y [N] | None) -> Sample and `discriminator` (Sample, y | None)
+    -> Logits in its `__init__`, whose keyword arguments are the model's options (`--set model.NAME=VALUE`),
+    and gives `recipes`: "default" for a laptop's first run, "paper" for the paper's settings. Where the
+    settings differ by kind of data, the keys are "default/images" and "default/vectors".
 
     Every draw comes from torch's default generator, which the trainer seeds anew from (seed, purpose, step):
     a model that draws noise of its own needs to do nothing for an exact resume.
@@ -34,6 +35,7 @@ class GAN(nn.Module):
         num_classes: number of labels for a conditional model, 0 for none.
         pack: how many samples D judges together (PacGAN, Lin et al. 2018, arXiv 1712.04086), joined along
             dimension 1; the trainer packs, the model only builds a D with that many times the inputs.
+        z: distribution of z, "normal" or "uniform" (on [-1, 1]).
     """
 
     contract: ClassVar[int] = 1
@@ -42,17 +44,30 @@ class GAN(nn.Module):
     discriminator: nn.Module
 
     def __init__(
-        self, sample_shape: tuple[int, ...], z_dim: int = 100, num_classes: int = 0, pack: int = 1
+        self,
+        sample_shape: tuple[int, ...],
+        z_dim: int = 100,
+        num_classes: int = 0,
+        pack: int = 1,
+        z: str = "normal",
     ) -> None:
         super().__init__()
+        if z not in ("normal", "uniform"):
+            raise UsageError(f"model.z must be normal or uniform, got {z!r}")
+        if z_dim < 1 or pack < 1:
+            raise UsageError(f"model.z_dim and model.pack must be at least 1, got {z_dim} and {pack}")
         self.sample_shape = tuple(sample_shape)
         self.z_dim = z_dim
         self.num_classes = num_classes
         self.pack = pack
+        self.z = z
 
     def sample_z(self, n: int) -> Tensor:
-        """n latent vectors, [n, z_dim], on the model's device: standard normal unless a subclass says otherwise."""
-        return torch.randn(n, self.z_dim, device=next(self.parameters()).device)
+        """n latent vectors, [n, z_dim], on the model's device."""
+        device = next(self.parameters()).device
+        if self.z == "uniform":
+            return torch.rand(n, self.z_dim, device=device) * 2.0 - 1.0
+        return torch.randn(n, self.z_dim, device=device)
 
     def view(self, x: Tensor) -> Sample:
         """What D is shown of a real batch: itself; a pyramid for multi-scale models."""
@@ -61,8 +76,8 @@ class GAN(nn.Module):
     def progress(self, t: float) -> None:
         """Called before every step with t in [0, 1] of the plan; a growing model sets its stage here.
 
-        It must be a pure function of t: the trainer calls it on this model and on the averaged copy, and again
-        after a resume.
+        It must be a pure function of t: the trainer calls it on this model and on the averaged copy, and
+        again after a resume.
         """
 
     def samples(self, sample: Sample) -> Tensor:

@@ -1,7 +1,7 @@
 """Adversarial losses: what D and G minimise, over logits, in numerically stable form.
 
-Each is the mean over the batch, and over a tuple of logits for a D with several outputs. `sigma` is the logistic
-function, r = D(real), f = D(fake); softplus(x) = log(1 + exp(x)) = -log sigma(-x).
+Each is the mean over the batch, and over a tuple of logits for a D with several outputs. `sigma` is the
+logistic function, r = D(real), f = D(fake); softplus(x) = log(1 + exp(x)) = -log sigma(-x).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from ganzoo.gan import Logits
 
 
 class Loss:
-    """A pair of functions. Subclass it and write `d` and `g` for one tensor each: tuples are averaged for you.
+    """A pair of functions. Subclass it and write `d` and `g` for one tensor each: tuples are averaged for
+    you.
 
     Attributes:
         has_targets: D is taught target numbers, so that label smoothing means something.
@@ -33,12 +34,12 @@ class Loss:
     bounded_below: ClassVar[bool] = True
     probabilistic: ClassVar[bool] = True
 
-    def d(self, real: Logits, fake: Logits, *, real_target: float = 1.0) -> Tensor:
-        """What D minimises: a scalar. `real_target` below 1 is one-sided label smoothing."""
+    def d(self, real: Any, fake: Any, *, real_target: float = 1.0) -> Tensor:
+        """What D minimises, from Logits: a scalar. `real_target` below 1 is one-sided label smoothing."""
         raise NotImplementedError
 
-    def g(self, fake: Logits, real: Logits | None = None) -> Tensor:
-        """What G minimises: a scalar."""
+    def g(self, fake: Any, real: Any = None) -> Tensor:
+        """What G minimises, from Logits: a scalar."""
         raise NotImplementedError
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -55,7 +56,9 @@ def _averaged(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
         if not isinstance(first, tuple):
             return method(self, first, second, **options)
         seconds = second if isinstance(second, tuple) else (second,) * len(first)
-        return torch.stack([method(self, a, b, **options) for a, b in zip(first, seconds, strict=True)]).mean()
+        return torch.stack(
+            [method(self, a, b, **options) for a, b in zip(first, seconds, strict=True)]
+        ).mean()
 
     return over_outputs
 
@@ -145,8 +148,8 @@ class Wasserstein(Loss):
 class Relativistic(Loss):
     """Relativistic pairing: D wants each real sample above its paired fake one, G the opposite.
 
-    Jolicoeur-Martineau 2018, arXiv 1807.00734, eq. 6 and 7 with the logistic function. At the equilibrium both
-    losses are ln 2 = 0.693.
+    Jolicoeur-Martineau 2018, arXiv 1807.00734, eq. 6 and 7 with the logistic function. At the equilibrium
+    both losses are ln 2 = 0.693.
     """
 
     needs_real_in_g = True

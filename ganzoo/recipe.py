@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Settings of one net's optimizer. Adam uses beta1, beta2, eps; RMSprop beta2 (its alpha), eps; SGD momentum."""
+    """One net's optimizer. Adam takes beta1, beta2, eps; RMSprop beta2 (its alpha), eps, momentum; SGD momentum."""
 
     kind: Literal["adam", "rmsprop", "sgd"] = "adam"
     lr: float = 2e-4

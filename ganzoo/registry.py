@@ -1,4 +1,5 @@
-"""Names to objects, over entry points: one class for models, losses, stabilizers, metrics, datasets, extractors.
+"""Names to objects, over entry points: one class for models, losses, stabilizers, metrics, datasets,
+extractors.
 
 The zoo's own members are entry points too, in pyproject.toml: there is no second door but `Registry.add`,
 for notebooks and tests. Listing reads installed metadata and source text; only `get` imports anything.

@@ -31,11 +31,12 @@ class Split(Protocol):
         """Number of samples; for an endless one, how many `all` gives."""
 
     def batch(self, n: int, step: int, seed: int) -> tuple[Tensor, Tensor | None]:
-        """The step-th training batch: x as the networks see it (images [n, C, H, W] float32 in [-1, 1], vectors
+        """The step-th training batch: x as the networks see it (images [n, C, H, W] float32 in [-1, 1],
+        vectors
         [n, D] float32) and y [n] int64, or None without labels."""
 
     def all(self) -> tuple[Tensor, Tensor | None]:
-        """Everything, in the data's own units (images uint8 [N, C, H, W], vectors float32 [N, D]), with labels."""
+        """Everything in the data's own units: images uint8 [N, C, H, W], vectors float32 [N, D]; with labels."""
 
     def to(self, device: torch.device) -> Split:
         """The same split, giving its batches on `device`."""
@@ -44,8 +45,8 @@ class Split(Protocol):
 class Dataset:
     """Samples to learn from, in two splits. Subclass it to add a dataset.
 
-    Its options are the keyword arguments of its `__init__` (`--set data.NAME=VALUE`). Three names are filled in
-    by ganzoo where a dataset declares them: `path` (what follows the colon in `folder:PATH`), `root`
+    Its options are the keyword arguments of its `__init__` (`--set data.NAME=VALUE`). Three names are filled
+    in by ganzoo where a dataset declares them: `path` (what follows the colon in `folder:PATH`), `root`
     (`--data-root`) and `offline` (`--offline`).
 
     Attributes:
@@ -75,7 +76,7 @@ class Dataset:
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """[-1, 1] to uint8: the one rule, round(127.5 x + 127.5) clamped, used wherever images leave a network."""
+    """[-1, 1] to uint8, the one rule: round(127.5 x + 127.5) clamped, wherever images leave a network."""
     return (x.float() * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
 
 

@@ -11,8 +11,8 @@ from ganzoo.stabilizers.base import Stabilizer
 class LabelSmoothing(Stabilizer):
     """One-sided label smoothing: the target of real samples becomes 1 - amount, in D's step only.
 
-    Salimans et al. 2016, arXiv 1606.03498, section 3.4. Fake targets stay 0: smoothing them would reward G for
-    staying where it is.
+    Salimans et al. 2016, arXiv 1606.03498, section 3.4. Fake targets stay 0: smoothing them would reward G
+    for staying where it is.
 
     Args:
         amount: in [0, 0.5).
@@ -33,9 +33,10 @@ class LabelSmoothing(Stabilizer):
 class SkipD(Stabilizer):
     """Skip D's update while the running mean of its plain loss is below a threshold.
 
-    The loss is the adversarial one on real + fake, without smoothing and penalties, so that 2 ln 2 = 1.386 is the
-    equilibrium of the non-saturating game. It is read one update late, which spares the device a halt, and is
-    still computed, forward only, on skipped updates. A practitioners' remedy, without a paper to its name.
+    The loss is the adversarial one on real + fake, without smoothing and penalties, so that 2 ln 2 = 1.386 is
+    the equilibrium of the non-saturating game. It is read one update late, which spares the device a halt,
+    and is still computed, forward only, on skipped updates. A practitioners' remedy, without a paper to its
+    name.
 
     Args:
         below: the threshold, a finite number.

@@ -21,13 +21,14 @@ Need = Literal["targets", "bounded-loss", "per-sample-gradients"]
 class Stabilizer:
     """Hooks into the one training step; each does nothing unless overridden, and none steps an optimizer.
 
-    Its options are the keyword arguments of its `__init__` (`--stabilizer NAME:key=value,...`). Numbers that it
-    keeps from step to step go into `state`, a dict of plain Python numbers, which a checkpoint carries.
+    Its options are the keyword arguments of its `__init__` (`--stabilizer NAME:key=value,...`). Numbers that
+    it keeps from step to step go into `state`, a dict of plain Python numbers, which a checkpoint carries.
 
     Attributes:
         needs: what the loss or D must offer; the run is refused before training where it is not there.
         refuses: names of stabilizers that it makes no sense with.
         step, t: counted by the trainer: the step about to be made, and the plan's time in [0, 1].
+        scale: the recipe's penalty schedule at t; penalties multiply their weight with it.
     """
 
     contract: ClassVar[int] = 1
@@ -36,6 +37,7 @@ class Stabilizer:
     name: str = ""
     step: int = 0
     t: float = 0.0
+    scale: float = 1.0
 
     def __init__(self) -> None:
         self.state: dict[str, Any] = {}
@@ -76,11 +78,13 @@ class Stabilizer:
 
 
 def refuse_nonsense(gan: GAN, loss: Loss, loss_name: str, stabilizers: list[Stabilizer]) -> None:
-    """Raise a UsageError for the first stabilizer that means nothing with this loss, D or other stabilizer."""
+    """Raise a UsageError for the first stabilizer without a meaning for this loss, D or the others."""
     names = [stabilizer.name for stabilizer in stabilizers]
     for stabilizer in stabilizers:
         if names.count(stabilizer.name) > 1:
-            raise UsageError(f"stabilizer {stabilizer.name!r} is given twice: give it once, with all its options")
+            raise UsageError(
+                f"stabilizer {stabilizer.name!r} is given twice: give it once, with all its options"
+            )
         if "targets" in stabilizer.needs and not loss.has_targets:
             raise UsageError(
                 f"{stabilizer.name} needs a loss with targets, which {loss_name!r} is not: use --loss "
@@ -88,8 +92,8 @@ def refuse_nonsense(gan: GAN, loss: Loss, loss_name: str, stabilizers: list[Stab
             )
         if "bounded-loss" in stabilizer.needs and not loss.bounded_below:
             raise UsageError(
-                f"{stabilizer.name} needs a loss that is bounded below, which {loss_name!r} is not: use --loss "
-                f"{_losses_with('bounded_below')}"
+                f"{stabilizer.name} needs a loss that is bounded below, which {loss_name!r} is not: use "
+                f"--loss {_losses_with('bounded_below')}"
             )
         coupled = couples_batch(gan.discriminator)
         if "per-sample-gradients" in stabilizer.needs and coupled:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import UsageError
@@ -81,8 +80,9 @@ class UnitGradNorm(_OnGradients):
 
     def change(self, parameters: list[Tensor]) -> None:
         grads = [p.grad for p in parameters if p.grad is not None]
-        norm = nn.utils.get_total_norm(grads)
-        torch._foreach_div_(grads, norm.clamp_min(1e-12))
+        scale = nn.utils.get_total_norm(grads).clamp_min(1e-12).reciprocal()
+        for grad in grads:
+            grad.mul_(scale)
 
 
 def _positive(name: str, value: float) -> float:

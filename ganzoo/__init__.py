@@ -1,0 +1,65 @@
+"""ganzoo: a pluggable zoo of GANs.
+
+    run = ganzoo.train("dcgan", dataset="mnist", steps=2000, seed=0)
+    images = run.sample(64, seed=0)          # uint8 [64, 1, 28, 28]
+    run = ganzoo.load("runs/0001-dcgan-mnist-s0")
+
+Importing ganzoo is light: torch is loaded when one of these names is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganzoo.api import resume, train
+    from ganzoo.data.base import Dataset, Modes, Split
+    from ganzoo.errors import UsageError, WorkError
+    from ganzoo.gan import GAN, Logits, Sample
+    from ganzoo.losses import Loss
+    from ganzoo.recipe import Optimizer, Recipe, Schedule
+    from ganzoo.registry import (
+        CONTRACT,
+        DATASETS,
+        EXTRACTORS,
+        LOSSES,
+        METRICS,
+        MODELS,
+        STABILIZERS,
+    )
+    from ganzoo.runs import Run, load
+    from ganzoo.stabilizers.base import Stabilizer
+
+_WHERE = {
+    "ganzoo.api": ("resume", "train"),
+    "ganzoo.data.base": ("Dataset", "Modes", "Split"),
+    "ganzoo.errors": ("UsageError", "WorkError"),
+    "ganzoo.gan": ("GAN", "Logits", "Sample"),
+    "ganzoo.losses": ("Loss",),
+    "ganzoo.recipe": ("Optimizer", "Recipe", "Schedule"),
+    "ganzoo.registry": ("CONTRACT", "DATASETS", "EXTRACTORS", "LOSSES", "METRICS", "MODELS", "STABILIZERS"),
+    "ganzoo.runs": ("Run", "load"),
+    "ganzoo.stabilizers.base": ("Stabilizer",),
+}
+_MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
+
+__all__ = [
+    "CONTRACT", "DATASETS", "EXTRACTORS", "GAN", "LOSSES", "METRICS", "MODELS", "STABILIZERS", "Dataset",
+    "Logits", "Loss", "Modes", "Optimizer", "Recipe", "Run", "Sample", "Schedule", "Split", "Stabilizer", "UsageError",
+    "WorkError", "load", "resume", "train",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ganzoo-torch")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'ganzoo' has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,46 @@
+"""ganzoo from Python: the same words as on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganzoo.errors import UsageError, nearest
+from ganzoo.options import options_of
+from ganzoo.plan import plan
+from ganzoo.runs import Run, create, extend, load
+from ganzoo.words import Words
+
+
+def train(
+    model: str, dataset: str, *, out: str | Path | None = None, progress: bool = True, **words: Any
+) -> Run:
+    """Train a model and return its run.
+
+    Args:
+        model, dataset: by name, as `ganzoo list` shows them.
+        out: run folder; the next number under runs/ where left out.
+        progress: show a progress bar on stderr.
+        words: the options of `ganzoo run`, with underscores: steps, seed, loss, lr_g, label_smoothing, ...;
+            `stabilizer` is a list of "NAME:key=value", `set` a dict of settings.
+
+    Raises:
+        UsageError: a word is wrong; nothing was written.
+        WorkError: training failed; the run folder keeps the last good checkpoint.
+    """
+    known = options_of(Words, ("model", "dataset"))
+    for word in words:
+        if word not in known:
+            raise UsageError(f"train() has no argument {word!r}: {nearest(word, known)}")
+    config, data = plan(Words(model, dataset, **words))
+    run = create(config, None if out is None else str(out))
+    run.train(data, progress=progress)
+    return run
+
+
+def resume(path: str | Path | None = None, *, steps: int | None = None, progress: bool = True) -> Run:
+    """Go on with a run as if it had never stopped; `steps` may raise its budget. The newest run by default."""
+    run = load(path)
+    if extend(run, steps):
+        run.train(progress=progress)
+    return run

@@ -1,0 +1,80 @@
+"""From settings to objects: model, loss, stabilizers, dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganzoo.config import Config
+from ganzoo.data.base import Dataset
+from ganzoo.errors import UsageError, WorkError
+from ganzoo.gan import GAN
+from ganzoo.losses import Loss
+from ganzoo.options import options_of, parse_spec, resolve
+from ganzoo.registry import DATASETS, LOSSES, MODELS, STABILIZERS
+from ganzoo.rng import counted
+from ganzoo.stabilizers.base import Stabilizer
+
+FILLED_IN = ("path", "root", "offline")  # dataset options that have a place of their own on the command line
+
+
+def open_dataset(
+    name: str, options: dict[str, Any], root: str | None = None, offline: bool = False
+) -> Dataset:
+    """The dataset called NAME or NAME:PATH. Raises UsageError if its name, options or files are wrong."""
+    kind, colon, path = name.partition(":")
+    member = DATASETS.get(kind)
+    takes = options_of(member)
+    filled: dict[str, Any] = {}
+    if "path" in takes:
+        if not path:
+            raise UsageError(f"--dataset {kind} needs a path: --dataset {kind}:PATH")
+        filled["path"] = path
+    elif colon:
+        raise UsageError(f"--dataset {name}: {kind} takes nothing after a colon")
+    if "root" in takes:
+        filled["root"] = Path(root).expanduser() if root else None
+    if "offline" in takes:
+        filled["offline"] = offline
+    dataset: Dataset = member(**filled, **resolve(f"dataset {kind}", options_of(member, FILLED_IN), options))
+    return dataset
+
+
+def model_options(name: str) -> dict[str, Any]:
+    """A model's own options with their defaults."""
+    return options_of(MODELS.get(name), leave_out=("sample_shape", "num_classes"))
+
+
+def build_model(config: Config, device: torch.device) -> GAN:
+    """The model of a run with its first weights, which follow from the seed; conv nets lie channels_last."""
+    member = MODELS.get(config.model)
+    classes = config.num_classes if config.conditional else 0
+    with counted(torch.device("cpu"), config.seed, "init"):
+        try:
+            gan: GAN = member(config.sample_shape, num_classes=classes, **config.model_options)
+        except UsageError:
+            raise
+        except Exception as error:
+            origin = config.origins.get(f"model {config.model}", {})
+            raise WorkError(
+                f"model {config.model!r} of {origin.get('distribution', '?')} cannot be built for samples of "
+                f"shape {config.sample_shape}: {type(error).__name__}: {error}"
+            ) from error
+    return gan.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def build_loss(name: str) -> Loss:
+    loss: Loss = LOSSES.get(name)()
+    return loss
+
+
+def build_stabilizer(spec: str) -> tuple[Stabilizer, dict[str, Any]]:
+    """A stabilizer from "NAME:key=value,...", and all of its options."""
+    name, given = parse_spec(spec)
+    member = STABILIZERS.get(name)
+    options = resolve(f"stabilizer {name}", options_of(member), given)
+    stabilizer: Stabilizer = member(**options)
+    stabilizer.name = name
+    return stabilizer, options

@@ -1,0 +1,80 @@
+"""`ganzoo info`"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from ganzoo.errors import UsageError, nearest
+from ganzoo.registry import REGISTRIES
+
+
+@click.command("info")
+@click.argument("name")
+def command(name: str) -> None:
+    """What NAME is: its paper, its recipes, its options with their defaults."""
+    kinds = [kind for kind, registry in REGISTRIES.items() if name in registry.names()]
+    if not kinds:
+        everything = [known for registry in REGISTRIES.values() for known in registry.names()]
+        raise UsageError(f"nothing is called {name!r}: {nearest(name, everything)}")
+    for kind in kinds:
+        _describe(kind, name)
+
+
+def _describe(kind: str, name: str) -> None:
+    registry = REGISTRIES[kind]
+    member, origin = registry.get(name), registry.origin(name)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        f"[bold]{escape(name)}[/] is a {kind} of {escape(origin['distribution'])} {origin['version']}\n"
+    )
+    console.print(escape(inspect.getdoc(member) or "(no description)"))
+    options = _options(kind, member)
+    if options:
+        console.print(f"\n[bold]options[/] ({_how(kind, name)})")
+        for key, default in options.items():
+            shown = "required" if default is inspect.Parameter.empty else f"default {default!r}"
+            console.print(escape(f"  {key:<14} {shown}"))
+    for recipe_name, recipe in getattr(member, "recipes", {}).items():
+        console.print(f"\n[bold]recipe[/] {escape(recipe_name)}")
+        for key, value in _unlike_default(recipe).items():
+            console.print(escape(f"  {key:<14} {value}"))
+
+
+def _options(kind: str, member: Any) -> dict[str, Any]:
+    from ganzoo.options import options_of
+
+    return options_of(member, ("sample_shape", "num_classes", "path", "root", "offline", "args", "kwargs"))
+
+
+def _how(kind: str, name: str) -> str:
+    return {
+        "model": "--set model.KEY=VALUE",
+        "dataset": "--set data.KEY=VALUE",
+        "stabilizer": f"--stabilizer {name}:KEY=VALUE",
+    }.get(kind, "KEY=VALUE")
+
+
+def _unlike_default(recipe: Any) -> dict[str, Any]:
+    """What the recipe says, nested settings by dotted name; loss, rates and budget always."""
+    always = {"loss", "steps", "batch_size", "optimizer_g.lr", "optimizer_d.lr", "n_dis"}
+    plain, shown = _flatten(dataclasses.asdict(type(recipe)())), {}
+    for key, value in _flatten(dataclasses.asdict(recipe)).items():
+        if key in always or plain.get(key, None) != value:
+            shown[key] = value
+    return shown
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        elif value != ():
+            flat[prefix + key] = value
+    return flat

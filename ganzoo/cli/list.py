@@ -1,0 +1,57 @@
+"""`ganzoo list`"""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ganzoo.errors import UsageError, nearest
+from ganzoo.registry import REGISTRIES, Entry
+
+
+@click.command("list")
+@click.argument("kind", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON array on stdout.")
+@click.option("--check", is_flag=True, help="Import every member, and say which are broken and why.")
+def command(kind: str | None, as_json: bool, check: bool) -> int:
+    """What there is. KIND: models, losses, stabilizers, metrics, datasets or extractors; all by default."""
+    kinds = {f"{name}s" if not name.endswith("s") else f"{name}es": name for name in REGISTRIES}
+    if kind is not None and kind not in kinds:
+        raise UsageError(f"no kind {kind!r}: {nearest(kind, kinds)}")
+    chosen = [kinds[kind]] if kind else list(REGISTRIES)
+    entries = [entry for name in chosen for entry in REGISTRIES[name].entries()]
+    faults = {entry: _fault(entry) for entry in entries} if check else {}
+    if as_json:
+        rows = [entry.as_json() | ({"fault": faults[entry]} if check else {}) for entry in entries]
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        _print(entries, faults)
+    return 1 if any(faults.values()) else 0
+
+
+def _fault(entry: Entry) -> str:
+    try:
+        REGISTRIES[entry.kind].get(entry.name)
+    except UsageError as error:
+        return str(error)
+    return ""
+
+
+def _print(entries: list[Entry], faults: dict[Entry, str]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("kind", "name", "from", "summary"):
+        table.add_column(title, no_wrap=title != "summary")
+    kind = ""
+    for entry in entries:
+        if kind and entry.kind != kind:
+            table.add_section()
+        fault = faults.get(entry, "")
+        text = f"[red]{escape(fault)}[/]" if fault else escape(entry.summary())
+        origin = f"{entry.distribution} {entry.version}"
+        table.add_row(entry.kind if entry.kind != kind else "", escape(entry.name), escape(origin), text)
+        kind = entry.kind
+    Console(highlight=False).print(table)

@@ -1,0 +1,89 @@
+"""`ganzoo`: the group, and what happens when something goes wrong."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from ganzoo.errors import UsageError, WorkError, nearest
+
+COMMANDS = {
+    "list": "What there is: models, losses, stabilizers, datasets, ...",
+    "info": "What a name stands for: its paper, recipes and options.",
+    "run": "Train a model on a dataset.",
+    "resume": "Go on with a run as if it had never stopped.",
+    "sample": "Draw pictures or arrays from a run.",
+}
+
+
+class Commands(click.Group):
+    """Loads a command's module when it is asked for; the help texts of the overview are the ones above."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"ganzoo.cli.{name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            raise UsageError(f"no command {args[0]!r}: {nearest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ganzoo-torch", prog_name="ganzoo")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def ganzoo(debug: bool) -> None:
+    """A pluggable zoo of GANs: train, sample, compare.
+
+    First run: ganzoo run dcgan --dataset mnist
+    """
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run a command and exit: 0 done, 2 the words were wrong, 1 the work failed."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        status = ganzoo.main(words, prog_name="ganzoo", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
+    except (UsageError, click.UsageError) as error:
+        _say(error.format_message() if isinstance(error, click.UsageError) else str(error), debug)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        _say("stopped at once; ganzoo resume goes on from the last checkpoint", debug)
+        sys.exit(130)
+    except BrokenPipeError:  # somebody downstream (head, less) has read enough
+        sys.stderr.close()
+        sys.exit(0)
+    except (WorkError, click.ClickException) as error:
+        _say(str(error), debug)
+        sys.exit(1)
+    except Exception as error:
+        first = (str(error).splitlines() or [""])[0]
+        _say(f"failed: {type(error).__name__}: {first} (--debug shows where)", debug)
+        sys.exit(1)
+
+
+def _say(sentence: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"ganzoo: {sentence}", err=True)

@@ -1,0 +1,26 @@
+"""`ganzoo resume`"""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("resume")
+@click.argument("run", required=False)
+@click.option(
+    "--steps", type=click.IntRange(min=1), metavar="N", help="A larger budget than the run was planned with."
+)
+def command(run: str | None, steps: int | None) -> None:
+    """Go on with RUN (a folder, a name under runs/, or the newest) as if it had never stopped."""
+    from ganzoo.cli.run import report
+    from ganzoo.console import stderr
+    from ganzoo.runs import extend, load
+
+    loaded = load(run)
+    if not extend(loaded, steps):
+        click.echo(f"nothing is left to do: {loaded.path} has done its {loaded.config.recipe.steps} steps")
+        click.echo(f"next:     ganzoo resume {loaded.path} --steps {2 * loaded.config.recipe.steps}")
+        return
+    stderr.print(f"going on with {loaded.path} to step {loaded.config.recipe.steps}", markup=False)
+    loaded.train()
+    report(loaded)

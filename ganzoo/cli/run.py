@@ -1,0 +1,89 @@
+"""`ganzoo run`"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+
+@click.command("run")
+@click.argument("model")
+@click.option(
+    "--dataset", required=True, metavar="NAME", help="By name; folder:PATH and npy:PATH for one's own."
+)
+@click.option(
+    "--steps", type=int, metavar="N", help="Generator updates; each after n-dis discriminator updates."
+)
+@click.option("--epochs", type=float, metavar="F", help="Instead of --steps: passes over the training data.")
+@click.option("--batch-size", type=int, metavar="N")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N")
+@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or mps.")
+@click.option("--out", metavar="DIR", help="Run folder; the next number under runs/ if left out.")
+@click.option(
+    "--recipe",
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="The model's settings: default, paper.",
+)
+@click.option("--loss", metavar="NAME")
+@click.option("--lr", type=float, metavar="F", help="Learning rate of both nets.")
+@click.option("--lr-g", type=float, metavar="F", help="Learning rate of G.")
+@click.option("--lr-d", type=float, metavar="F", help="Learning rate of D.")
+@click.option("--n-dis", type=int, metavar="N", help="Discriminator updates per step.")
+@click.option(
+    "--label-smoothing", type=float, metavar="F", help="One-sided, in [0, 0.5): real targets become 1 - F."
+)
+@click.option(
+    "--skip-d-below", type=float, metavar="F", help="Skip D's update while its running plain loss is below F."
+)
+@click.option(
+    "--stabilizer", multiple=True, metavar="NAME[:key=value,...]", help="Any of `ganzoo list stabilizers`."
+)
+@click.option(
+    "--set", "set_", multiple=True, metavar="KEY=VALUE", help="model.KEY, data.KEY or a recipe's field."
+)
+@click.option("--conditional", is_flag=True, help="Learn the labels too: sample --class K.")
+@click.option("--precision", default="fp32", show_default=True, metavar="NAME", help="fp32 or bf16.")
+@click.option("--checkpoint-every", type=int, metavar="N")
+@click.option("--data-root", metavar="DIR", help="Where datasets are, or are downloaded to.")
+@click.option("--offline", is_flag=True, help="Touch no network.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check everything, print the resolved settings as JSON, and stop."
+)
+def command(out: str | None, dry_run: bool, set_: tuple[str, ...], **words: Any) -> None:
+    """Train MODEL on a dataset.
+
+    \b
+    ganzoo run dcgan --dataset mnist
+    ganzoo run mlp-gan --dataset ring8 --loss hinge --stabilizer clip-grad-norm:max=1
+    """
+    from ganzoo.console import stderr
+    from ganzoo.plan import plan
+    from ganzoo.runs import create
+    from ganzoo.words import Words
+
+    config, dataset = plan(Words(set=set_, **words))
+    if dry_run:
+        click.echo(json.dumps(config.as_json(), indent=2))
+        return
+    run = create(config, out)
+    recipe = config.recipe
+    stderr.print(
+        f"{config.model} on {dataset.name}: {recipe.steps} steps of batch {recipe.batch_size}",
+        f"on {config.device} -> {run.path}",
+        markup=False,
+    )
+    run.train(dataset)
+    report(run)
+
+
+def report(run: Any) -> None:
+    """Two lines: where the pictures are, and what to type next."""
+    done, steps = run.steps_done, run.config.recipe.steps
+    click.echo(
+        f"pictures: {run.path}/samples" + ("" if done == steps else f" (stopped at step {done} of {steps})")
+    )
+    click.echo(f"next:     ganzoo {'sample' if done == steps else 'resume'} {run.path}")

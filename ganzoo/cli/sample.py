@@ -1,0 +1,123 @@
+"""`ganzoo sample`"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganzoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganzoo.runs import Run
+
+
+@click.command("sample")
+@click.argument("run", required=False)
+@click.option("-n", "n", type=click.IntRange(min=1), default=64, show_default=True, help="How many samples.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
+@click.option("--class", "class_", metavar="K", help="Of one class, by number or name (conditional runs).")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="FILE.png or FILE.npz.")
+@click.option("--nearest", is_flag=True, help="Below each sample its nearest training image.")
+@click.option("--interpolate", is_flag=True, help="Rows that walk from one z to another.")
+def command(
+    run: str | None, n: int, seed: int, class_: str | None, out: Path | None, nearest: bool, interpolate: bool
+) -> None:
+    """Draw from RUN (a folder, a name under runs/, or the newest): a picture, or arrays for programs."""
+    from ganzoo.runs import load
+
+    if out is not None and out.suffix not in (".png", ".npz"):
+        raise UsageError(f"--out {out}: expected a name that ends in .png or .npz")
+    if nearest and interpolate:
+        raise UsageError("--nearest and --interpolate are two different pictures: give one of them")
+    loaded = load(run)
+    label = None if class_ is None else _class_index(loaded, class_)
+    words = ["interpolate" if interpolate else "nearest" if nearest else "sample", f"s{seed}"]
+    name = "-".join([*words, *([f"class{label}"] if label is not None else [])])
+    out = out or loaded.path / "samples" / f"{name}.png"
+    if interpolate:
+        samples, labels, columns = _interpolated(loaded, n, seed, label)
+    else:
+        samples, labels, columns = *_sampled(loaded, n, seed, label), None
+    arrays: dict[str, Any] = {"samples": samples.numpy()}
+    if labels is not None:
+        arrays["labels"] = labels.numpy()
+    if nearest:
+        samples, columns = _beside_nearest(loaded, samples, arrays)
+    _write(out, samples, arrays, loaded, columns)
+    click.echo(str(out))
+
+
+def _class_index(run: Run, word: str) -> int:
+    if not run.config.conditional:
+        raise UsageError(f"--class {word}: {run.path} is not conditional; train with --conditional")
+    names, count = run.dataset.class_names, run.config.num_classes
+    if word in names:
+        return names.index(word)
+    if not word.isdecimal() or int(word) >= count:
+        known = f", or one of {', '.join(names)}" if names else ""
+        raise UsageError(f"--class {word}: expected a number from 0 to {count - 1}{known}")
+    return int(word)
+
+
+def _sampled(run: Run, n: int, seed: int, label: int | None) -> tuple[Tensor, Tensor | None]:
+    import torch
+
+    labels = None
+    if run.config.conditional:
+        labels = torch.full((n,), label) if label is not None else torch.arange(n) % run.config.num_classes
+    return run.sample(n, seed, labels), labels
+
+
+def _interpolated(run: Run, n: int, seed: int, label: int | None) -> tuple[Tensor, Tensor | None, int]:
+    import torch
+
+    from ganzoo.sampling import interpolate
+
+    columns = min(n, 8)
+    rows = max(1, n // columns)
+    samples = run.dataset.to_units(interpolate(run.model, rows, columns, seed, label))
+    labels = None
+    if run.config.conditional:
+        each = (
+            torch.full((rows,), label) if label is not None else torch.arange(rows) % run.config.num_classes
+        )
+        labels = each.repeat_interleave(columns)
+    return samples, labels, columns
+
+
+def _beside_nearest(run: Run, samples: Tensor, arrays: dict[str, Any]) -> tuple[Tensor, int]:
+    """Rows of samples, each above the row of their nearest training images."""
+    import torch
+
+    from ganzoo.sampling import nearest_real
+
+    if samples.dim() != 4:
+        raise UsageError("--nearest compares images, and this run makes vectors")
+    real = nearest_real(samples, run.dataset.train.all()[0])
+    arrays["nearest"] = real.numpy()
+    columns = min(len(samples), 8)
+    rows = []
+    for above, below in zip(torch.split(samples, columns), torch.split(real, columns), strict=True):
+        gap = above.new_full((columns - len(above), *above.shape[1:]), 128)
+        rows += [above, gap, below, gap]
+    return torch.cat(rows), columns
+
+
+def _write(out: Path, samples: Tensor, arrays: dict[str, Any], run: Run, columns: int | None) -> None:
+    if out.suffix == ".png":
+        from ganzoo.pictures import picture
+
+        picture(out, samples, run.dataset, columns, title=run.path.name)
+        return
+    import numpy as np
+
+    from ganzoo.files import write_whole
+
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    write_whole(out, file.getvalue())

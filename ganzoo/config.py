@@ -1,0 +1,58 @@
+"""A run's settings, all of them, resolved: nothing in a run depends on a default that may change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ganzoo.recipe import Optimizer, Recipe, Schedule
+
+
+@dataclass(frozen=True)
+class Config:
+    """What config.json holds. `recipe.steps` is the plan that schedules and growth follow.
+
+    `provenance` (versions, command, device names) is recorded but does not define the run.
+    """
+
+    model: str
+    dataset: str  # as reopened on resume: "mnist-5k" where mnist fell back to it, "folder:/absolute/path"
+    seed: int
+    recipe: Recipe
+    recipe_name: str
+    model_options: Mapping[str, Any]
+    data_options: Mapping[str, Any]
+    data_fingerprint: str
+    sample_shape: tuple[int, ...]
+    num_classes: int
+    conditional: bool
+    device: str
+    precision: str
+    threads: int
+    checkpoint_every: int
+    sample_every: int
+    log_every: int
+    origins: Mapping[str, Mapping[str, str]]  # member -> distribution and version
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"format": 1, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Config:
+        """The inverse of `as_json`. Raises KeyError or TypeError on anything else."""
+        values = {key: value for key, value in data.items() if key != "format"}
+        values["sample_shape"] = tuple(values["sample_shape"])
+        values["recipe"] = recipe_from(values["recipe"])
+        return cls(**values)
+
+
+def recipe_from(data: Mapping[str, Any]) -> Recipe:
+    values = dict(data)
+    for name in ("optimizer_g", "optimizer_d"):
+        values[name] = Optimizer(**values[name])
+    for name in ("lr_schedule", "penalty_schedule", "ema_schedule"):
+        values[name] = Schedule(**values[name])
+    values["stabilizers"] = tuple(values["stabilizers"])
+    return Recipe(**values)

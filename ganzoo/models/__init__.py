@@ -1,0 +1,1 @@
+"""The zoo's own models, a file per family."""

@@ -1,0 +1,106 @@
+"""DCGAN (Radford, Metz & Chintala 2016, arXiv 1511.06434)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from ganzoo.gan import GAN
+from ganzoo.models.layers import LatentInput, ProjectionHead, check_d_norm, init_normal, ladder, normed
+from ganzoo.recipe import Optimizer, Recipe
+
+
+class Generator(nn.Module):
+    """z [N, z_dim], y -> images [N, C, H, W]: each layer doubles the side and halves the channels."""
+
+    def __init__(self, sizes: list[int], channels: int, z_dim: int, num_classes: int, width: int) -> None:
+        super().__init__()
+        self.latent = LatentInput(z_dim, num_classes)
+        wide = width << (len(sizes) - 2)
+        layers: list[nn.Module] = [
+            nn.ConvTranspose2d(self.latent.width, wide, sizes[0], bias=False),
+            nn.BatchNorm2d(wide),
+            nn.ReLU(inplace=True),
+        ]
+        for _ in sizes[1:-1]:
+            layers += [
+                nn.ConvTranspose2d(wide, wide // 2, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(wide // 2),
+                nn.ReLU(inplace=True),
+            ]
+            wide //= 2
+        self.main = nn.Sequential(
+            *layers, nn.ConvTranspose2d(wide, channels, 4, stride=2, padding=1), nn.Tanh()
+        )
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        images: Tensor = self.main(self.latent(z, y)[:, :, None, None])
+        return images
+
+
+class Discriminator(nn.Module):
+    """Images [N, C, H, W], y -> logits [N]: strided convolutions, LeakyReLU, no norm at the input."""
+
+    def __init__(self, sizes: list[int], channels: int, num_classes: int, width: int, d_norm: str) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before, after = channels, width
+        for level in range(len(sizes) - 1):
+            norm = d_norm if level > 0 or d_norm == "spectral" else "none"
+            conv = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=norm in ("none", "spectral"))
+            layers += [*normed(conv, after, norm), nn.LeakyReLU(0.2, inplace=True)]
+            before, after = after, after * 2
+        self.main = nn.Sequential(*layers, nn.Flatten())
+        self.head = ProjectionHead(before * sizes[0] ** 2, num_classes, spectral=d_norm == "spectral")
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        h: Tensor = self.main(x)
+        return h
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        logits: Tensor = self.head(self.features(x, y), y)
+        return logits
+
+
+class DCGAN(GAN):
+    """DCGAN: transposed convolutions, BatchNorm, ReLU in G and LeakyReLU in D (Radford et al. 2016).
+
+    Depth follows from the image size (`ladder`). Differences from the paper: z is normal unless
+    `z="uniform"`; sizes other than 64 px; G's lowest map is 4 to 7 px; conditional through an embedding
+    beside z and a projection head in D, which the paper does not have.
+
+    Args:
+        width: channels of the layer next to the image; doubled at each halving of the side.
+        d_norm: "batch" (the paper's), "layer", "spectral" or "none".
+        z: "normal" or "uniform" (on [-1, 1], the paper's).
+    """
+
+    recipes: ClassVar = {
+        "default": Recipe(
+            optimizer_g=Optimizer(lr=5e-4),
+            optimizer_d=Optimizer(lr=5e-4),
+            steps=1500,
+            ema_halflife=2_500,
+            model={"width": 32, "z_dim": 64},
+        ),
+        "paper": Recipe(
+            batch_size=128, steps=100_000, ema_halflife=0.0, model={"width": 64, "z_dim": 100, "z": "uniform"}
+        ),
+    }
+
+    def __init__(
+        self,
+        sample_shape: tuple[int, ...],
+        z_dim: int = 64,
+        num_classes: int = 0,
+        pack: int = 1,
+        width: int = 32,
+        d_norm: str = "batch",
+        z: str = "normal",
+    ) -> None:
+        super().__init__(sample_shape, z_dim, num_classes, pack, z)
+        sizes, channels = ladder(sample_shape, "dcgan"), sample_shape[0]
+        self.generator = Generator(sizes, channels, z_dim, num_classes, width)
+        self.discriminator = Discriminator(sizes, channels * pack, num_classes, width, check_d_norm(d_norm))
+        init_normal(self)

@@ -1,0 +1,116 @@
+"""Blocks and sizes shared by two or more models."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from ganzoo.errors import UsageError, nearest
+
+D_NORMS = ("batch", "layer", "spectral", "none")
+
+
+def ladder(sample_shape: tuple[int, ...], model: str) -> list[int]:
+    """The resolutions from the lowest map (4 to 7 px) up to the image, each twice the one before.
+
+    28 -> 7, 14, 28; 32 -> 4, 8, 16, 32; 96 -> 6, 12, 24, 48, 96.
+
+    Raises:
+        UsageError: not a square image, or no such ladder; names the sizes that can be built.
+    """
+    if len(sample_shape) != 3:
+        raise UsageError(
+            f"{model} makes images, and this dataset has vectors of {sample_shape[0]}: use mlp-gan"
+        )
+    height, width = sample_shape[1:]
+    sizes = [height]
+    while sizes[0] > 7 and sizes[0] % 2 == 0:
+        sizes.insert(0, sizes[0] // 2)
+    if height != width or not (4 <= sizes[0] <= 7 and len(sizes) > 1):
+        valid = [base << k for k in range(1, 9) for base in (4, 5, 6, 7)]
+        near = sorted(sorted(valid, key=lambda size: abs(size - max(height, width)))[:4])
+        raise UsageError(
+            f"{model} cannot build {height} x {width} px: it makes square images of 4, 5, 6 or 7 times a "
+            f"power of two, the nearest being {', '.join(map(str, near))} (--set data.size={near[-1]})"
+        )
+    return sizes
+
+
+def check_d_norm(d_norm: str) -> str:
+    if d_norm not in D_NORMS:
+        raise UsageError(f"model.d_norm={d_norm} is not known: {nearest(d_norm, D_NORMS)}")
+    return d_norm
+
+
+def normed(layer: nn.Module, channels: int, d_norm: str) -> list[nn.Module]:
+    """A layer of D followed by its normalisation; for "spectral" the layer's own weight is normalised."""
+    if d_norm == "spectral":
+        return [spectral_norm(layer)]
+    if d_norm == "batch":
+        kind = nn.BatchNorm1d if isinstance(layer, nn.Linear) else nn.BatchNorm2d
+        return [layer, kind(channels)]
+    if d_norm == "layer":
+        # One group is layer norm over [C, H, W], and over [D] for vectors.
+        return [layer, nn.GroupNorm(1, channels)]
+    return [layer]
+
+
+class LatentInput(nn.Module):
+    """What G starts from: z, and beside it a learnt embedding of the label (Mirza & Osindero 2014, arXiv
+    1411.1784).
+
+    z [N, z_dim], y [N] | None -> [N, width], where width = z_dim (+ min(num_classes, 32) when conditional).
+    """
+
+    def __init__(self, z_dim: int, num_classes: int) -> None:
+        super().__init__()
+        embedding = min(num_classes, 32)
+        self.width = z_dim + embedding
+        self.embed = nn.Embedding(num_classes, embedding) if num_classes else None
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        if self.embed is None:
+            return z
+        if y is None:
+            raise ValueError("a conditional generator needs labels y [N]")
+        return torch.cat([z, self.embed(y)], dim=1)
+
+
+class ProjectionHead(nn.Module):
+    """D's last layer: linear, plus the projection <embed(y), h> when conditional.
+
+    Miyato & Koyama 2018, arXiv 1802.05637, eq. 5. h [N, width], y [N] | None -> logits [N]. With packed
+    samples y [N * pack] lists the labels of those judged together, and their embeddings are averaged.
+    """
+
+    def __init__(self, width: int, num_classes: int, spectral: bool = False) -> None:
+        super().__init__()
+        self.linear: nn.Module = nn.Linear(width, 1)
+        self.embed: nn.Module | None = nn.Embedding(num_classes, width) if num_classes else None
+        if spectral:
+            self.linear = spectral_norm(self.linear)
+            self.embed = spectral_norm(self.embed) if self.embed is not None else None
+
+    def forward(self, h: Tensor, y: Tensor | None = None) -> Tensor:
+        logits: Tensor = self.linear(h).squeeze(1)
+        if self.embed is None:
+            return logits
+        if y is None:
+            raise ValueError("a conditional discriminator needs labels y [N]")
+        embedded: Tensor = self.embed(y).reshape(len(h), -1, h.shape[1]).mean(1)
+        return logits + (embedded * h).sum(1)
+
+
+def init_normal(module: nn.Module, std: float = 0.02) -> None:
+    """N(0, std) weights and zero biases; BatchNorm scales N(1, std). Radford et al. 2016, section 4."""
+    for part in module.modules():
+        weight = getattr(part, "weight", None)
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Embedding):
+            original = getattr(getattr(part, "parametrizations", None), "weight", None)
+            target = original.original if original is not None else part.weight
+            nn.init.normal_(target, 0.0, std)
+        elif isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d) and weight is not None:
+            nn.init.normal_(weight, 1.0, std)
+        if isinstance(getattr(part, "bias", None), Tensor):
+            nn.init.zeros_(part.bias)  # type: ignore[arg-type]

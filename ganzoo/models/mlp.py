@@ -1,0 +1,161 @@
+"""The first GAN: two multilayer perceptrons (Goodfellow et al. 2014, arXiv 1406.2661)."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from ganzoo.errors import UsageError
+from ganzoo.gan import GAN, kind_of_data
+from ganzoo.models.layers import LatentInput, ProjectionHead, check_d_norm, normed
+from ganzoo.recipe import Optimizer, Recipe, Schedule
+
+
+class Maxout(nn.Module):
+    """[N, i] -> [N, o]: the largest of `pieces` linear maps (Goodfellow et al. 2013, arXiv 1302.4389)."""
+
+    def __init__(self, inputs: int, outputs: int, pieces: int = 5) -> None:
+        super().__init__()
+        self.pieces = pieces
+        self.linear = nn.Linear(inputs, outputs * pieces)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pieces: Tensor = self.linear(x).unflatten(1, (-1, self.pieces))
+        return pieces.amax(2)
+
+
+class Generator(nn.Module):
+    """z [N, z_dim], y -> samples [N, *sample_shape]; tanh for images, linear for vectors."""
+
+    def __init__(
+        self, sample_shape: tuple[int, ...], z_dim: int, num_classes: int, width: int, depth: int, norm: bool
+    ) -> None:
+        super().__init__()
+        self.latent = LatentInput(z_dim, num_classes)
+        layers: list[nn.Module] = []
+        before = self.latent.width
+        for _ in range(depth):
+            layers += [
+                nn.Linear(before, width),
+                *([nn.BatchNorm1d(width)] if norm else []),
+                nn.ReLU(inplace=True),
+            ]
+            before = width
+        layers += [nn.Linear(before, math.prod(sample_shape)), nn.Unflatten(1, sample_shape)]
+        self.main = nn.Sequential(*layers, *([nn.Tanh()] if kind_of_data(sample_shape) == "images" else []))
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        samples: Tensor = self.main(self.latent(z, y))
+        return samples
+
+
+class Discriminator(nn.Module):
+    """Samples [N, ...], y -> logits [N]."""
+
+    def __init__(
+        self, inputs: int, num_classes: int, width: int, depth: int, d_norm: str, maxout: bool, dropout: float
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Flatten()]
+        before = inputs
+        for level in range(depth):
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+            if maxout:
+                layers.append(Maxout(before, width))
+            else:
+                norm = d_norm if level > 0 or d_norm == "spectral" else "none"
+                layers += [*normed(nn.Linear(before, width), width, norm), nn.LeakyReLU(0.2, inplace=True)]
+            before = width
+        self.main = nn.Sequential(*layers)
+        self.head = ProjectionHead(before, num_classes, spectral=d_norm == "spectral")
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        h: Tensor = self.main(x)
+        return h
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        logits: Tensor = self.head(self.features(x, y), y)
+        return logits
+
+
+class MLPGAN(GAN):
+    """The first GAN: multilayer perceptrons for images and for vectors of any dimension (Goodfellow et al.
+    2014).
+
+    Differences from the paper, in its own recipe: G's output is tanh on [-1, 1] where the paper had a sigmoid
+    on [0, 1]; weights start from torch's default; conditional (an embedding beside z, a projection head in
+    D), which the paper only names as an extension.
+
+    Args:
+        width, depth: of G's hidden layers.
+        d_width, d_depth: of D's hidden layers.
+        g_norm: BatchNorm in G.
+        d_norm: "none", "batch", "layer" or "spectral"; not with maxout.
+        d_activation: "leaky-relu" or "maxout" (five pieces, the paper's).
+        dropout: in D, before each layer; in [0, 1).
+        z: "normal" or "uniform" (on [-1, 1], the paper's).
+    """
+
+    recipes: ClassVar = {
+        "default/images": Recipe(
+            optimizer_g=Optimizer(lr=2e-4),
+            optimizer_d=Optimizer(lr=2e-4),
+            steps=6000,
+            ema_halflife=5_000,
+            model={"width": 512, "depth": 3, "d_width": 512, "d_depth": 3, "g_norm": True, "dropout": 0.3},
+        ),
+        "default/vectors": Recipe(
+            optimizer_g=Optimizer(lr=1e-3),
+            optimizer_d=Optimizer(lr=1e-3),
+            batch_size=256,
+            steps=8000,
+            lr_schedule=Schedule("linear", 1.0, 0.05),
+            ema_halflife=50_000,
+            model={"z_dim": 16, "width": 128, "depth": 3, "d_width": 128, "d_depth": 3},
+        ),
+        "paper": Recipe(
+            loss="minimax",
+            optimizer_g=Optimizer("sgd", lr=0.1, momentum=0.5),
+            optimizer_d=Optimizer("sgd", lr=0.1, momentum=0.5),
+            batch_size=100,
+            steps=50_000,
+            lr_schedule=Schedule("linear", 1.0, 1e-3),
+            ema_halflife=0.0,
+            model={
+                "width": 1200, "depth": 2, "d_width": 240, "d_depth": 2, "d_activation": "maxout",
+                "dropout": 0.5, "z": "uniform",
+            },
+        ),
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        sample_shape: tuple[int, ...],
+        z_dim: int = 100,
+        num_classes: int = 0,
+        pack: int = 1,
+        width: int = 256,
+        depth: int = 3,
+        d_width: int = 256,
+        d_depth: int = 3,
+        g_norm: bool = False,
+        d_norm: str = "none",
+        d_activation: str = "leaky-relu",
+        dropout: float = 0.0,
+        z: str = "normal",
+    ) -> None:
+        super().__init__(sample_shape, z_dim, num_classes, pack, z)
+        if d_activation not in ("leaky-relu", "maxout"):
+            raise UsageError(f"model.d_activation must be leaky-relu or maxout, got {d_activation!r}")
+        if d_activation == "maxout" and check_d_norm(d_norm) != "none":
+            raise UsageError(f"model.d_norm={d_norm} does not go with model.d_activation=maxout")
+        if not 0.0 <= dropout < 1.0:
+            raise UsageError(f"model.dropout must be in [0, 1), got {dropout:g}")
+        self.generator = Generator(self.sample_shape, z_dim, num_classes, width, depth, g_norm)
+        self.discriminator = Discriminator(
+            math.prod(sample_shape) * pack, num_classes, d_width, d_depth, check_d_norm(d_norm),
+            d_activation == "maxout", dropout,
+        )  # fmt: skip

@@ -1,0 +1,193 @@
+"""A run folder: made, found, trained, loaded and sampled from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganzoo.assemble import build_model, open_dataset
+from ganzoo.config import Config
+from ganzoo.console import notice
+from ganzoo.data.base import Dataset
+from ganzoo.errors import UsageError, WorkError, nearest
+from ganzoo.files import cut_lines, write_json
+from ganzoo.gan import GAN
+from ganzoo.sampling import draw
+from ganzoo.training.callbacks import Bar, Log, Pictures, stops_cleanly
+from ganzoo.training.checkpoint import Checkpoints, load_checkpoint, load_generator, saved
+from ganzoo.training.trainer import Callback, Trainer
+
+RUNS = Path("runs")
+
+
+class Run:
+    """One run folder.
+
+    Attributes:
+        path: the folder.
+        config: its settings.
+        steps_done: steps that this process has seen done, after `train`.
+    """
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self.path = path
+        self.config = config
+        self.steps_done: int | None = None
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data of the run, opened again. Raises UsageError if it is not the same any more."""
+        options = dict(self.config.data_options)
+        root, offline = options.pop("root", None), options.pop("offline", False)
+        dataset = open_dataset(self.config.dataset, options, root, offline)
+        if dataset.fingerprint != self.config.data_fingerprint:
+            raise UsageError(
+                f"{self.config.dataset} is not what {self.path} was trained on (fingerprint "
+                f"{dataset.fingerprint}, then {self.config.data_fingerprint}): bring the data back, or start a new run"
+            )
+        return dataset
+
+    @cached_property
+    def model(self) -> GAN:
+        """The model with the averaged generator of the last checkpoint, in eval mode, on the CPU."""
+        weights = self.path / "generator.safetensors"
+        if not weights.exists():
+            raise UsageError(f"{self.path} has no weights yet: ganzoo resume {self.path} goes on with it")
+        gan = build_model(self.config, torch.device("cpu"))
+        meta = load_generator(weights, gan)
+        gan.progress(float(meta["t"]))
+        gan.eval()
+        return gan
+
+    def sample(self, n: int = 64, seed: int = 0, labels: Tensor | Sequence[int] | None = None) -> Tensor:
+        """n samples in the data's own units: uint8 [n, C, H, W] for images, float32 [n, D] for vectors.
+
+        Args:
+            labels: n class indices for a conditional run; 0, 1, 2, ... in turn where left out.
+        """
+        chosen = None if labels is None else torch.as_tensor(labels, dtype=torch.int64)
+        return self.dataset.to_units(draw(self.model, n, seed, "sample", chosen))
+
+    def train(self, dataset: Dataset | None = None, progress: bool = True) -> None:
+        """Train from the newest checkpoint, or from the start, to the end of the plan."""
+        if dataset is not None:
+            self.__dict__["dataset"] = dataset
+        log = Log(self.path, self.config.log_every)
+        bar = Bar(log)
+        callbacks: list[Callback] = [log, *([bar] if progress else [])]
+        callbacks.append(Checkpoints(self.path, self.config.checkpoint_every))
+        callbacks.append(Pictures(self.path, self.config.sample_every))
+        self._match_threads()
+        trainer = Trainer(self.config, self.dataset, callbacks)
+        checkpoints = saved(self.path)
+        if checkpoints:
+            trainer.load_state_dict(load_checkpoint(checkpoints[-1]))
+        for name in ("log.jsonl", "metrics.jsonl"):
+            cut_lines(self.path / name, lambda row: row["step"] <= trainer.step)
+        try:
+            with stops_cleanly(trainer):
+                trainer.fit()
+        finally:
+            bar.close()
+        self.steps_done = trainer.step
+        self.__dict__.pop("model", None)
+
+    def _match_threads(self) -> None:
+        """The bits of a run depend on the number of threads: take the number it was planned with."""
+        if self.config.device == "cpu" and torch.get_num_threads() != self.config.threads:
+            notice(
+                f"this run was planned with {self.config.threads} threads, and torch had {torch.get_num_threads()}: "
+                f"using {self.config.threads}, so that the numbers stay the same"
+            )
+            torch.set_num_threads(self.config.threads)
+
+
+def create(config: Config, out: str | None) -> Run:
+    """A new run folder: `out`, or the next number under runs/. Raises UsageError if `out` is taken."""
+    try:
+        path = _claim(config) if out is None else _exactly(Path(out).expanduser())
+    except OSError as error:
+        raise WorkError(f"cannot make the run folder: {error}") from error
+    write_json(path / "config.json", config.as_json())
+    return Run(path, config)
+
+
+def _claim(config: Config) -> Path:
+    data = re.sub(r"[^\w.-]+", "-", Path(config.dataset).name if ":" in config.dataset else config.dataset)
+    RUNS.mkdir(parents=True, exist_ok=True)
+    while True:
+        numbers = [int(match[1]) for path in RUNS.iterdir() if (match := re.match(r"(\d+)-", path.name))]
+        path = RUNS / f"{max(numbers, default=0) + 1:04d}-{config.model}-{data}-s{config.seed}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue  # another process took the number
+        return path
+
+
+def _exactly(path: Path) -> Path:
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"--out {path} is a file: name a new folder")
+    if path.is_dir() and any(path.iterdir()):
+        what = (
+            "holds a run already: ganzoo resume goes on with it"
+            if (path / "config.json").exists()
+            else "is not empty"
+        )
+        raise UsageError(f"--out {path} {what}; name a new folder")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def find(name: str | None) -> Path:
+    """A run folder by path, by name under runs/, or the newest one. Raises UsageError if there is none."""
+    if name is None:
+        runs = all_runs()
+        if not runs:
+            raise UsageError(
+                "there is no run under runs/ yet: start one with ganzoo run MODEL --dataset NAME"
+            )
+        return runs[-1]
+    for path in (Path(name).expanduser(), RUNS / name):
+        if (path / "config.json").is_file():
+            return path
+    if Path(name).exists():
+        raise UsageError(f"{name} is not a run folder: it has no config.json")
+    raise UsageError(f"no run {name!r}: {nearest(name, [path.name for path in all_runs()])}")
+
+
+def all_runs() -> list[Path]:
+    """The runs under runs/, oldest first."""
+    found = [config.parent for config in RUNS.glob("*/config.json")]
+    return sorted(found, key=lambda path: ((path / "config.json").stat().st_mtime_ns, path.name))
+
+
+def load(path: str | Path | None = None) -> Run:
+    """The run in a folder. Raises UsageError if it holds none, or its config.json is damaged."""
+    folder = find(None if path is None else str(path))
+    try:
+        config = Config.from_json(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{folder / 'config.json'} is damaged: {error}") from error
+    return Run(folder, config)
+
+
+def extend(run: Run, steps: int | None) -> bool:
+    """Give a run a larger budget if asked; whether anything is left to do then."""
+    plan = run.config.recipe.steps
+    newest = saved(run.path)
+    done = int(newest[-1].stem.removeprefix("step-")) if newest else 0
+    if steps is not None and steps > plan:
+        recipe = dataclasses.replace(run.config.recipe, steps=steps)
+        run.config = dataclasses.replace(run.config, recipe=recipe)
+        write_json(run.path / "config.json", run.config.as_json())
+    elif steps is not None and done < plan and steps < plan:
+        raise UsageError(f"--steps {steps}: the budget of {run.path} is {plan} steps, and may only grow")
+    return done < run.config.recipe.steps

@@ -1,0 +1,139 @@
+"""What happens between steps: the log, the pictures, the bar, and a clean end on Ctrl-C."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ganzoo.console import stderr
+from ganzoo.files import append_line
+from ganzoo.training.checkpoint import diverged
+from ganzoo.training.trainer import Callback, Trainer
+
+
+class Log(Callback):
+    """A line of log.jsonl every `every` steps; stops the run when a loss is no number any more."""
+
+    def __init__(self, folder: Path, every: int) -> None:
+        self.folder, self.every = folder, every
+        self.last: dict[str, float] = {}
+        self._seconds = 0.0
+        self._step: int | None = None
+
+    def after_step(self, trainer: Trainer) -> None:
+        if self._step is None:
+            self._step = trainer.started_at
+        if trainer.step % self.every == 0 or trainer.step == trainer.recipe.steps:
+            self.write(trainer)
+
+    def write(self, trainer: Trainer) -> None:
+        values = trainer.meter.read()
+        for stabilizer in trainer.stabilizers:
+            values.update(stabilizer.log())
+        steps = trainer.step - (self._step or 0)
+        rate = steps / max(trainer.seconds - self._seconds, 1e-9)
+        self._seconds, self._step = trainer.seconds, trainer.step
+        self.last = values
+        images_per_s = rate * trainer.recipe.n_dis * trainer.recipe.batch_size
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise diverged(self.folder, name, trainer.step)
+        row = {
+            "step": trainer.step,
+            "images": trainer.images,
+            **values,
+            "images_per_s": round(images_per_s, 1),
+        }
+        append_line(self.folder / "log.jsonl", row)
+
+
+class Pictures(Callback):
+    """A picture of the same z every `every` steps and at the end, so that one sees the same samples age."""
+
+    def __init__(self, folder: Path, every: int) -> None:
+        self.folder, self.every = folder, every
+        self._drawn_at = -1
+
+    def after_step(self, trainer: Trainer) -> None:
+        if trainer.step % self.every == 0:
+            self.draw(trainer)
+
+    def at_end(self, trainer: Trainer) -> None:
+        if self._drawn_at != trainer.step:
+            self.draw(trainer)
+
+    def draw(self, trainer: Trainer) -> None:
+        from ganzoo.pictures import picture
+
+        dataset = trainer.dataset
+        n = 64 if len(dataset.sample_shape) == 3 else 2500
+        samples = dataset.to_units(trainer.generate(n, "fixed", trainer.config.seed))
+        picture(
+            self.folder / "samples" / f"step-{trainer.step:08d}.png",
+            samples,
+            dataset,
+            title=f"step {trainer.step}",
+        )
+        self._drawn_at = trainer.step
+
+
+class Bar(Callback):
+    """A progress bar on stderr with speed, time left, losses and D's judgement."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self._progress: Progress | None = None
+
+    def after_step(self, trainer: Trainer) -> None:
+        if self._progress is None:
+            self._progress = Progress(
+                BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.fields[text]}"),
+                TimeRemainingColumn(compact=True), console=stderr, refresh_per_second=4,
+            )  # fmt: skip
+            self._task = self._progress.add_task("", total=trainer.recipe.steps, text="")
+            self._progress.start()
+        self._progress.update(self._task, completed=trainer.step, text=self._text(trainer))
+        if trainer.step == trainer.recipe.steps or trainer.stop:
+            self.close()
+
+    def _text(self, trainer: Trainer) -> str:
+        rate = (trainer.step - trainer.started_at) / max(trainer.seconds, 1e-9)
+        speed = f"{rate:.1f} steps/s {rate * trainer.recipe.n_dis * trainer.recipe.batch_size:.0f} images/s"
+        last = self.log.last
+        if not last:
+            return speed
+        return (
+            f"{speed}  D(real) {last['d_real']:.2f} D(fake) {last['d_fake']:.2f}"
+            f"  loss D {last['d_loss']:.2f} G {last['g_loss']:.2f}"
+        )
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+
+@contextmanager
+def stops_cleanly(trainer: Trainer) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the loop after the step under way; a second Ctrl-C ends it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals belong to the main thread
+        return
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if trainer.stop:
+            raise KeyboardInterrupt
+        trainer.stop = True
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

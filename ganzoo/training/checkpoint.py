@@ -1,0 +1,103 @@
+"""Checkpoints: everything needed to go on bit for bit, written whole or not at all, never unpickled."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from ganzoo.errors import UsageError, WorkError
+from ganzoo.files import write_whole
+from ganzoo.gan import GAN
+from ganzoo.training.trainer import Callback, Trainer
+
+KEEP = 2
+NAME = "step-{:08d}.pt"
+
+
+class Checkpoints(Callback):
+    """Saves every `every` steps and at the end: the state to go on from, and the weights to sample from."""
+
+    def __init__(self, folder: Path, every: int) -> None:
+        self.folder, self.every = folder, every
+        self._saved_at = -1
+
+    def after_step(self, trainer: Trainer) -> None:
+        if trainer.step % self.every == 0:
+            self.save(trainer)
+
+    def at_end(self, trainer: Trainer) -> None:
+        if self._saved_at != trainer.step:
+            self.save(trainer)
+
+    def save(self, trainer: Trainer) -> None:
+        state = trainer.state_dict()
+        refuse_nonfinite(state, self.folder)
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_whole(self.folder / "checkpoints" / NAME.format(trainer.step), buffer.getvalue())
+        still = trainer.ema.snapshot(trainer.config.seed, trainer.step, trainer.t)
+        save_generator(self.folder / "generator.safetensors", still, {"step": trainer.step, "t": trainer.t})
+        self._saved_at = trainer.step
+        for old in saved(self.folder)[:-KEEP]:
+            old.unlink()
+
+
+def saved(folder: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
+    return sorted((folder / "checkpoints").glob("step-*.pt"))
+
+
+def refuse_nonfinite(state: dict[str, Any], folder: Path) -> None:
+    for net in ("generator", "discriminator"):
+        if not all(bool(torch.isfinite(value).all()) for value in state[net].values()):
+            raise diverged(folder, f"weights of the {net}", state["step"])
+
+
+def diverged(folder: Path, what: str, step: int) -> WorkError:
+    """The sentence for a run whose numbers are gone."""
+    last = saved(folder)
+    kept = f"{last[-1]} is the last good checkpoint" if last else "there was no checkpoint yet"
+    return WorkError(
+        f"training diverged: {what} not finite at step {step}; {kept}; try a lower --lr, "
+        f"--stabilizer clip-grad-norm, or another --loss ({folder})"
+    )
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """The state in a checkpoint file. Raises UsageError if it is damaged or something else."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # truncated, foreign, or holding code: torch raises a different type for each
+        raise UsageError(
+            f"{path} is not a whole checkpoint ({type(error).__name__}): delete it to go on from "
+            "the one before"
+        ) from error
+    if not isinstance(state, dict) or "step" not in state or "generator" not in state:
+        raise UsageError(f"{path} is not a checkpoint of ganzoo: delete it to go on from the one before")
+    return state
+
+
+def save_generator(path: Path, gan: GAN, meta: dict[str, Any]) -> None:
+    """The weights of a generator as safetensors, with one metadata key: more would make the bytes vary."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in gan.generator.state_dict().items()}
+    write_whole(path, safetensors.torch.save(weights, metadata={"ganzoo": json.dumps(meta)}))
+
+
+def load_generator(path: Path, gan: GAN) -> dict[str, Any]:
+    """Fill `gan.generator` from a file, and return its metadata. Raises UsageError if it does not fit."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            weights: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            meta: dict[str, Any] = json.loads((file.metadata() or {})["ganzoo"])
+        gan.generator.load_state_dict(weights)
+    except (safetensors.SafetensorError, KeyError, RuntimeError) as error:
+        raise UsageError(
+            f"{path} does not hold this run's generator: {str(error).splitlines()[0]}"
+        ) from error
+    return meta

@@ -1,0 +1,74 @@
+"""The averaged generator: the one that is sampled and measured."""
+
+from __future__ import annotations
+
+import copy
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn, update_bn
+
+from ganzoo.gan import GAN
+from ganzoo.rng import counted
+
+
+class EMA:
+    """Exponential moving average of G's parameters, by a half-life in images with a ramp at the start.
+
+    Karras et al. 2018, arXiv 1710.10196 (averaged generator); the ramp as in Karras et al. 2020, arXiv
+    1912.04958.
+
+    Args:
+        gan: the model in training; `self.gan` is a copy of it with an averaged generator and the same D.
+        halflife: in images; 0 keeps no average, and the copy follows the training weights.
+        ramp: the half-life is at most this share of the images so far.
+    """
+
+    def __init__(self, gan: GAN, halflife: float, ramp: float) -> None:
+        self.halflife, self.ramp = halflife, ramp
+        self._source = gan.generator
+        # The discriminator is shared, not copied: only the generator is averaged.
+        self.gan: GAN = copy.deepcopy(gan, {id(gan.discriminator): gan.discriminator})
+        self.gan.generator.requires_grad_(False)
+        self._averaged = cast(list[Tensor], list(self.gan.generator.parameters()))
+        self._current = cast(list[Tensor], list(gan.generator.parameters()))
+
+    def update(self, images: int, batch: int, factor: float = 1.0) -> None:
+        """After G's step number images / batch; `factor` schedules the half-life."""
+        if self.halflife <= 0:
+            return
+        halflife = min(self.halflife * factor, self.ramp * images)
+        average = get_ema_multi_avg_fn(0.5 ** (batch / halflife))  # type: ignore[no-untyped-call]
+        average(self._averaged, self._current, 0)
+
+    def snapshot(self, seed: int, step: int, t: float, batch: int = 100, batches: int = 20) -> GAN:
+        """A copy to sample from at time t, in eval mode, with BatchNorm statistics of its own weights."""
+        with torch.no_grad():
+            if self.halflife <= 0:
+                for averaged, current in zip(self._averaged, self._current, strict=True):
+                    averaged.copy_(current)
+            for buffer, current in zip(self.gan.generator.buffers(), self._source.buffers(), strict=True):
+                buffer.copy_(current)
+            still = copy.deepcopy(self.gan, {id(self.gan.discriminator): self.gan.discriminator})
+            still.progress(t)
+            device = next(still.generator.parameters()).device
+            with counted(device, seed, "batchnorm", step):
+                update_bn([batch] * batches, _Drawn(still))
+        still.generator.eval()
+        return still
+
+
+class _Drawn(nn.Module):
+    """n -> n generated samples: what update_bn feeds."""
+
+    def __init__(self, gan: GAN) -> None:
+        super().__init__()
+        self.generator = gan.generator
+        self._gan = [gan]  # in a list: a module would register it, and D with it
+
+    def forward(self, n: int) -> Tensor:
+        gan = self._gan[0]
+        z = gan.sample_z(n)
+        y = torch.randint(gan.num_classes, (n,), device=z.device) if gan.num_classes else None
+        return gan.samples(self.generator(z, y))

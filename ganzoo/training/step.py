@@ -1,0 +1,149 @@
+"""The one training step: n_dis updates of D, then one of G. Every model and every switch goes through here.
+
+    real: batch -> view -> transforms -> pack -> D        fake: G(z) -> transforms -> pack -> D
+
+Losses and stabilizers say what to add or to change; only `_apply` runs backward and steps an optimizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ganzoo.gan import GAN, Logits, Sample, map_sample
+from ganzoo.losses import Loss
+from ganzoo.stabilizers.base import Critic, Phase, Stabilizer
+from ganzoo.training.late import LateScalar
+from ganzoo.training.meter import Meter
+
+Draw = Callable[[int], tuple[Tensor, Tensor | None]]
+"""The i-th real batch of this step: x on the device, and y or None."""
+
+
+class Step:
+    """One step, called once per generator update.
+
+    Args:
+        gan: in train mode, on its device.
+        optimizers: of G and of D.
+        autocast: makes the context in which forwards run (reduced precision).
+    """
+
+    def __init__(
+        self,
+        gan: GAN,
+        loss: Loss,
+        stabilizers: list[Stabilizer],
+        optimizers: tuple[Optimizer, Optimizer],
+        n_dis: int = 1,
+        autocast: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self.gan = gan
+        self.loss = loss
+        self.stabilizers = stabilizers
+        self.optimizer_g, self.optimizer_d = optimizers
+        self.n_dis = n_dis
+        self.autocast = autocast
+        self.meter = Meter()
+        self.late_d_loss = LateScalar()
+
+    def __call__(self, draw: Draw) -> None:
+        for i in range(self.n_dis):
+            x, y = draw(i)
+            real = self.gan.view(x)
+            # G's step judges the last of these fakes, so they are made once; the others need no graph.
+            with torch.set_grad_enabled(i == self.n_dis - 1), self.autocast():
+                fake = self.gan.generator(self.gan.sample_z(len(x)), y)
+            self._update_d(real, map_sample(Tensor.detach, fake), y)
+        self._update_g(fake, real, y)
+
+    def _update_d(self, real: Sample, fake: Sample, y: Tensor | None) -> None:
+        before = self.late_d_loss.get()
+        stats = {} if before is None else {"d_loss": before}
+        update = all([s.update_d(stats) for s in self.stabilizers])  # a list: each of them sees the stats
+        with torch.set_grad_enabled(update), self.autocast():
+            critic = self._critic("d")
+            real_logits, fake_logits = critic(real, y), critic(fake, y)
+            plain = total = self.loss.d(real_logits, fake_logits)
+            if update:
+                target = 1.0
+                for stabilizer in self.stabilizers:
+                    target = stabilizer.real_target(target)
+                if target != 1.0:
+                    total = self.loss.d(real_logits, fake_logits, real_target=target)
+                total = total + self._penalties("d_penalty", critic, real, fake, y)
+        if update:
+            self._apply(total, self.gan.discriminator, self.optimizer_d)
+        self.late_d_loss.put(plain)
+        self.meter.add("d_loss", plain)
+        self.meter.add("d_real", self._reading(real_logits))
+        self.meter.add("d_fake", self._reading(fake_logits))
+
+    def _update_g(self, fake: Sample, real: Sample, y: Tensor | None) -> None:
+        parameters = [p for p in self.gan.discriminator.parameters() if p.requires_grad]
+        for parameter in parameters:  # frozen: its gradients would be computed for nothing
+            parameter.requires_grad_(False)
+        try:
+            with self.autocast():
+                critic = self._critic("g")
+                fake_logits = critic(fake, y)
+                real_logits = None
+                if self.loss.needs_real_in_g:
+                    with torch.no_grad():
+                        real_logits = critic(real, y)
+                plain = self.loss.g(fake_logits, real_logits)
+                total = plain + self._penalties("g_penalty", critic, real, fake, y)
+            self._apply(total, self.gan.generator, self.optimizer_g)
+        finally:
+            for parameter in parameters:
+                parameter.requires_grad_(True)
+        self.meter.add("g_loss", plain)
+
+    def _critic(self, phase: Phase) -> Critic:
+        def critic(sample: Sample, y: Tensor | None) -> Logits:
+            for stabilizer in self.stabilizers:
+                sample = stabilizer.transform(sample, y)
+            logits: Logits = self.gan.discriminator(pack(sample, self.gan.pack), y)
+            # Losses and penalties stay in full precision whatever the nets ran in.
+            return map_sample(lambda f: f.float() if f.dtype == torch.bfloat16 else f, logits)
+
+        wrapped: Critic = critic
+        for stabilizer in self.stabilizers:
+            wrapped = stabilizer.wrap_critic(wrapped, phase)
+        return wrapped
+
+    def _penalties(
+        self, hook: str, critic: Critic, real: Sample, fake: Sample, y: Tensor | None
+    ) -> Tensor | float:
+        total: Tensor | float = 0.0
+        for stabilizer in self.stabilizers:
+            penalty: Tensor | None = getattr(stabilizer, hook)(critic, real, fake, y)
+            if penalty is not None:
+                self.meter.add(f"{hook}/{stabilizer.name}", penalty)
+                total = total + penalty
+        return total
+
+    def _apply(self, loss: Tensor, net: nn.Module, optimizer: Optimizer) -> None:
+        """Backward and one optimizer step: where gradients of several processes would be reduced."""
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for stabilizer in self.stabilizers:
+            stabilizer.gradients(net)
+        optimizer.step()
+
+    def _reading(self, logits: Logits) -> Tensor:
+        """D(x) as people read it: a probability where the logit is one, else the mean output."""
+        outputs = logits if isinstance(logits, tuple) else (logits,)
+        values = [f.detach().sigmoid() if self.loss.probabilistic else f.detach() for f in outputs]
+        return torch.stack([value.mean() for value in values]).mean()
+
+
+def pack(sample: Sample, m: int) -> Sample:
+    """[N, C, ...] -> [N / m, m C, ...]: m neighbours become one input of D (Lin et al. 2018)."""
+    if m == 1:
+        return sample
+    return map_sample(lambda x: x.reshape(len(x) // m, m * x.shape[1], *x.shape[2:]), sample)

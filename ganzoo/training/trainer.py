@@ -1,0 +1,168 @@
+"""The loop: step after step until the plan is done, with callbacks in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganzoo.assemble import build_loss, build_model, build_stabilizer
+from ganzoo.config import Config
+from ganzoo.data.base import Dataset
+from ganzoo.errors import UsageError
+from ganzoo.rng import counted_seed, seed_default
+from ganzoo.sampling import draw
+from ganzoo.training.ema import EMA
+from ganzoo.training.optimizers import check_layout, load_optimizer, make_optimizer
+from ganzoo.training.step import Step
+
+
+class Callback:
+    """Looks at the trainer between steps; it changes no weights."""
+
+    def after_step(self, trainer: Trainer) -> None:
+        """`trainer.step` steps are done now."""
+
+    def at_end(self, trainer: Trainer) -> None:
+        """The loop has ended as it should: the plan is done, or somebody asked it to stop."""
+
+
+class Trainer:
+    """Trains one model on one dataset.
+
+    Attributes:
+        step: steps done so far. A step is one update of G preceded by n_dis updates of D.
+        images: real samples that D was shown so far.
+        stop: set it to end the loop after the step under way.
+    """
+
+    def __init__(self, config: Config, dataset: Dataset, callbacks: Sequence[Callback] = ()) -> None:
+        self.config = config
+        self.dataset = dataset
+        self.callbacks = list(callbacks)
+        self.recipe = config.recipe
+        self.device = torch.device(config.device)
+        self.gan = build_model(config, self.device)
+        self.stabilizers = [build_stabilizer(spec)[0] for spec in self.recipe.stabilizers]
+        for stabilizer in self.stabilizers:
+            stabilizer.setup(self.gan)
+        self.optimizer_g = make_optimizer(self.recipe.optimizer_g, self.gan.generator, self.device)
+        self.optimizer_d = make_optimizer(self.recipe.optimizer_d, self.gan.discriminator, self.device)
+        self.ema = EMA(self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp)
+        self._make_step = Step(
+            self.gan,
+            build_loss(self.recipe.loss),
+            self.stabilizers,
+            (self.optimizer_g, self.optimizer_d),
+            self.recipe.n_dis,
+            self._autocast(),
+        )
+        self.meter = self._make_step.meter
+        self._data = dataset.train.to(self.device)
+        self.step = 0
+        self.stop = False
+        self.started_at = 0  # the step that this process began with
+        self.seconds = 0.0  # spent training, by this process
+
+    @property
+    def images(self) -> int:
+        return self.step * self.recipe.n_dis * self.recipe.batch_size
+
+    @property
+    def t(self) -> float:
+        """The plan's time, in [0, 1]."""
+        return self.step / self.recipe.steps
+
+    def fit(self) -> None:
+        """Train until the plan's last step, or until `stop` is set."""
+        self.gan.train()
+        check_layout(self.optimizer_g)
+        check_layout(self.optimizer_d)
+        self.started_at, began = self.step, time.perf_counter()
+        with torch.random.fork_rng(
+            [] if self.device.type == "cpu" else [self.device], device_type=self._rng_type()
+        ):
+            while self.step < self.recipe.steps and not self.stop:
+                self.one_step()
+                if self.step == self.started_at + 1:
+                    check_layout(self.optimizer_g)
+                    check_layout(self.optimizer_d)
+                self.seconds = time.perf_counter() - began
+                for callback in self.callbacks:
+                    callback.after_step(self)
+        for callback in self.callbacks:
+            callback.at_end(self)
+
+    def one_step(self) -> None:
+        """Everything that one step is, and nothing that waits for the device."""
+        step, recipe, t = self.step, self.recipe, self.t
+        seed_default(self.device, counted_seed(self.config.seed, "step", step))
+        self.gan.progress(t)
+        for optimizer, settings in (
+            (self.optimizer_g, recipe.optimizer_g),
+            (self.optimizer_d, recipe.optimizer_d),
+        ):
+            for group in optimizer.param_groups:
+                group["lr"] = settings.lr * recipe.lr_schedule.at(t)
+        penalty_scale = recipe.penalty_schedule.at(t)
+        for stabilizer in self.stabilizers:
+            stabilizer.step, stabilizer.t, stabilizer.scale = step, t, penalty_scale
+        self._make_step(self._draw)
+        self.step += 1
+        self.ema.update(self.step * recipe.batch_size, recipe.batch_size, recipe.ema_schedule.at(t))
+
+    def _draw(self, i: int) -> tuple[Tensor, Tensor | None]:
+        batch = self.recipe.batch_size
+        x, y = self._data.batch(batch, self.step * self.recipe.n_dis + i, self.config.seed)
+        if x.dim() == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        return x, y if self.config.conditional else None
+
+    def generate(self, n: int, purpose: str, seed: int, labels: Tensor | None = None) -> Tensor:
+        """n samples of the averaged generator at this step, [n, ...] as the networks see them."""
+        return draw(self.ema.snapshot(self.config.seed, self.step, self.t), n, seed, purpose, labels)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the rest of the run depends on, as tensors and plain containers."""
+        return {
+            "step": self.step,
+            "generator": self.gan.generator.state_dict(),
+            "discriminator": self.gan.discriminator.state_dict(),
+            "ema": self.ema.gan.generator.state_dict(),
+            "optimizer_g": self.optimizer_g.state_dict(),
+            "optimizer_d": self.optimizer_d.state_dict(),
+            "stabilizers": {s.name: s.state for s in self.stabilizers},
+            "meter": self.meter.state_dict(),
+            "d_loss": self._make_step.late_d_loss.get(),
+            "threads": torch.get_num_threads(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Raises UsageError if the state is not one of this model."""
+        try:
+            self.gan.generator.load_state_dict(state["generator"])
+            self.gan.discriminator.load_state_dict(state["discriminator"])
+            self.ema.gan.generator.load_state_dict(state["ema"])
+            load_optimizer(self.optimizer_g, state["optimizer_g"])
+            load_optimizer(self.optimizer_d, state["optimizer_d"])
+            for stabilizer in self.stabilizers:
+                stabilizer.state = state["stabilizers"][stabilizer.name]
+            self.meter.load_state_dict(state["meter"])
+            self._make_step.late_d_loss.set(state["d_loss"])
+            self.step = state["step"]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(
+                f"the checkpoint is not one of this run's model: {str(error).splitlines()[0]}"
+            ) from error
+
+    def _autocast(self) -> Callable[[], AbstractContextManager[None]]:
+        if self.config.precision == "bf16":
+            return lambda: torch.autocast(self.device.type, torch.bfloat16)
+        return nullcontext
+
+    def _rng_type(self) -> str:
+        return "cuda" if self.device.type == "cpu" else self.device.type
