@@ -45,9 +45,9 @@ _WHERE = {
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
-    "CONTRACT", "DATASETS", "EXTRACTORS", "GAN", "LOSSES", "METRICS", "MODELS", "STABILIZERS", "Dataset",
-    "Logits", "Loss", "Modes", "Optimizer", "Recipe", "Run", "Sample", "Schedule", "Split", "Stabilizer", "UsageError",
-    "WorkError", "load", "resume", "train",
+    "CONTRACT", "DATASETS", "EXTRACTORS", "GAN", "LOSSES", "METRICS", "MODELS", "STABILIZERS",
+    "Dataset", "Logits", "Loss", "Modes", "Optimizer", "Recipe", "Run", "Sample", "Schedule", "Split",
+    "Stabilizer", "UsageError", "WorkError", "load", "resume", "train",
 ]  # fmt: skip
 
 

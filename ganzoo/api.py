@@ -39,7 +39,7 @@ def train(
 
 
 def resume(path: str | Path | None = None, *, steps: int | None = None, progress: bool = True) -> Run:
-    """Go on with a run as if it had never stopped; `steps` may raise its budget. The newest run by default."""
+    """Go on with a run as if it had never stopped; `steps` may raise its budget."""
     run = load(path)
     if extend(run, steps):
         run.train(progress=progress)

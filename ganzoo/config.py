@@ -39,6 +39,22 @@ class Config:
     def as_json(self) -> dict[str, Any]:
         return {"format": 1, **asdict(self)}
 
+    def identity(self) -> dict[str, str]:
+        """What may not change between a checkpoint and its resumption, by dotted name, as text.
+
+        The budget may grow, how often to log and save is free, and provenance is only a record.
+        """
+        free = (
+            "recipe.steps",
+            "checkpoint_every",
+            "sample_every",
+            "log_every",
+            "provenance.",
+            "threads",
+            "device",
+        )
+        return {key: value for key, value in flatten(asdict(self)).items() if not key.startswith(free)}
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Config:
         """The inverse of `as_json`. Raises KeyError or TypeError on anything else."""
@@ -46,6 +62,17 @@ class Config:
         values["sample_shape"] = tuple(values["sample_shape"])
         values["recipe"] = recipe_from(values["recipe"])
         return cls(**values)
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested mappings to one level with dotted names, the values as text."""
+    flat: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = str(value)
+    return flat
 
 
 def recipe_from(data: Mapping[str, Any]) -> Recipe:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Optimizer:
-    """One net's optimizer. Adam takes beta1, beta2, eps; RMSprop beta2 (its alpha), eps, momentum; SGD momentum."""
+    """One net's optimizer. Adam: beta1, beta2, eps; RMSprop: beta2 (alpha), eps, momentum; SGD: momentum."""
 
     kind: Literal["adam", "rmsprop", "sgd"] = "adam"
     lr: float = 2e-4

@@ -41,11 +41,12 @@ class Entry:
 
 
 class Registry:
-    """The members of one kind. `base` is the "module:Class" that a member must be or extend."""
+    """The members of one kind. `base` is the "module:Class" that a member must extend."""
 
-    def __init__(self, kind: str, base: str) -> None:
+    def __init__(self, plural: str, kind: str, base: str) -> None:
+        self.plural = plural
         self.kind = kind
-        self.group = f"ganzoo.{kind}s"
+        self.group = f"ganzoo.{plural}"
         self._base = base
         self._added: dict[str, Any] = {}
 
@@ -155,11 +156,11 @@ def _first_line(module: str, attribute: str) -> str:
     return ""
 
 
-MODELS = Registry("model", "ganzoo.gan:GAN")
-LOSSES = Registry("loss", "ganzoo.losses:Loss")
-STABILIZERS = Registry("stabilizer", "ganzoo.stabilizers.base:Stabilizer")
-METRICS = Registry("metric", "ganzoo.metrics.base:Metric")
-DATASETS = Registry("dataset", "ganzoo.data.base:Dataset")
-EXTRACTORS = Registry("extractor", "ganzoo.extractors.base:Extractor")
+MODELS = Registry("models", "model", "ganzoo.gan:GAN")
+LOSSES = Registry("losses", "loss", "ganzoo.losses:Loss")
+STABILIZERS = Registry("stabilizers", "stabilizer", "ganzoo.stabilizers.base:Stabilizer")
+METRICS = Registry("metrics", "metric", "ganzoo.metrics.base:Metric")
+DATASETS = Registry("datasets", "dataset", "ganzoo.data.base:Dataset")
+EXTRACTORS = Registry("extractors", "extractor", "ganzoo.extractors.base:Extractor")
 
-REGISTRIES = {r.kind: r for r in (MODELS, LOSSES, STABILIZERS, METRICS, DATASETS, EXTRACTORS)}
+REGISTRIES = {r.plural: r for r in (MODELS, LOSSES, STABILIZERS, METRICS, DATASETS, EXTRACTORS)}

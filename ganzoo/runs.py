@@ -50,7 +50,8 @@ class Run:
         if dataset.fingerprint != self.config.data_fingerprint:
             raise UsageError(
                 f"{self.config.dataset} is not what {self.path} was trained on (fingerprint "
-                f"{dataset.fingerprint}, then {self.config.data_fingerprint}): bring the data back, or start a new run"
+                f"{dataset.fingerprint}, then {self.config.data_fingerprint}): bring the data back, or "
+                "start a new run"
             )
         return dataset
 
@@ -85,17 +86,17 @@ class Run:
         callbacks.append(Checkpoints(self.path, self.config.checkpoint_every))
         callbacks.append(Pictures(self.path, self.config.sample_every))
         self._match_threads()
-        trainer = Trainer(self.config, self.dataset, callbacks)
-        checkpoints = saved(self.path)
-        if checkpoints:
-            trainer.load_state_dict(load_checkpoint(checkpoints[-1]))
-        for name in ("log.jsonl", "metrics.jsonl"):
-            cut_lines(self.path / name, lambda row: row["step"] <= trainer.step)
-        try:
-            with stops_cleanly(trainer):
+        with stops_cleanly() as stop:
+            trainer = Trainer(self.config, self.dataset, callbacks, stop)
+            checkpoints = saved(self.path)
+            if checkpoints:
+                trainer.load_state_dict(load_checkpoint(checkpoints[-1]))
+            for name in ("log.jsonl", "metrics.jsonl"):
+                cut_lines(self.path / name, lambda row: row["step"] <= trainer.step)
+            try:
                 trainer.fit()
-        finally:
-            bar.close()
+            finally:
+                bar.close()
         self.steps_done = trainer.step
         self.__dict__.pop("model", None)
 
@@ -103,8 +104,8 @@ class Run:
         """The bits of a run depend on the number of threads: take the number it was planned with."""
         if self.config.device == "cpu" and torch.get_num_threads() != self.config.threads:
             notice(
-                f"this run was planned with {self.config.threads} threads, and torch had {torch.get_num_threads()}: "
-                f"using {self.config.threads}, so that the numbers stay the same"
+                f"this run was planned with {self.config.threads} threads and torch has "
+                f"{torch.get_num_threads()}: using {self.config.threads}, so that the numbers stay the same"
             )
             torch.set_num_threads(self.config.threads)
 

@@ -61,7 +61,7 @@ def interpolate(gan: GAN, rows: int, columns: int, seed: int, label: int | None 
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """From a (t = 0) to b (t = 1) along the arc between their directions, lengths going over too. [..., D]."""
+    """From a (t = 0) to b (t = 1) along the arc between them, lengths going over too. [..., D]."""
     cosine = torch.nn.functional.cosine_similarity(a, b, dim=-1).clamp(-1.0, 1.0)[..., None]
     angle = cosine.acos()
     straight = angle.sin().abs() < 1e-6  # same or opposite directions: there is no one arc

@@ -69,7 +69,7 @@ def check_numbers(words: Words) -> None:
 
 
 def sort_settings(words: Words) -> dict[str, dict[str, Any]]:
-    """`--set` by what it reaches: model.width=64, data.size=64, recipe.n_dis=2, or a bare key if only one has it."""
+    """`--set` by what it reaches: model.width=64, data.size=64, recipe.n_dis=2, or a bare key."""
     pairs = words.set.items() if isinstance(words.set, Mapping) else (_pair(text) for text in words.set)
     known = {
         "model": model_options(words.model),

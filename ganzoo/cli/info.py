@@ -11,23 +11,23 @@ from rich.console import Console
 from rich.markup import escape
 
 from ganzoo.errors import UsageError, nearest
-from ganzoo.registry import REGISTRIES
+from ganzoo.registry import REGISTRIES, Registry
 
 
 @click.command("info")
 @click.argument("name")
 def command(name: str) -> None:
     """What NAME is: its paper, its recipes, its options with their defaults."""
-    kinds = [kind for kind, registry in REGISTRIES.items() if name in registry.names()]
-    if not kinds:
+    registries = [registry for registry in REGISTRIES.values() if name in registry.names()]
+    if not registries:
         everything = [known for registry in REGISTRIES.values() for known in registry.names()]
         raise UsageError(f"nothing is called {name!r}: {nearest(name, everything)}")
-    for kind in kinds:
-        _describe(kind, name)
+    for registry in registries:
+        _describe(registry, name)
 
 
-def _describe(kind: str, name: str) -> None:
-    registry = REGISTRIES[kind]
+def _describe(registry: Registry, name: str) -> None:
+    kind = registry.kind
     member, origin = registry.get(name), registry.origin(name)
     console = Console(highlight=False, soft_wrap=True)
     console.print(
@@ -60,21 +60,11 @@ def _how(kind: str, name: str) -> str:
     }.get(kind, "KEY=VALUE")
 
 
-def _unlike_default(recipe: Any) -> dict[str, Any]:
+def _unlike_default(recipe: Any) -> dict[str, str]:
     """What the recipe says, nested settings by dotted name; loss, rates and budget always."""
     always = {"loss", "steps", "batch_size", "optimizer_g.lr", "optimizer_d.lr", "n_dis"}
-    plain, shown = _flatten(dataclasses.asdict(type(recipe)())), {}
-    for key, value in _flatten(dataclasses.asdict(recipe)).items():
-        if key in always or plain.get(key, None) != value:
-            shown[key] = value
-    return shown
+    from ganzoo.config import flatten
 
-
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat.update(_flatten(value, f"{prefix}{key}."))
-        elif value != ():
-            flat[prefix + key] = value
-    return flat
+    plain = flatten(dataclasses.asdict(type(recipe)()))
+    given = flatten(dataclasses.asdict(recipe))
+    return {key: value for key, value in given.items() if key in always or plain.get(key) != value}

@@ -19,11 +19,10 @@ from ganzoo.registry import REGISTRIES, Entry
 @click.option("--check", is_flag=True, help="Import every member, and say which are broken and why.")
 def command(kind: str | None, as_json: bool, check: bool) -> int:
     """What there is. KIND: models, losses, stabilizers, metrics, datasets or extractors; all by default."""
-    kinds = {f"{name}s" if not name.endswith("s") else f"{name}es": name for name in REGISTRIES}
-    if kind is not None and kind not in kinds:
-        raise UsageError(f"no kind {kind!r}: {nearest(kind, kinds)}")
-    chosen = [kinds[kind]] if kind else list(REGISTRIES)
-    entries = [entry for name in chosen for entry in REGISTRIES[name].entries()]
+    if kind is not None and kind not in REGISTRIES:
+        raise UsageError(f"no kind {kind!r}: {nearest(kind, REGISTRIES)}")
+    registries = [REGISTRIES[kind]] if kind else list(REGISTRIES.values())
+    entries = [entry for registry in registries for entry in registry.entries()]
     faults = {entry: _fault(entry) for entry in entries} if check else {}
     if as_json:
         rows = [entry.as_json() | ({"fault": faults[entry]} if check else {}) for entry in entries]
@@ -34,8 +33,9 @@ def command(kind: str | None, as_json: bool, check: bool) -> int:
 
 
 def _fault(entry: Entry) -> str:
+    registry = next(r for r in REGISTRIES.values() if r.kind == entry.kind)
     try:
-        REGISTRIES[entry.kind].get(entry.name)
+        registry.get(entry.name)
     except UsageError as error:
         return str(error)
     return ""

@@ -36,7 +36,7 @@ class Split(Protocol):
         [n, D] float32) and y [n] int64, or None without labels."""
 
     def all(self) -> tuple[Tensor, Tensor | None]:
-        """Everything in the data's own units: images uint8 [N, C, H, W], vectors float32 [N, D]; with labels."""
+        """Everything in the data's own units: images uint8 [N, C, H, W], vectors float32 [N, D]."""
 
     def to(self, device: torch.device) -> Split:
         """The same split, giving its batches on `device`."""

@@ -100,7 +100,7 @@ class Bar(Callback):
             self._task = self._progress.add_task("", total=trainer.recipe.steps, text="")
             self._progress.start()
         self._progress.update(self._task, completed=trainer.step, text=self._text(trainer))
-        if trainer.step == trainer.recipe.steps or trainer.stop:
+        if trainer.step == trainer.recipe.steps or trainer.stop.is_set():
             self.close()
 
     def _text(self, trainer: Trainer) -> str:
@@ -120,20 +120,21 @@ class Bar(Callback):
 
 
 @contextmanager
-def stops_cleanly(trainer: Trainer) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the loop after the step under way; a second Ctrl-C ends it at once."""
+def stops_cleanly() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, for a loop to end after the step under way; a second one ends at once."""
+    stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals belong to the main thread
+        yield stop  # signals belong to the main thread
         return
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if trainer.stop:
+        if stop.is_set():
             raise KeyboardInterrupt
-        trainer.stop = True
+        stop.set()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

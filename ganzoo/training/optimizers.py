@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> N
     wrong numbers, without an error.
     """
     groups = [dict(group) for group in optimizer.param_groups]
-    optimizer.load_state_dict(state)
+    optimizer.load_state_dict(copy.deepcopy(state))  # it would share tensors with the caller
     for group, fresh in zip(optimizer.param_groups, groups, strict=True):
         # The kernel is this process's choice; load_state_dict would take the file's.
         group.update({key: fresh[key] for key in ("fused", "foreach", "capturable") if key in fresh})
@@ -56,7 +57,8 @@ def check_layout(optimizer: torch.optim.Optimizer) -> None:
                 ):
                     raise RuntimeError(
                         f"{name} of a parameter of shape {tuple(parameter.shape)} has strides "
-                        f"{value.stride()}, the parameter {parameter.stride()}: the optimizer would update it wrongly"
+                        f"{value.stride()}, the parameter {parameter.stride()}: the optimizer would update "
+                        "it wrongly"
                     )
 
 

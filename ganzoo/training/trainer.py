@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -37,10 +38,16 @@ class Trainer:
     Attributes:
         step: steps done so far. A step is one update of G preceded by n_dis updates of D.
         images: real samples that D was shown so far.
-        stop: set it to end the loop after the step under way.
+        stop: an event; set it to end the loop after the step under way.
     """
 
-    def __init__(self, config: Config, dataset: Dataset, callbacks: Sequence[Callback] = ()) -> None:
+    def __init__(
+        self,
+        config: Config,
+        dataset: Dataset,
+        callbacks: Sequence[Callback] = (),
+        stop: threading.Event | None = None,
+    ) -> None:
         self.config = config
         self.dataset = dataset
         self.callbacks = list(callbacks)
@@ -64,7 +71,7 @@ class Trainer:
         self.meter = self._make_step.meter
         self._data = dataset.train.to(self.device)
         self.step = 0
-        self.stop = False
+        self.stop = stop or threading.Event()
         self.started_at = 0  # the step that this process began with
         self.seconds = 0.0  # spent training, by this process
 
@@ -86,7 +93,7 @@ class Trainer:
         with torch.random.fork_rng(
             [] if self.device.type == "cpu" else [self.device], device_type=self._rng_type()
         ):
-            while self.step < self.recipe.steps and not self.stop:
+            while self.step < self.recipe.steps and not self.stop.is_set():
                 self.one_step()
                 if self.step == self.started_at + 1:
                     check_layout(self.optimizer_g)
@@ -130,6 +137,7 @@ class Trainer:
         """All that the rest of the run depends on, as tensors and plain containers."""
         return {
             "step": self.step,
+            "config": self.config.identity(),
             "generator": self.gan.generator.state_dict(),
             "discriminator": self.gan.discriminator.state_dict(),
             "ema": self.ema.gan.generator.state_dict(),
@@ -142,7 +150,8 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Raises UsageError if the state is not one of this model."""
+        """Raises UsageError if the state is of other settings, or not one of this model."""
+        refuse_difference(state.get("config", {}), self.config.identity())
         try:
             self.gan.generator.load_state_dict(state["generator"])
             self.gan.discriminator.load_state_dict(state["discriminator"])
@@ -166,3 +175,13 @@ class Trainer:
 
     def _rng_type(self) -> str:
         return "cuda" if self.device.type == "cpu" else self.device.type
+
+
+def refuse_difference(before: dict[str, str], now: dict[str, str]) -> None:
+    """Raise a UsageError that shows what changed between a checkpoint's settings and the run's."""
+    keys = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+    if keys:
+        shown = ", ".join(f"{key}: {before.get(key)} -> {now.get(key)}" for key in keys)
+        raise UsageError(
+            f"the settings are not those of the checkpoint ({shown}): start a new run for other settings"
+        )

@@ -1,0 +1,163 @@
+"""Datasets that torchvision can download: found on disk, or fetched, and never waited for in vain."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import socket
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganzoo.data.tensors import Pair
+from ganzoo.errors import UsageError
+
+PROBE_SECONDS = 3.0  # to find out whether any mirror answers
+STALL_SECONDS = 10.0  # without a byte, within a download that has begun
+PROBE_BYTES = 16 * 1024
+GZIP = b"\x1f\x8b"
+
+
+class Unavailable(Exception):
+    """A dataset can't be had here and now; the text is the reason."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where torchvision has a dataset from.
+
+    Args:
+        kind: name of the class in torchvision.datasets.
+        files: what must be there below the data folder.
+        mirrors: addresses of folders, any of which will do.
+        probe: name of a gzip file below a mirror.
+    """
+
+    kind: str
+    files: tuple[str, ...]
+    mirrors: tuple[str, ...]
+    probe: str
+
+
+def cache_folder() -> Path:
+    """Where ganzoo keeps what it can make or fetch again."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("ganzoo", appauthor=False))
+
+
+def data_folders(root: str | Path | None) -> list[Path]:
+    """Where to look for datasets, best first: `root`, $GANZOO_DATA, the cache. Downloads go to the first."""
+    named = [root, os.environ.get("GANZOO_DATA")]
+    return [Path(folder).expanduser() for folder in named if folder] + [cache_folder() / "data"]
+
+
+def fetch(source: Source, root: str | Path | None, offline: bool) -> tuple[Pair, Pair]:
+    """(images uint8 [N, C, H, W], labels int64 [N]) of the train and of the test split.
+
+    Raises:
+        Unavailable: it is not on disk, and there is no network, or none is allowed, or the download failed.
+        UsageError: it is on disk but cannot be read.
+    """
+    folders = data_folders(root)
+    for folder in folders:
+        if all((folder / file).is_file() for file in source.files):
+            return _read(source, folder)
+    if offline:
+        raise Unavailable(f"not in {folders[0]}, and --offline")
+    mirror = first_alive(source)
+    if mirror is None:
+        raise Unavailable(f"not in {folders[0]}, and no download site answers")
+    try:
+        _download(source, mirror, folders[0])
+    except (RuntimeError, OSError) as error:
+        raise Unavailable(f"the download from {mirror} failed: {str(error).partition(chr(10))[0]}") from error
+    return _read(source, folders[0])
+
+
+def first_alive(source: Source) -> str | None:
+    """The first mirror that hands out the beginning of a gzip file, or None after PROBE_SECONDS."""
+    answers: queue.Queue[tuple[str, bool]] = queue.Queue()
+    for mirror in source.mirrors:
+        # A daemon thread each: looking up a name can hang where no timeout reaches.
+        threading.Thread(target=_ask, args=(mirror, source.probe, answers), daemon=True).start()
+    deadline = time.monotonic() + PROBE_SECONDS
+    for _ in source.mirrors:
+        try:
+            mirror, alive = answers.get(timeout=max(deadline - time.monotonic(), 0.001))
+        except queue.Empty:
+            return None
+        if alive:
+            return mirror
+    return None
+
+
+def _ask(mirror: str, probe: str, answers: queue.Queue[tuple[str, bool]]) -> None:
+    answers.put((mirror, _alive(mirror + probe)))
+
+
+def _alive(url: str) -> bool:
+    try:
+        request = urllib.request.Request(url, headers={"User-Agent": "ganzoo"})
+        with urllib.request.urlopen(request, timeout=PROBE_SECONDS) as response:
+            # Not just an answer: a hotel's log-in page answers too, and a stalled server sends little.
+            return bool(response.read(PROBE_BYTES).startswith(GZIP))
+    except Exception as error:
+        if hasattr(error, "close"):
+            error.close()  # an HTTPError holds its connection
+        return False
+
+
+def _download(source: Source, mirror: str, folder: Path) -> None:
+    """Fetch into a folder beside and move the files in place, so that none is ever there in part."""
+    folder.mkdir(parents=True, exist_ok=True)
+    before = socket.getdefaulttimeout()
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as beside:
+        try:
+            socket.setdefaulttimeout(STALL_SECONDS)
+            with contextlib.redirect_stdout(sys.stderr):
+                _torchvision(source, mirror)(beside, download=True)
+        finally:
+            socket.setdefaulttimeout(before)
+        for file in source.files:
+            target = folder / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (Path(beside) / file).replace(target)
+
+
+def _torchvision(source: Source, mirror: str = "") -> Any:
+    """The dataset class, told to download from one mirror."""
+    from torchvision import datasets
+
+    # Under the same name: torchvision makes the folder's name of it.
+    addresses = {"mirrors": [mirror], "url": mirror + source.probe}
+    return type(source.kind, (getattr(datasets, source.kind),), addresses)
+
+
+def _read(source: Source, folder: Path) -> tuple[Pair, Pair]:
+    try:
+        kind = _torchvision(source)
+        return _tensors(kind(folder, train=True)), _tensors(kind(folder, train=False))
+    except Exception as error:  # torchvision's readers meet broken bytes with any exception
+        where = folder / Path(source.files[0]).parent
+        raise UsageError(
+            f"the {source.kind} files in {where} cannot be read "
+            f"({type(error).__name__}: {error}): delete them"
+        ) from error
+
+
+def _tensors(dataset: Any) -> Pair:
+    x = torch.as_tensor(dataset.data)
+    x = x.unsqueeze(1) if x.dim() == 3 else x.permute(0, 3, 1, 2).contiguous()
+    y = torch.as_tensor(dataset.targets, dtype=torch.int64)
+    if x.dtype != torch.uint8 or len(x) != len(y) or not len(x):
+        raise ValueError(f"{len(x)} images and {len(y)} labels")
+    return x, y

@@ -1,0 +1,119 @@
+"""A split that does not fit in memory: read by a DataLoader whose position follows from the step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Dataset as TorchDataset
+
+from ganzoo.data.base import from_uint8
+from ganzoo.data.counted import Order
+from ganzoo.data.tensors import Array
+
+Batch = tuple[Tensor, Tensor | None]
+
+
+class StreamSplit:
+    """Rows `start` to `stop` of a .npy file of images. Gives the batches that a TensorSplit of them would.
+
+    Args:
+        path: uint8 [N, C, H, W], as numpy.save writes it.
+        start, stop: the rows that are this split.
+        y: labels of these rows, int64 [stop - start], or None.
+        workers: processes that read ahead; 0 reads in this one.
+        device: where batches are normalised and given.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        start: int,
+        stop: int,
+        y: Tensor | None,
+        workers: int = 0,
+        device: torch.device | None = None,
+    ) -> None:
+        self._rows = _Rows(path, start, stop, y)
+        self._workers = workers
+        self._device = torch.device("cpu") if device is None else device
+        self._reader: Iterator[Batch] | None = None
+        self._next: tuple[int, int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def batch(self, n: int, step: int, seed: int) -> Batch:
+        """Batch number `step`; quick where it follows on the last one, else the reader starts anew there."""
+        if self._reader is None or self._next != (n, step, seed):
+            self._reader = self._read_from(n, step, seed)
+        x, y = next(self._reader)
+        self._next = (n, step + 1, seed)
+        x = from_uint8(x.to(self._device, non_blocking=True))
+        return x, None if y is None else y.to(self._device, non_blocking=True)
+
+    def all(self) -> Batch:
+        """Everything, uint8, on the CPU: backed by the file, read as it is used."""
+        return torch.from_numpy(self._rows.images()), self._rows.y
+
+    def to(self, device: torch.device) -> StreamSplit:
+        rows = self._rows
+        return StreamSplit(rows.path, rows.start, rows.stop, rows.y, self._workers, device)
+
+    def _read_from(self, n: int, step: int, seed: int) -> Iterator[Batch]:
+        loader = DataLoader(
+            self._rows,
+            batch_sampler=_Batches(len(self), n, step, seed),
+            num_workers=self._workers,
+            collate_fn=_as_it_is,
+            pin_memory=self._device.type == "cuda",
+            generator=torch.Generator(),  # else starting it would draw from torch's own
+        )
+        return iter(loader)
+
+
+class _Rows(TorchDataset[Any]):
+    """The rows, fetched a batch at a time; each process opens the file for itself."""
+
+    def __init__(self, path: Path, start: int, stop: int, y: Tensor | None) -> None:
+        self.path, self.start, self.stop, self.y = path, start, stop, y
+        self._images: Array | None = None
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_images": None}
+
+    def images(self) -> Array:
+        if self._images is None:
+            # Copy on write: never written to, but torch warns about memory that is read-only.
+            whole: Array = np.load(self.path, mmap_mode="c", allow_pickle=False)
+            self._images = whole[self.start : self.stop]
+        return self._images
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        y = None if self.y is None else self.y[indices]
+        return torch.from_numpy(np.asarray(self.images()[indices])), y
+
+
+class _Batches(Sampler[list[int]]):
+    """The batches of `Order` from one step on, without end."""
+
+    def __init__(self, n_total: int, n: int, step: int, seed: int) -> None:
+        self._n_total, self._n, self._step, self._seed = n_total, n, step, seed
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order, step = Order(self._n_total), self._step
+        while True:
+            yield order.indices(self._n, step, self._seed).tolist()
+            step += 1
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch

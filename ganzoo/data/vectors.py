@@ -1,0 +1,82 @@
+"""One's own vectors, from a .npy file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganzoo.data.base import Dataset
+from ganzoo.data.tensors import Array, TensorSplit, fingerprint, split_by_hash
+from ganzoo.errors import UsageError
+
+MAGIC = b"\x93NUMPY"
+
+
+class Npy(Dataset):
+    """Your own vectors: npy:PATH, an array [N, D] of numbers in a .npy file.
+
+    A tenth of the rows, chosen by hash, is the test split. Networks see every column with mean 0 and standard
+    deviation 1, as measured on the train split; `to_units` takes that back. There are no labels.
+
+    Raises:
+        UsageError: no such file, not a .npy file, or not a finite array of two rows or more.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        x = torch.from_numpy(_read(Path(path).expanduser()))
+        train, test = (x[indices] for indices in split_by_hash(x))
+        wide = train.double()
+        constant = wide.amax(dim=0) == wide.amin(dim=0)
+        self._mean = wide.mean(dim=0)
+        self._std = torch.where(constant, 1.0, wide.std(dim=0, correction=0))
+        self.name = f"npy:{path}"
+        self.sample_shape = (x.shape[1],)
+        self.fingerprint = fingerprint(train, test)
+        self.train = TensorSplit(train, None, self._standardized(train))
+        self.test = TensorSplit(test, None, self._standardized(test))
+
+    def to_units(self, x: Tensor) -> Tensor:
+        """[N, D] as networks see it, to float32 in the units of the file."""
+        # On the CPU: some devices have no float64, and a large mean needs it.
+        return (x.detach().cpu().double() * self._std + self._mean).float().to(x.device)
+
+    def _standardized(self, x: Tensor) -> Tensor:
+        return ((x.double() - self._mean) / self._std).float()
+
+
+def _read(path: Path) -> Array:
+    """The file as float32 [N, D], or a UsageError that says what is wrong with it."""
+    array = _load(path)
+    if array.dtype.kind not in "iuf":
+        raise UsageError(f"{path} holds {array.dtype.name}: expected an array of numbers, real or whole")
+    if array.ndim != 2 or not array.shape[1]:
+        raise UsageError(f"{path} has the shape {array.shape}: expected [N, D], one row per sample")
+    if len(array) < 2:
+        raise UsageError(f"{path} has {len(array)} row{'s' * (len(array) != 1)}: at least 2 are needed")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is reported as that
+        plain = np.ascontiguousarray(array, dtype=np.float32)
+    bad = np.flatnonzero(~np.isfinite(plain).all(axis=1))
+    if len(bad):
+        raise UsageError(f"{path} has a number in row {bad[0]} (from 0) that is not finite in float32")
+    return plain
+
+
+def _load(path: Path) -> Array:
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "not there"
+        raise UsageError(f"{path} is {what}: expected a .npy file")
+    try:
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise UsageError(f"{path} is not a .npy file: write it with numpy.save")
+        array: Array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{path} cannot be read as an array of numbers: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+    return array

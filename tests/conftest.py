@@ -1,0 +1,17 @@
+"""Shared by all tests: one thread, so that numbers do not depend on the machine, and a folder of its own each."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    """Runs land in tmp_path/runs, caches in tmp_path/cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("GANZOO_DATA", raising=False)
+    torch.set_num_threads(1)

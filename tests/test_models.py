@@ -1,0 +1,183 @@
+"""The contract of a model, over every registered name, size, channel count and condition."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from ganzoo.errors import UsageError
+from ganzoo.gan import kind_of_data, map_sample
+from ganzoo.registry import MODELS
+from ganzoo.training.step import pack
+
+SHAPES = [(c, s, s) for s, c in itertools.product((28, 32, 64), (1, 3))] + [(1,), (2,), (7,)]
+SMALL = {"width": 8, "d_width": 8, "z_dim": 6}  # of these, the options that a model has
+
+
+def build(name: str, shape: tuple[int, ...], **options):
+    from ganzoo.assemble import model_options
+
+    known = model_options(name)
+    torch.manual_seed(0)
+    return MODELS.get(name)(shape, **{k: v for k, v in SMALL.items() if k in known} | options)
+
+
+def cases():
+    """Every model with every shape that it says it can build, plain and conditional."""
+    for name, shape, classes in itertools.product(MODELS.names(), SHAPES, (0, 5)):
+        try:
+            build(name, shape, num_classes=classes)
+        except UsageError:
+            continue
+        yield pytest.param(name, shape, classes, id=f"{name}-{'x'.join(map(str, shape))}-{classes}")
+
+
+CASES = list(cases())
+
+
+def test_the_zoo_builds_what_it_should():
+    built = {(case.values[0], case.values[1]) for case in CASES}
+    assert built >= {("mlp-gan", shape) for shape in SHAPES}
+    assert built >= {("dcgan", shape) for shape in SHAPES if kind_of_data(shape) == "images"}
+
+
+@pytest.mark.parametrize(("name", "shape", "classes"), CASES)
+def test_contract(name, shape, classes):
+    n = 4
+    gan = build(name, shape, num_classes=classes)
+    y = torch.arange(n) % classes if classes else None
+    z = gan.sample_z(n)
+    assert z.shape == (n, gan.z_dim)
+    fake = gan.generator(z, y)
+    images = gan.samples(fake)
+    assert images.shape == (n, *shape)
+    assert torch.isfinite(images).all()
+    if kind_of_data(shape) == "images":
+        assert images.abs().max() <= 1.0
+    logits = gan.discriminator(fake, y)
+    for output in logits if isinstance(logits, tuple) else (logits,):
+        assert output.shape[0] == n
+        assert torch.isfinite(output).all()
+    total = sum(output.square().mean() for output in (logits if isinstance(logits, tuple) else (logits,)))
+    total.backward()
+    still = [key for key, p in gan.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    if classes:  # the rows of labels that were not drawn have no gradient, the table has
+        assert not [key for key in still if "embed" in key]
+    # BatchNorm takes away what a bias before it adds, so exact zeros may remain there alone.
+    assert all(key.endswith("bias") for key in still), still
+    assert all(p.grad is not None for p in gan.parameters())
+    assert map_sample(torch.Tensor.size, gan.view(images.detach())) is not None
+
+
+@pytest.mark.parametrize(("name", "shape", "classes"), CASES)
+def test_state_goes_round(name, shape, classes):
+    first, second = build(name, shape, num_classes=classes), build(name, shape, num_classes=classes)
+    for parameter in second.parameters():
+        torch.nn.init.normal_(parameter)
+    second.load_state_dict(first.state_dict())
+    z = first.sample_z(3)
+    y = torch.arange(3) % classes if classes else None
+    first.eval(), second.eval()
+    assert torch.equal(first.samples(first.generator(z, y)), second.samples(second.generator(z, y)))
+
+
+@pytest.mark.parametrize(("name", "shape", "classes"), CASES)
+def test_the_label_matters_when_conditional(name, shape, classes):
+    gan = build(name, shape, num_classes=classes)
+    gan.eval()
+    z = gan.sample_z(1)
+    if not classes:
+        return
+    a, b = (gan.samples(gan.generator(z, torch.tensor([k]))) for k in (0, 1))
+    assert not torch.equal(a, b)
+    x = gan.view(a.detach())
+    assert not torch.equal(gan.discriminator(x, torch.tensor([0])), gan.discriminator(x, torch.tensor([1])))
+    with pytest.raises(ValueError, match="labels"):
+        gan.generator(z, None)
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.parametrize("classes", [0, 3])
+def test_packed_discriminator_judges_groups(name, classes):
+    gan = build(name, (1, 28, 28), pack=2, num_classes=classes)
+    x = torch.randn(8, 1, 28, 28)
+    y = torch.arange(8) % 3 if classes else None
+    logits = gan.discriminator(pack(gan.view(x), 2), y)
+    assert (logits[0] if isinstance(logits, tuple) else logits).shape[0] == 4
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+def test_features_and_head_make_up_the_discriminator(name):
+    gan = build(name, (1, 28, 28)).eval()
+    x = gan.view(torch.randn(3, 1, 28, 28))
+    net = gan.discriminator
+    torch.testing.assert_close(net.head(net.features(x, None), None), net(x, None))
+
+
+def test_pack_lays_neighbours_side_by_side():
+    x = torch.arange(4 * 3 * 2).reshape(4, 3, 2).float()
+    packed = pack(x, 2)
+    assert packed.shape == (2, 6, 2)
+    assert torch.equal(packed[0], torch.cat([x[0], x[1]]))
+
+
+@pytest.mark.parametrize("d_norm", ["batch", "layer", "spectral", "none"])
+@pytest.mark.parametrize("name", MODELS.names())
+def test_norm_of_d_is_a_switch(name, d_norm):
+    net = build(name, (1, 28, 28), d_norm=d_norm).discriminator
+    kinds = {type(module).__name__ for module in net.modules()}
+    assert ("BatchNorm2d" in kinds or "BatchNorm1d" in kinds) == (d_norm == "batch")
+    assert ("GroupNorm" in kinds) == (d_norm == "layer")
+    if d_norm == "spectral":
+        net.train()
+        for _ in range(200):  # power iteration settles with use
+            net(torch.randn(2, 1, 28, 28), None)
+        net.eval()
+        weights = [m.weight for m in net.modules() if hasattr(m, "parametrizations")]
+        assert weights
+        for weight in weights:
+            sigma = torch.linalg.matrix_norm(weight.detach().flatten(1), 2)
+            assert float(sigma) == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [(1, 30, 30), (3, 28, 32), (1, 3, 3), (1, 5, 5)])
+def test_a_size_that_cannot_be_built_is_refused_with_those_that_can(shape):
+    with pytest.raises(UsageError, match=r"cannot build .* nearest being .*\d"):
+        build("dcgan", shape)
+
+
+@pytest.mark.parametrize("size", [8, 10, 12, 14, 28, 40, 48, 56, 96, 128])
+def test_depth_follows_from_the_size(size):
+    gan = build("dcgan", (1, size, size), width=2)
+    assert gan.generator(gan.sample_z(2)).shape == (2, 1, size, size)
+
+
+def test_dcgan_weights_start_as_in_the_paper():
+    gan = build("dcgan", (3, 64, 64), width=32)
+    weights = torch.cat(
+        [p.detach().flatten() for k, p in gan.named_parameters() if k.endswith("main.0.weight")]
+    )
+    assert float(weights.std()) == pytest.approx(0.02, rel=0.05)
+    assert abs(float(weights.mean())) < 1e-3
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.parametrize(("z", "std"), [("normal", 1.0), ("uniform", 3**-0.5)])
+def test_z_is_drawn_as_it_says(name, z, std):
+    gan = build(name, (1, 28, 28), z=z)
+    drawn = gan.sample_z(20_000)
+    assert float(drawn.std()) == pytest.approx(std, rel=0.02)
+    assert z == "normal" or float(drawn.abs().max()) <= 1.0
+    with pytest.raises(UsageError, match="normal or uniform"):
+        build(name, (1, 28, 28), z="cauchy")
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+def test_recipes_name_options_that_exist(name):
+    from ganzoo.assemble import model_options
+
+    for recipe in MODELS.get(name).recipes.values():
+        assert set(recipe.model) <= set(model_options(name))
+        assert recipe.steps > 0
