@@ -90,7 +90,7 @@ class Registry:
             member = import_module(module.strip())
             for part in attribute.strip().split("."):
                 member = getattr(member, part)
-        except Exception as error:  # whatever a plugin raises at import breaks that plugin alone
+        except (Exception, SystemExit) as error:  # whatever a plugin raises breaks that plugin alone
             raise UsageError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
         return self._checked(member, where)
 
@@ -132,13 +132,14 @@ def _origin(point: metadata.EntryPoint) -> tuple[str, str]:
 
 def _find(module: str) -> ModuleSpec | None:
     """The spec of a dotted module, without importing its parents as importlib.util.find_spec does."""
-    path: Any = None
+    path: list[str] | None = None
     spec: ModuleSpec | None = None
-    for depth in range(1, module.count(".") + 2):
-        spec = PathFinder.find_spec(".".join(module.split(".")[:depth]), path)
+    for part in module.split("."):
+        # Each part by itself: a dotted name would be looked up below parents that are not imported.
+        spec = PathFinder.find_spec(part, path)
         if spec is None:
             return None
-        path = spec.submodule_search_locations
+        path = list(spec.submodule_search_locations or ())
     return spec
 
 
@@ -148,7 +149,7 @@ def _first_line(module: str, attribute: str) -> str:
         return ""
     try:
         tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, UnicodeDecodeError):
+    except (OSError, SyntaxError, ValueError):  # ValueError: not UTF-8
         return ""  # `ganzoo list --check` is where a broken plugin is reported
     for node in tree.body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute.strip():

@@ -72,7 +72,7 @@ def fetch(source: Source, root: str | Path | None, offline: bool) -> tuple[Pair,
         if all((folder / file).is_file() for file in source.files):
             return _read(source, folder)
     if offline:
-        raise Unavailable(f"not in {folders[0]}, and --offline")
+        raise Unavailable(f"not in {folders[0]}, and --offline allows no download")
     mirror = first_alive(source)
     if mirror is None:
         raise Unavailable(f"not in {folders[0]}, and no download site answers")

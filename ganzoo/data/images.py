@@ -127,11 +127,10 @@ def _flat(image: Any) -> Image.Image:
     """Without palette, alpha, and more than 8 bits."""
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, dtype=np.float64)
-        if image.mode != "F":
-            scale = 1 / 257  # 16 bits, in whatever mode they come
-        else:
-            scale = 255.0 if values.max() <= 1 else 1.0
-        return Image.fromarray(np.rint(values * scale).clip(0, 255).astype(np.uint8))
+        white = 65535  # 16 bits, in whatever mode they come
+        if image.mode == "F":
+            white = 1 if values.max() <= 1 else 255
+        return Image.fromarray(np.rint(values * (255 / white)).clip(0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         above = image.convert("RGBA") if image.mode != "La" else image.convert("LA").convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)

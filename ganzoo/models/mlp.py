@@ -82,8 +82,7 @@ class Discriminator(nn.Module):
 
 
 class MLPGAN(GAN):
-    """The first GAN: multilayer perceptrons for images and for vectors of any dimension (Goodfellow et al.
-    2014).
+    """The first GAN: multilayer perceptrons, for images and vectors of any size (Goodfellow et al. 2014).
 
     Differences from the paper, in its own recipe: G's output is tanh on [-1, 1] where the paper had a sigmoid
     on [0, 1]; weights start from torch's default; conditional (an embedding beside z, a projection head in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
@@ -117,5 +118,7 @@ def _losses_with(attribute: str) -> str:
     from ganzoo.registry import DISTRIBUTION, LOSSES
 
     # Only the zoo's own are looked at: naming examples must not import somebody's plugin.
-    own = [entry.name for entry in LOSSES.entries() if entry.distribution == DISTRIBUTION]
+    entries = LOSSES.entries()
+    owners = Counter(entry.name for entry in entries)
+    own = [e.name for e in entries if e.distribution == DISTRIBUTION and owners[e.name] == 1]
     return " or ".join(name for name in own if getattr(LOSSES.get(name), attribute))

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from ganzoo.console import stderr
 from ganzoo.files import append_line
@@ -84,44 +86,52 @@ class Pictures(Callback):
         self._drawn_at = trainer.step
 
 
+class TwoLines(Progress):
+    """A progress bar with a line of text below it, so that 80 columns are enough."""
+
+    text = ""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield Text(self.text)
+
+
 class Bar(Callback):
-    """A progress bar on stderr with speed, time left, losses and D's judgement."""
+    """A progress bar on stderr: speed and time left, and below it D's judgement and the losses."""
 
     def __init__(self, log: Log) -> None:
         self.log = log
-        self._progress: Progress | None = None
+        self._progress = TwoLines(
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=stderr,
+            refresh_per_second=4,
+            expand=True,
+        )
+        self._task: TaskID | None = None
 
     def after_step(self, trainer: Trainer) -> None:
-        if self._progress is None:
-            self._progress = Progress(
-                BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.fields[text]}"),
-                TimeRemainingColumn(compact=True), console=stderr, refresh_per_second=4,
-            )  # fmt: skip
-            self._task = self._progress.add_task("", total=trainer.recipe.steps, text="")
+        if self._task is None:
+            self._task = self._progress.add_task("", total=trainer.recipe.steps, speed="")
             self._progress.start()
-        self._progress.update(self._task, completed=trainer.step, text=self._text(trainer))
-        if trainer.step == trainer.recipe.steps or trainer.stop.is_set():
-            self.close()
-
-    def _text(self, trainer: Trainer) -> str:
         rate = (trainer.step - trainer.started_at) / max(trainer.seconds, 1e-9)
-        speed = f"{rate:.1f} steps/s {rate * trainer.recipe.n_dis * trainer.recipe.batch_size:.0f} images/s"
-        last = self.log.last
-        if not last:
-            return speed
-        return (
-            f"{speed}  D(real) {last['d_real']:.2f} D(fake) {last['d_fake']:.2f}"
-            f"  loss D {last['d_loss']:.2f} G {last['g_loss']:.2f}"
-        )
+        images = rate * trainer.recipe.n_dis * trainer.recipe.batch_size
+        if self.log.last:
+            self._progress.text = (
+                "D(real) {d_real:.2f}  D(fake) {d_fake:.2f}  loss of D {d_loss:.3f}, of G {g_loss:.3f}"
+            ).format(**self.log.last)
+        speed = f"{rate:.1f} steps/s, {images:.0f} images/s"
+        self._progress.update(self._task, completed=trainer.step, speed=speed)
 
     def close(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        self._progress.stop()
 
 
 @contextmanager
 def stops_cleanly() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, for a loop to end after the step under way; a second one ends at once."""
+    """An event that Ctrl-C and SIGTERM set, to end a loop after the step under way; twice ends it at once."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop  # signals belong to the main thread

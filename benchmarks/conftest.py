@@ -1,0 +1,77 @@
+"""Side by side in one run: two ways of the same work in turn, and the ratio pair by pair.
+
+    pytest benchmarks --benchmark-only
+
+Each test adds a line to results/speed.jsonl. A ratio is a median over interleaved pairs with its quartiles; absolute
+times depend on the machine and are not quoted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+import torch
+
+RESULTS = Path(__file__).parent / "results" / "speed.jsonl"
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+@pytest.fixture
+def side_by_side(benchmark, request):
+    """side_by_side(ours, other, rounds): the median of seconds(other) / seconds(ours), recorded under the test's name."""
+
+    def compare(ours: Callable[[], object], other: Callable[[], object], rounds: int, against: str) -> float:
+        ours(), other()  # warm up
+        pairs = []
+        for i in range(rounds):
+            first, second = (ours, other) if i % 2 else (other, ours)
+            times = {first: seconds(first), second: seconds(second)}
+            pairs.append(times[other] / times[ours])
+        low, middle, high = statistics.quantiles(pairs, n=4)
+        benchmark.extra_info.update(against=against, ratio=middle, quartiles=[low, high])
+        benchmark.pedantic(ours, rounds=3)
+        row = {
+            "name": request.node.name,
+            "against": against,
+            "ratio": round(middle, 3),
+            "quartiles": [round(low, 3), round(high, 3)],
+            "pairs": rounds,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "processor": processor(),
+            "date": date.today().isoformat(),
+        }
+        RESULTS.parent.mkdir(exist_ok=True)
+        kept = [line for line in lines(RESULTS) if json.loads(line)["name"] != row["name"]]
+        RESULTS.write_text("".join(f"{line}\n" for line in [*kept, json.dumps(row)]))
+        print(f"\n{row['name']}: {middle:.2f} x ({low:.2f} to {high:.2f}) over {against}")
+        return middle
+
+    return compare
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return f"{line.partition(':')[2].strip()}, {os.cpu_count()} cores"
+    return f"{platform.processor()}, {os.cpu_count()} cores"
