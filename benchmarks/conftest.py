@@ -2,8 +2,8 @@
 
     pytest benchmarks --benchmark-only
 
-Each test adds a line to results/speed.jsonl. A ratio is a median over interleaved pairs with its quartiles; absolute
-times depend on the machine and are not quoted.
+Each test adds a line to results/speed.jsonl. A ratio is a median over interleaved pairs with its quartiles;
+absolute times depend on the machine and are not quoted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 @pytest.fixture
 def side_by_side(benchmark, request):
-    """side_by_side(ours, other, rounds): the median of seconds(other) / seconds(ours), recorded under the test's name."""
+    """side_by_side(ours, other, rounds, against): the median of seconds(other) / seconds(ours), recorded."""
 
     def compare(ours: Callable[[], object], other: Callable[[], object], rounds: int, against: str) -> float:
         ours(), other()  # warm up

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from ganzoo.data.base import from_uint8
@@ -49,4 +48,6 @@ def test_feeding_over_torchvision_mnist(side_by_side, tmp_path):
 def test_feeding_over_tensor_dataset(side_by_side):
     """Target >= 2."""
     x, y = read_5k()[0]
-    side_by_side(ours(60), loader(TensorDataset(from_uint8(x), y), 60), ROUNDS, "DataLoader over a TensorDataset")
+    side_by_side(
+        ours(60), loader(TensorDataset(from_uint8(x), y), 60), ROUNDS, "DataLoader over a TensorDataset"
+    )

@@ -24,7 +24,9 @@ class Noise32(ImageSet):
     """Random 32 px images: speed does not depend on what they show."""
 
     def __init__(self) -> None:
-        x = torch.randint(0, 256, (4096, 1, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+        x = torch.randint(
+            0, 256, (4096, 1, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+        )
         y = torch.zeros(len(x), dtype=torch.int64)
         super().__init__("noise32", (x, y), (x[:100], y[:100]), ("noise",))
 
@@ -58,7 +60,9 @@ def plain_steps():
     g, d = nets()
     opt_g, opt_d = (torch.optim.Adam(net.parameters(), lr=2e-4, betas=(0.5, 0.999)) for net in (g, d))
     x = from_uint8(Noise32().train.all()[0])
-    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x), BATCH, shuffle=True, drop_last=True)
+    loader = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(x), BATCH, shuffle=True, drop_last=True
+    )
     ones, zeros = torch.ones(BATCH), torch.zeros(BATCH)
 
     def run():
@@ -80,9 +84,11 @@ def plain_steps():
 
 
 def tuned_steps():
-    """The best we can write by hand without any abstraction: what the trainer's machinery costs is measured on it."""
+    """The best we can write by hand without any abstraction: the trainer's machinery is measured on it."""
     g, d = (net.to(memory_format=torch.channels_last) for net in nets())
-    opt_g, opt_d = (torch.optim.Adam(net.parameters(), lr=5e-4, betas=(0.5, 0.999), fused=True) for net in (g, d))
+    opt_g, opt_d = (
+        torch.optim.Adam(net.parameters(), lr=5e-4, betas=(0.5, 0.999), fused=True) for net in (g, d)
+    )
     averaged = [p.detach().clone() for p in g.parameters()]
     x = Noise32().train.all()[0]
     d_parameters = list(d.parameters())

@@ -106,7 +106,14 @@ def choose_device(name: str) -> torch.device:
         raise UsageError(f"--device {name} is not known: {nearest(name, ('auto', *available))}")
     if not available[kind]:
         raise UsageError(f"--device {name}: this machine, or this build of torch, has none; use --device cpu")
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"--device {name} is not known: expected a name like {kind} or {kind}:0") from None
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if (device.index or 0) >= count:
+        raise UsageError(f"--device {name}: this machine has {kind}:0 to {kind}:{count - 1}")
+    return device
 
 
 def _typed(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,6 +168,8 @@ def _check_recipe(recipe: Recipe) -> None:
                 f"{name}.kind={settings.kind}: {nearest(settings.kind, ('adam', 'rmsprop', 'sgd'))}"
             )
         as_float(f"{name}.lr", settings.lr, above=0.0)
+        if settings.eps < 0.0:
+            raise UsageError(f"{name}.eps: expected a number of at least 0, got {settings.eps:g}")
         for part in ("beta1", "beta2", "momentum"):
             if not 0.0 <= getattr(settings, part) < 1.0:
                 raise UsageError(

@@ -39,6 +39,7 @@ class Run:
     def __init__(self, path: Path, config: Config) -> None:
         self.path = path
         self.config = config
+        self._recorded = config  # what config.json says
         self.steps_done: int | None = None
 
     @cached_property
@@ -91,6 +92,9 @@ class Run:
             checkpoints = saved(self.path)
             if checkpoints:
                 trainer.load_state_dict(load_checkpoint(checkpoints[-1]))
+            if self.config != self._recorded:  # written now, when nothing can be refused any more
+                write_json(self.path / "config.json", self.config.as_json())
+                self._recorded = self.config
             for name in ("log.jsonl", "metrics.jsonl"):
                 cut_lines(self.path / name, lambda row: row["step"] <= trainer.step)
             try:
@@ -114,6 +118,10 @@ def create(config: Config, out: str | None) -> Run:
     """A new run folder: `out`, or the next number under runs/. Raises UsageError if `out` is taken."""
     try:
         path = _claim(config) if out is None else _exactly(Path(out).expanduser())
+    except (NotADirectoryError, FileExistsError) as error:
+        raise UsageError(
+            f"cannot make the run folder {error.filename}: part of that path is a file"
+        ) from error
     except OSError as error:
         raise WorkError(f"cannot make the run folder: {error}") from error
     write_json(path / "config.json", config.as_json())
@@ -175,20 +183,19 @@ def load(path: str | Path | None = None) -> Run:
     folder = find(None if path is None else str(path))
     try:
         config = Config.from_json(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{folder / 'config.json'} is damaged: {error}") from error
     return Run(folder, config)
 
 
 def extend(run: Run, steps: int | None) -> bool:
-    """Give a run a larger budget if asked; whether anything is left to do then."""
+    """Give a run a larger budget if asked, which `train` records; whether anything is left to do then."""
     plan = run.config.recipe.steps
     newest = saved(run.path)
     done = int(newest[-1].stem.removeprefix("step-")) if newest else 0
     if steps is not None and steps > plan:
         recipe = dataclasses.replace(run.config.recipe, steps=steps)
         run.config = dataclasses.replace(run.config, recipe=recipe)
-        write_json(run.path / "config.json", run.config.as_json())
     elif steps is not None and done < plan and steps < plan:
         raise UsageError(f"--steps {steps}: the budget of {run.path} is {plan} steps, and may only grow")
     return done < run.config.recipe.steps

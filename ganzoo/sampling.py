@@ -64,7 +64,7 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """From a (t = 0) to b (t = 1) along the arc between them, lengths going over too. [..., D]."""
     cosine = torch.nn.functional.cosine_similarity(a, b, dim=-1).clamp(-1.0, 1.0)[..., None]
     angle = cosine.acos()
-    straight = angle.sin().abs() < 1e-6  # same or opposite directions: there is no one arc
+    straight = angle.sin().abs() < 1e-3  # same or opposite directions: there is no one arc
     sine = torch.where(straight, torch.ones_like(angle), angle.sin())
     first = torch.where(straight, 1.0 - t, ((1.0 - t) * angle).sin() / sine)
     second = torch.where(straight, t, (t * angle).sin() / sine)

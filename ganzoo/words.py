@@ -90,7 +90,12 @@ def sort_settings(words: Words) -> dict[str, dict[str, Any]]:
             raise UsageError(f"--set {key}: say which: {' or '.join(f'{owner}.{key}' for owner in owners)}")
         if not owners:
             every = [f"{name}.{option}" for name, options in known.items() for option in options]
-            near = nearest(key, [*every, *(option for options in known.values() for option in options)])
+            parts = [option for option in every if option.endswith(f".{key}")]  # lr: optimizer_g.lr, ...
+            near = (
+                f"did you mean {' or '.join(parts)}?"
+                if parts
+                else nearest(key, [*every, *(option for options in known.values() for option in options)])
+            )
             raise UsageError(
                 f"--set {key}: no such option of {words.model}, of {words.dataset} or of a recipe; {near}"
             )

@@ -1,4 +1,4 @@
-"""Shared by all tests: one thread, so that numbers do not depend on the machine, and a folder of its own each."""
+"""Shared by all tests: one thread, so that numbers do not depend on the machine, and a folder each."""
 
 from __future__ import annotations
 

@@ -81,6 +81,12 @@ def read(path: str) -> dict[str, np.ndarray]:
         return dict(file)
 
 
+@pytest.fixture(scope="module")
+def plain_settings(ring):
+    """The settings where nothing is asked for but the small sizes (and 2 steps)."""
+    return json.loads((ring / "config.json").read_text())
+
+
 def cold(*words: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
     command = [sys.executable, *python, "-m", "ganzoo", *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -190,7 +196,7 @@ def test_info_tells_what_it_is_and_its_options(ganzoo, plural, name):
 def test_run_writes_a_run_folder_and_says_two_lines(ganzoo):
     result = ganzoo(f"run mlp-gan {RING} --steps 6 --out X")
     assert result.code == 0
-    assert result.out == "pictures: X/samples\nnext:     ganzoo sample X\n"
+    assert result.out == "pictures: X/samples/step-00000006.png\nnext:     ganzoo sample X\n"
     out = Path("X")
     assert {path.name for path in out.iterdir()} == {
         "config.json", "log.jsonl", "samples", "checkpoints", "generator.safetensors",
@@ -293,8 +299,8 @@ def test_notices_leave_stdout_to_programs(ganzoo):
          ["gradient-normalization"]),
     ],
 )  # fmt: skip
-def test_words_land_in_the_settings(config, words, where, value):
-    found, plain = config(words), config("")
+def test_words_land_in_the_settings(config, plain_settings, words, where, value):
+    found, plain = config(words), plain_settings
     for key in where.split("."):
         found, plain = found[key], plain[key]
     assert found == value
@@ -364,7 +370,10 @@ def test_a_run_on_ones_own_images(ganzoo):
 
 def test_cold_process_from_run_to_sample():
     result = cold("run", "mlp-gan", *RING.split(), "--steps", "1", "--out", "X")
-    assert (result.returncode, result.stdout) == (0, "pictures: X/samples\nnext:     ganzoo sample X\n")
+    assert (result.returncode, result.stdout) == (
+        0,
+        "pictures: X/samples/step-00000001.png\nnext:     ganzoo sample X\n",
+    )
     assert result.stderr.startswith("mlp-gan on ring8: 1 steps of batch 16 on ")
 
 
@@ -473,7 +482,7 @@ def test_resume_with_a_larger_budget_goes_on(ganzoo, ring):
     shutil.copytree(ring, "X")
     result = ganzoo("resume X --steps 4")
     assert result.code == 0
-    assert result.out == "pictures: X/samples\nnext:     ganzoo sample X\n"
+    assert result.out == "pictures: X/samples/step-00000004.png\nnext:     ganzoo sample X\n"
     assert result.err.startswith("going on with X to step 4\n")
     rows = [json.loads(line) for line in Path("X/log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4]

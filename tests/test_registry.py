@@ -136,6 +136,12 @@ def test_a_name_like_no_other_gives_all_of_them():
         LOSSES.get("zzzz")
 
 
+@pytest.mark.parametrize("registry", REGISTRIES.values(), ids=REGISTRIES)
+def test_an_unknown_name_is_not_taken_for_a_missing_installation(registry):
+    with pytest.raises(UsageError, match=f"no {registry.kind} 'zzzz': (valid names|there are none)"):
+        registry.get("zzzz")
+
+
 def test_plugin_is_listed_unimported_and_loaded_by_name(plugin):
     plugin("extra", {"flat": "extra_mod:Flat"}, {"extra_mod.py": A_LOSS}, version="1.2")
     assert "flat" in LOSSES.names()
@@ -202,6 +208,16 @@ def test_list_check_names_the_broken_one_alone(plugin, capsys):
     faults = {row["name"]: row["fault"] for row in json.loads(capsys.readouterr().out)}
     assert {name for name, fault in faults.items() if fault} == {"flat"}
     assert "extra 1.0" in faults["flat"]
+
+
+def test_a_cause_of_many_lines_becomes_one(plugin, capsys):
+    plugin("extra", {"flat": "extra_mod:Flat"}, {"extra_mod.py": "raise RuntimeError('two\\nlines')"})
+    with pytest.raises(SystemExit) as end:
+        main("run mlp-gan --dataset ring8 --loss flat --dry-run".split())
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ganzoo: loss 'flat' of extra 1.0 ")
+    assert line.endswith("RuntimeError: two lines")
 
 
 @pytest.mark.parametrize(

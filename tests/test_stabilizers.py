@@ -24,7 +24,7 @@ def test_label_smoothing_moves_the_target_of_real_samples_in_ds_step_only():
     for step in (plain, smooth):
         torch.manual_seed(1)
         step(lambda i: (x, None))
-    # The derivative of -(1 - t) ... with respect to w is (1 - t) * mean(x): D's update differs by exactly that.
+    # The loss grows by (1 - t) mean(w . x), so D's update differs by exactly -lr (1 - t) mean(x).
     change = smooth.gan.discriminator.weight - plain.gan.discriminator.weight
     torch.testing.assert_close(change.detach(), -0.1 * 0.1 * x.mean(0))
     # G's update differs only through D's new weights, the same formula for both.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from toys import ToyGAN, real_batch, toy_step
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
+from toys import ToyGAN, real_batch, toy_step
 
 from ganzoo.registry import MODELS
 from ganzoo.stabilizers.base import Stabilizer

@@ -86,4 +86,5 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _say(sentence: str, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    click.echo(f"ganzoo: {sentence}", err=True)
+    # One line, also where somebody else's error, quoted in it, has more.
+    click.echo(f"ganzoo: {' '.join(line.strip() for line in sentence.splitlines())}", err=True)

@@ -83,7 +83,6 @@ def command(out: str | None, dry_run: bool, set_: tuple[str, ...], **words: Any)
 def report(run: Any) -> None:
     """Two lines: where the pictures are, and what to type next."""
     done, steps = run.steps_done, run.config.recipe.steps
-    click.echo(
-        f"pictures: {run.path}/samples" + ("" if done == steps else f" (stopped at step {done} of {steps})")
-    )
+    stopped = "" if done == steps else f" (stopped at step {done} of {steps})"
+    click.echo(f"pictures: {run.path}/samples/step-{done:08d}.png{stopped}")
     click.echo(f"next:     ganzoo {'sample' if done == steps else 'resume'} {run.path}")

@@ -7,7 +7,15 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from ganzoo.gan import GAN
-from ganzoo.models.layers import LatentInput, ProjectionHead, check_d_norm, init_normal, ladder, normed
+from ganzoo.models.layers import (
+    LatentInput,
+    ProjectionHead,
+    at_least_one,
+    check_d_norm,
+    init_normal,
+    ladder,
+    normed,
+)
 from ganzoo.recipe import Optimizer, Recipe
 
 
@@ -100,6 +108,7 @@ class DCGAN(GAN):
         z: str = "normal",
     ) -> None:
         super().__init__(sample_shape, z_dim, num_classes, pack, z)
+        at_least_one(width=width)
         sizes, channels = ladder(sample_shape, "dcgan"), sample_shape[0]
         self.generator = Generator(sizes, channels, z_dim, num_classes, width)
         self.discriminator = Discriminator(sizes, channels * pack, num_classes, width, check_d_norm(d_norm))

@@ -37,6 +37,13 @@ def ladder(sample_shape: tuple[int, ...], model: str) -> list[int]:
     return sizes
 
 
+def at_least_one(**sizes: int) -> None:
+    """Raise a UsageError that names the first option below 1."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise UsageError(f"model.{name}: expected a whole number of at least 1, got {size}")
+
+
 def check_d_norm(d_norm: str) -> str:
     if d_norm not in D_NORMS:
         raise UsageError(f"model.d_norm={d_norm} is not known: {nearest(d_norm, D_NORMS)}")

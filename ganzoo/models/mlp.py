@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ganzoo.errors import UsageError
 from ganzoo.gan import GAN, kind_of_data
-from ganzoo.models.layers import LatentInput, ProjectionHead, check_d_norm, normed
+from ganzoo.models.layers import LatentInput, ProjectionHead, at_least_one, check_d_norm, normed
 from ganzoo.recipe import Optimizer, Recipe, Schedule
 
 
@@ -147,6 +147,7 @@ class MLPGAN(GAN):
         z: str = "normal",
     ) -> None:
         super().__init__(sample_shape, z_dim, num_classes, pack, z)
+        at_least_one(width=width, depth=depth, d_width=d_width, d_depth=d_depth)
         if d_activation not in ("leaky-relu", "maxout"):
             raise UsageError(f"model.d_activation must be leaky-relu or maxout, got {d_activation!r}")
         if d_activation == "maxout" and check_d_norm(d_norm) != "none":

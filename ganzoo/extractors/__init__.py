@@ -1,0 +1,1 @@
+"""Feature extractors: from images or vectors to what metrics compare."""

@@ -1,0 +1,164 @@
+"""What is drawn from a trained generator, and the averaged weights that it is drawn from."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from toys import ToyGAN
+
+import ganzoo
+from ganzoo.pictures import grid, plot
+from ganzoo.registry import MODELS
+from ganzoo.sampling import draw, interpolate, nearest_real, slerp
+from ganzoo.training.ema import EMA
+
+
+def test_slerp_is_the_arc():
+    a, b = torch.tensor([2.0, 0.0]), torch.tensor([0.0, 2.0])
+    t = torch.linspace(0, 1, 7)[:, None]
+    angle = t[:, 0] * math.pi / 2
+    torch.testing.assert_close(slerp(a, b, t), 2 * torch.stack([angle.cos(), angle.sin()], 1))
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0, -1.0])
+def test_slerp_without_an_arc_is_the_straight_line(factor):
+    a = torch.tensor([1.0, 2.0, -1.0])
+    t = torch.linspace(0, 1, 5)[:, None]
+    torch.testing.assert_close(slerp(a, factor * a, t), (1 - t) * a + t * factor * a, rtol=1e-5, atol=1e-5)
+
+
+def test_interpolation_ends_at_samples_of_its_own_z():
+    torch.manual_seed(0)
+    gan = MODELS.get("mlp-gan")((2,), num_classes=3).eval()
+    points = interpolate(gan, rows=2, columns=5, seed=4)
+    assert points.shape == (10, 2)
+    assert torch.equal(points, interpolate(gan, 2, 5, 4))
+    assert not torch.equal(points, interpolate(gan, 2, 5, 5))
+    assert not torch.equal(points[0], interpolate(gan, 2, 5, 4, label=2)[0])
+
+
+def test_draw_is_counted_by_seed_and_gives_the_first_ones_first():
+    gan = ToyGAN()
+    many = draw(gan, 600, seed=1)
+    assert torch.equal(many[:40], draw(gan, 40, seed=1))
+    assert torch.equal(many[:300], draw(gan, 300, seed=1))
+    assert not torch.equal(many[:40], draw(gan, 40, seed=2))
+    assert not torch.equal(many[:256], many[256:512])
+    assert not torch.equal(many[:40], draw(gan, 40, seed=1, purpose="other"))
+
+
+def test_draw_checks_labels():
+    conditional = MODELS.get("mlp-gan")((2,), num_classes=3)
+    assert draw(conditional, 5, 0, labels=torch.tensor([0, 1, 2, 2, 1])).shape == (5, 2)
+    for labels in (torch.tensor([0, 1]), torch.tensor([0, 1, 2, 3, 0]), torch.tensor([0, -1, 0, 0, 0])):
+        with pytest.raises(ganzoo.UsageError, match="from 0 to 2"):
+            draw(conditional, 5, 0, labels=labels)
+    with pytest.raises(ganzoo.UsageError, match="not conditional"):
+        draw(ToyGAN(), 2, 0, labels=torch.tensor([0, 0]))
+
+
+def test_nearest_real_is_the_nearest():
+    generator = torch.Generator().manual_seed(0)
+    real = torch.randint(0, 256, (50, 1, 4, 4), dtype=torch.uint8, generator=generator)
+    noisy = (real[[3, 41, 17]].int() + torch.randint(-3, 4, (3, 1, 4, 4), generator=generator)).clamp(0, 255)
+    assert torch.equal(nearest_real(noisy.to(torch.uint8), real), real[[3, 41, 17]])
+
+
+@pytest.mark.parametrize("halflife", [100.0, 1000.0])
+def test_ema_follows_its_formula_with_the_ramp(halflife):
+    gan, batch, ramp = ToyGAN(), 10, 0.5
+    ema = EMA(gan, halflife, ramp)
+    expected = torch.zeros(3, dtype=torch.float64)
+    for step in range(1, 40):
+        gan.generator.bias.data.fill_(float(step))
+        ema.update(step * batch, batch)
+        decay = 0.5 ** (batch / min(halflife, ramp * step * batch))
+        expected = decay * expected + (1 - decay) * step
+    torch.testing.assert_close(ema.gan.generator.bias.data, expected)
+    assert ema.gan.discriminator is gan.discriminator
+
+
+def test_without_averaging_the_snapshot_has_the_training_weights():
+    gan = ToyGAN()
+    ema = EMA(gan, 0.0, 0.05)
+    gan.generator.bias.data.fill_(7.0)
+    ema.update(10, 10)
+    assert float(ema.snapshot(0, 1, 0.5).generator.bias.detach()[0]) == 7.0
+
+
+def test_batchnorm_statistics_are_those_of_the_averaged_weights():
+    """The mean of what reaches the first BatchNorm, over z ~ N(0, I), is the bias of the layer before it."""
+    torch.manual_seed(0)
+    gan = MODELS.get("mlp-gan")((2,), z_dim=4, g_norm=True, width=6)
+    ema = EMA(gan, 1e9, 1e9)
+    for parameter in gan.generator.parameters():
+        parameter.data.add_(5.0)  # training has gone elsewhere; the average is where it was
+    gan.generator.main[1].running_mean.fill_(1e3)
+    still = ema.snapshot(seed=0, step=1, t=0.0, batches=50)
+    linear, norm = still.generator.main[0], still.generator.main[1]
+    torch.testing.assert_close(norm.running_mean, linear.bias.detach(), atol=0.05, rtol=0)
+    variance = linear.weight.detach().square().sum(1)
+    torch.testing.assert_close(norm.running_var, variance, atol=0, rtol=0.1)
+    assert not still.generator.training
+    assert gan.generator.training
+    assert float(gan.generator.main[1].running_mean[0]) == 1e3  # the training net is not touched
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_grid_shows_the_very_pixels(channels):
+    images = torch.randint(0, 256, (6, channels, 32, 32), dtype=torch.uint8)
+    picture = Image.open(io.BytesIO(grid(images, columns=3)))
+    assert picture.size == (2 * (3 * 34 + 2), 2 * (2 * 34 + 2))
+    pixels = torch.from_numpy(np.array(picture.convert("RGB")))
+    first = pixels[4:68:2, 4:68:2].permute(2, 0, 1)
+    assert torch.equal(first, images[0].expand(3, 32, 32))
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5])
+def test_plots_of_vectors_are_pictures(dim):
+    samples, real = torch.randn(30, dim), torch.randn(40, dim)
+    picture = Image.open(io.BytesIO(plot(samples, real, "step 1")))
+    assert picture.size[0] > 300
+    assert len(picture.convert("RGB").getcolors(1 << 20)) > 10
+
+
+def test_a_run_from_python(tmp_path):
+    run = ganzoo.train(
+        "dcgan",
+        dataset="mnist-5k",
+        steps=2,
+        batch_size=4,
+        conditional=True,
+        set={"model.width": 4},
+        progress=False,
+    )
+    images = run.sample(5, seed=1, labels=[7, 7, 0, 1, 2])
+    assert images.dtype == torch.uint8
+    assert images.shape == (5, 1, 28, 28)
+    again = ganzoo.load(run.path)
+    assert torch.equal(again.sample(5, seed=1, labels=[7, 7, 0, 1, 2]), images)
+    assert ganzoo.load().path == run.path
+    vectors = ganzoo.train("mlp-gan", dataset="ring8", steps=2, progress=False).sample(3)
+    assert vectors.dtype == torch.float32
+    assert vectors.shape == (3, 2)
+
+
+def test_packed_training():
+    run = ganzoo.train(
+        "mlp-gan", "ring8", steps=2, batch_size=8, conditional=True, set={"model.pack": 2}, progress=False
+    )
+    assert run.sample(4).shape == (4, 2)
+
+
+def test_the_global_names_are_lazy_and_all_there():
+    for name in ganzoo.__all__:
+        assert getattr(ganzoo, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = ganzoo.nonsense
+    with pytest.raises(ganzoo.UsageError, match="label_smoothing"):
+        ganzoo.train("mlp-gan", "ring8", label_smoothin=0.1)
