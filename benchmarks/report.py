@@ -9,8 +9,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 TITLE = """# Benchmarks
 
-Speed as a ratio to a reference, measured side by side in one run: the two take turns, and the ratio is the median
-over pairs, with quartiles. Above 1 means that ganzoo is faster. To measure again, on an idle machine:
+Speed as a ratio to a reference, measured side by side in one run: the two take turns, and the ratio is the
+median over pairs, with quartiles. Above 1 means that ganzoo is faster. To measure again, on an idle machine:
 
     pytest benchmarks --benchmark-only && python benchmarks/report.py
 

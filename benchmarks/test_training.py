@@ -17,7 +17,7 @@ from ganzoo.registry import DATASETS, MODELS
 from ganzoo.training.trainer import Trainer
 from ganzoo.words import Words
 
-BATCH, STEPS, ROUNDS = 64, 20, 15
+BATCH, STEPS, ROUNDS = 64, 5, 80
 
 
 class Noise32(ImageSet):
@@ -58,6 +58,7 @@ def trainer_steps():
 def plain_steps():
     """The textbook loop: NCHW, default Adam, D not frozen in G's step, losses read at every step."""
     g, d = nets()
+    d.main[-1] = torch.nn.Flatten()  # as in the textbook; ours is made for channels_last
     opt_g, opt_d = (torch.optim.Adam(net.parameters(), lr=2e-4, betas=(0.5, 0.999)) for net in (g, d))
     x = from_uint8(Noise32().train.all()[0])
     loader = torch.utils.data.DataLoader(
@@ -122,4 +123,4 @@ def test_trainer_over_plain_loop(side_by_side):
 
 def test_trainer_over_tuned_loop(side_by_side):
     """Target >= 0.97: the trainer's step takes at most 1.03 of the hand-written one's."""
-    side_by_side(trainer_steps(), tuned_steps(), 2 * ROUNDS, "the best hand-written loop with the same nets")
+    side_by_side(trainer_steps(), tuned_steps(), ROUNDS, "the best hand-written loop with the same nets")

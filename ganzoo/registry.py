@@ -98,7 +98,7 @@ class Registry:
         entries = self.entries()
         found = [entry for entry in entries if entry.name == name]
         if not found:
-            if not any(metadata.entry_points(group=MODELS.group)):
+            if not any(entry.distribution == DISTRIBUTION for entry in MODELS.entries()):
                 raise UsageError(
                     f"no {self.kind} {name!r}: ganzoo is imported but not installed, so its members are not "
                     f"registered; in the source folder type: pip install -e ."

@@ -141,7 +141,8 @@ def _claim(config: Config) -> Path:
         return path
 
 
-def _exactly(path: Path) -> Path:
+def refuse_taken(path: Path) -> None:
+    """Raise a UsageError if `--out` names something that is there already."""
     if path.exists() and not path.is_dir():
         raise UsageError(f"--out {path} is a file: name a new folder")
     if path.is_dir() and any(path.iterdir()):
@@ -151,6 +152,10 @@ def _exactly(path: Path) -> Path:
             else "is not empty"
         )
         raise UsageError(f"--out {path} {what}; name a new folder")
+
+
+def _exactly(path: Path) -> Path:
+    refuse_taken(path)
     path.mkdir(parents=True, exist_ok=True)
     return path
 

@@ -9,6 +9,7 @@ import torch
 
 from ganzoo.errors import UsageError
 from ganzoo.gan import kind_of_data, map_sample
+from ganzoo.models.layers import Project
 from ganzoo.registry import MODELS
 from ganzoo.training.step import pack
 
@@ -114,6 +115,21 @@ def test_features_and_head_make_up_the_discriminator(name):
     x = gan.view(torch.randn(3, 1, 28, 28))
     net = gan.discriminator
     torch.testing.assert_close(net.head(net.features(x, None), None), net(x, None))
+
+
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_project_is_the_transposed_convolution(memory):
+    layer = Project(5, 8, 7).to(memory_format=memory).double()
+    x = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
+    textbook = torch.nn.functional.conv_transpose2d(x[:, :, None, None], layer.weight)
+    ours = layer(x)
+    torch.testing.assert_close(ours, textbook)
+    assert ours.is_contiguous(memory_format=memory)
+    other = torch.randn_like(textbook)
+    for a, b in zip(
+        *(torch.autograd.grad(y, (x, layer.weight), other) for y in (ours, textbook)), strict=True
+    ):
+        torch.testing.assert_close(a, b)
 
 
 def test_pack_lays_neighbours_side_by_side():

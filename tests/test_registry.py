@@ -213,7 +213,7 @@ def test_list_check_names_the_broken_one_alone(plugin, capsys):
 def test_a_cause_of_many_lines_becomes_one(plugin, capsys):
     plugin("extra", {"flat": "extra_mod:Flat"}, {"extra_mod.py": "raise RuntimeError('two\\nlines')"})
     with pytest.raises(SystemExit) as end:
-        main("run mlp-gan --dataset ring8 --loss flat --dry-run".split())
+        main(["run", "mlp-gan", "--dataset", "ring8", "--loss", "flat", "--dry-run"])
     assert end.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("ganzoo: loss 'flat' of extra 1.0 ")

@@ -154,7 +154,8 @@ def test_killed_before_the_first_checkpoint_starts_again_from_zero():
 def test_kill_9_in_mid_run_loses_nothing(tmp_path):
     command = [
         sys.executable, "-m", "ganzoo", "run", "mlp-gan", "--dataset", "ring8", "--steps", "100000",
-        "--seed", "3", "--checkpoint-every", "20", "--out", "killed", "--batch-size", "16", "--set", "model.width=8",
+        "--seed", "3", "--checkpoint-every", "20", "--out", "killed", "--batch-size", "16",
+        "--set", "model.width=8",
     ]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60

@@ -71,9 +71,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         _say("stopped at once; ganzoo resume goes on from the last checkpoint", debug)
         sys.exit(130)
-    except BrokenPipeError:  # somebody downstream (head, less) has read enough
-        sys.stderr.close()
-        sys.exit(0)
     except (WorkError, click.ClickException) as error:
         _say(str(error), debug)
         sys.exit(1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from pathlib import Path
 from typing import Any
 
 import click
@@ -62,11 +64,13 @@ def command(out: str | None, dry_run: bool, set_: tuple[str, ...], **words: Any)
     """
     from ganzoo.console import stderr
     from ganzoo.plan import plan
-    from ganzoo.runs import create
+    from ganzoo.runs import create, refuse_taken
     from ganzoo.words import Words
 
     config, dataset = plan(Words(set=set_, **words))
     if dry_run:
+        if out is not None:
+            refuse_taken(Path(out).expanduser())
         click.echo(json.dumps(config.as_json(), indent=2))
         return
     run = create(config, out)
@@ -85,4 +89,4 @@ def report(run: Any) -> None:
     done, steps = run.steps_done, run.config.recipe.steps
     stopped = "" if done == steps else f" (stopped at step {done} of {steps})"
     click.echo(f"pictures: {run.path}/samples/step-{done:08d}.png{stopped}")
-    click.echo(f"next:     ganzoo {'sample' if done == steps else 'resume'} {run.path}")
+    click.echo(f"next:     ganzoo {'sample' if done == steps else 'resume'} {shlex.quote(str(run.path))}")

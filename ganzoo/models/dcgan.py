@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from ganzoo.gan import GAN
 from ganzoo.models.layers import (
+    FlattenLast,
     LatentInput,
+    Project,
     ProjectionHead,
     at_least_one,
     check_d_norm,
@@ -27,7 +29,7 @@ class Generator(nn.Module):
         self.latent = LatentInput(z_dim, num_classes)
         wide = width << (len(sizes) - 2)
         layers: list[nn.Module] = [
-            nn.ConvTranspose2d(self.latent.width, wide, sizes[0], bias=False),
+            Project(self.latent.width, wide, sizes[0]),
             nn.BatchNorm2d(wide),
             nn.ReLU(inplace=True),
         ]
@@ -43,7 +45,7 @@ class Generator(nn.Module):
         )
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        images: Tensor = self.main(self.latent(z, y)[:, :, None, None])
+        images: Tensor = self.main(self.latent(z, y))
         return images
 
 
@@ -59,7 +61,7 @@ class Discriminator(nn.Module):
             conv = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=norm in ("none", "spectral"))
             layers += [*normed(conv, after, norm), nn.LeakyReLU(0.2, inplace=True)]
             before, after = after, after * 2
-        self.main = nn.Sequential(*layers, nn.Flatten())
+        self.main = nn.Sequential(*layers, FlattenLast())
         self.head = ProjectionHead(before * sizes[0] ** 2, num_classes, spectral=d_norm == "spectral")
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:

@@ -84,6 +84,34 @@ class LatentInput(nn.Module):
         return torch.cat([z, self.embed(y)], dim=1)
 
 
+class Project(nn.ConvTranspose2d):
+    """[N, inputs] -> [N, channels, size, size]: the first layer of G, "project and reshape".
+
+    It is a transposed convolution of a 1 x 1 map, with its weight, computed as the matrix product that it is,
+    which a CPU does many times as fast. The map lies in memory as the weight does (channels_last or not).
+    """
+
+    def __init__(self, inputs: int, channels: int, size: int) -> None:
+        super().__init__(inputs, channels, size, bias=False)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        weight = self.weight  # [inputs, channels, size, size]
+        if weight.is_contiguous():
+            return (x @ weight.flatten(1)).view(-1, *weight.shape[1:])
+        last = weight.permute(0, 2, 3, 1)
+        return (x @ last.flatten(1)).view(-1, *last.shape[1:]).permute(0, 3, 1, 2)
+
+
+class FlattenLast(nn.Module):
+    """[N, C, H, W] -> [N, H W C], which is a view of channels_last memory, and so is its gradient.
+
+    After nn.Flatten the gradient would lie otherwise than the activation, which slows down all that follows.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
 class ProjectionHead(nn.Module):
     """D's last layer: linear, plus the projection <embed(y), h> when conditional.
 

@@ -137,9 +137,9 @@ class Step:
 
     def _reading(self, logits: Logits) -> Tensor:
         """D(x) as people read it: a probability where the logit is one, else the mean output."""
-        outputs = logits if isinstance(logits, tuple) else (logits,)
-        values = [f.detach().sigmoid() if self.loss.probabilistic else f.detach() for f in outputs]
-        return torch.stack([value.mean() for value in values]).mean()
+        if isinstance(logits, tuple):
+            return torch.stack([self._reading(f) for f in logits]).mean()
+        return (logits.detach().sigmoid() if self.loss.probabilistic else logits.detach()).mean()
 
 
 def pack(sample: Sample, m: int) -> Sample:
