@@ -90,7 +90,7 @@ class DCGAN(GAN):
         "default": Recipe(
             optimizer_g=Optimizer(lr=5e-4),
             optimizer_d=Optimizer(lr=5e-4),
-            steps=2500,
+            steps=3000,
             ema_halflife=2_500,
             model={"width": 32, "z_dim": 64},
         ),
