@@ -16,7 +16,7 @@ from ganzoo.assemble import build_loss, build_model, build_stabilizer, model_opt
 from ganzoo.config import Config
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError, nearest
-from ganzoo.gan import kind_of_data
+from ganzoo.gan import GAN, kind_of_data
 from ganzoo.options import as_float, as_int, cast, format_spec, parse_spec
 from ganzoo.recipe import Recipe
 from ganzoo.registry import DATASETS, LOSSES, MODELS, STABILIZERS
@@ -67,12 +67,14 @@ def plan(words: Words) -> tuple[Config, Dataset]:
         origins=_origins(words, recipe),
         provenance=_provenance(),
     )
-    check(config, dataset)
+    gan = check(config, dataset)
+    if "z_dim" in options:  # a model may choose it by the data
+        config = dataclasses.replace(config, model_options={**options, "z_dim": gan.z_dim})
     return config, dataset
 
 
-def check(config: Config, dataset: Dataset) -> None:
-    """Refuse what cannot work together, on a model built for it."""
+def check(config: Config, dataset: Dataset) -> GAN:
+    """Refuse what cannot work together, on a model built for it, and return that model."""
     recipe = config.recipe
     gan = build_model(config, torch.device("cpu"))
     loss = build_loss(recipe.loss)
@@ -91,6 +93,7 @@ def check(config: Config, dataset: Dataset) -> None:
     normalizer = couples_batch(gan)
     if batch // gan.pack < 2 and normalizer:
         raise UsageError(f"--batch-size {batch} is too small for {normalizer}, which averages over a batch")
+    return gan
 
 
 def choose_device(name: str) -> torch.device:

@@ -201,7 +201,8 @@ def test_not_a_positive_number(refused, option, words, value):
         ("--set model.g_norm=perhaps", ["g_norm", "true or false", "'perhaps'"]),
         ("--set model.width=wide", ["model.width", "whole number", "'wide'"]),
         *((f"--set model.{key}={value}", [f"model.{key}", "at least 1", value])
-          for key in ("width", "d_width", "depth", "d_depth", "z_dim", "pack") for value in ("0", "-3")),
+          for key in ("width", "d_width", "depth", "d_depth", "pack") for value in ("0", "-3")),
+        ("--set model.z_dim=-3", ["model.z_dim", "at least 1", "-3"]),  # 0 leaves it to the data
     ],
 )  # fmt: skip
 def test_number_out_of_range(refused, words, pieces):

@@ -259,7 +259,7 @@ def test_notices_leave_stdout_to_programs(ganzoo):
         ("--set model.width=24", "model_options.width", 24),
         ("--set width=24", "model_options.width", 24),
         ("--set model.g_norm=yes", "model_options.g_norm", True),
-        ("--set d_norm=layer", "model_options.d_norm", "layer"),
+        ("--set d_norm=spectral", "model_options.d_norm", "spectral"),
         ("--set dropout=0.25", "model_options.dropout", 0.25),
         ("--set recipe.n_dis=3", "recipe.n_dis", 3),
         ("--set n_dis=3", "recipe.n_dis", 3),

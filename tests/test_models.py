@@ -190,6 +190,11 @@ def test_z_is_drawn_as_it_says(name, z, std):
         build(name, (1, 28, 28), z="cauchy")
 
 
+@pytest.mark.parametrize(("shape", "z_dim"), [((1,), 2), ((2,), 2), ((7,), 7), ((1, 28, 28), 100)])
+def test_mlp_gan_chooses_z_by_the_data(shape, z_dim):
+    assert build("mlp-gan", shape, z_dim=0).z_dim == z_dim
+
+
 @pytest.mark.parametrize("name", MODELS.names())
 def test_recipes_name_options_that_exist(name):
     from ganzoo.assemble import model_options

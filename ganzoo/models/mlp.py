@@ -89,6 +89,7 @@ class MLPGAN(GAN):
     D), which the paper only names as an extension.
 
     Args:
+        z_dim: 0 stands for 100 for images, and for vectors for their own dimension, 2 at least.
         width, depth: of G's hidden layers.
         d_width, d_depth: of D's hidden layers.
         g_norm: BatchNorm in G.
@@ -113,7 +114,7 @@ class MLPGAN(GAN):
             steps=8000,
             lr_schedule=Schedule("linear", 1.0, 0.05),
             ema_halflife=50_000,
-            model={"z_dim": 16, "width": 128, "depth": 3, "d_width": 128, "d_depth": 3},
+            model={"width": 128, "depth": 3, "d_width": 128, "d_depth": 3, "d_norm": "layer"},
         ),
         "paper": Recipe(
             loss="minimax",
@@ -133,7 +134,7 @@ class MLPGAN(GAN):
     def __init__(
         self,
         sample_shape: tuple[int, ...],
-        z_dim: int = 100,
+        z_dim: int = 0,
         num_classes: int = 0,
         pack: int = 1,
         width: int = 256,
@@ -146,6 +147,7 @@ class MLPGAN(GAN):
         dropout: float = 0.0,
         z: str = "normal",
     ) -> None:
+        z_dim = z_dim or (100 if kind_of_data(sample_shape) == "images" else max(2, sample_shape[0]))
         super().__init__(sample_shape, z_dim, num_classes, pack, z)
         at_least_one(width=width, depth=depth, d_width=d_width, d_depth=d_depth)
         if d_activation not in ("leaky-relu", "maxout"):
