@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ganzoo.gan import GAN
 from ganzoo.models.layers import (
     FlattenLast,
+    HeadedDiscriminator,
     LatentInput,
     Project,
     ProjectionHead,
@@ -49,11 +50,10 @@ class Generator(nn.Module):
         return images
 
 
-class Discriminator(nn.Module):
+class Discriminator(HeadedDiscriminator):
     """Images [N, C, H, W], y -> logits [N]: strided convolutions, LeakyReLU, no norm at the input."""
 
     def __init__(self, sizes: list[int], channels: int, num_classes: int, width: int, d_norm: str) -> None:
-        super().__init__()
         layers: list[nn.Module] = []
         before, after = channels, width
         for level in range(len(sizes) - 1):
@@ -61,16 +61,8 @@ class Discriminator(nn.Module):
             conv = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=norm in ("none", "spectral"))
             layers += [*normed(conv, after, norm), nn.LeakyReLU(0.2, inplace=True)]
             before, after = after, after * 2
-        self.main = nn.Sequential(*layers, FlattenLast())
-        self.head = ProjectionHead(before * sizes[0] ** 2, num_classes, spectral=d_norm == "spectral")
-
-    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        h: Tensor = self.main(x)
-        return h
-
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        logits: Tensor = self.head(self.features(x, y), y)
-        return logits
+        head = ProjectionHead(before * sizes[0] ** 2, num_classes, spectral=d_norm == "spectral")
+        super().__init__(nn.Sequential(*layers, FlattenLast()), head)
 
 
 class DCGAN(GAN):

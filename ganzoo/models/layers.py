@@ -137,6 +137,23 @@ class ProjectionHead(nn.Module):
         return logits + (embedded * h).sum(1)
 
 
+class HeadedDiscriminator(nn.Module):
+    """A D made of `main`, samples [N, ...] -> h [N, width], and `head`, h -> logits [N]."""
+
+    def __init__(self, main: nn.Module, head: ProjectionHead) -> None:
+        super().__init__()
+        self.main = main
+        self.head = head
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        h: Tensor = self.main(x)
+        return h
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        logits: Tensor = self.head(self.features(x, y), y)
+        return logits
+
+
 def init_normal(module: nn.Module, std: float = 0.02) -> None:
     """N(0, std) weights and zero biases; BatchNorm scales N(1, std). Radford et al. 2016, section 4."""
     for part in module.modules():

@@ -9,7 +9,14 @@ from torch import Tensor, nn
 
 from ganzoo.errors import UsageError
 from ganzoo.gan import GAN, kind_of_data
-from ganzoo.models.layers import LatentInput, ProjectionHead, at_least_one, check_d_norm, normed
+from ganzoo.models.layers import (
+    HeadedDiscriminator,
+    LatentInput,
+    ProjectionHead,
+    at_least_one,
+    check_d_norm,
+    normed,
+)
 from ganzoo.recipe import Optimizer, Recipe, Schedule
 
 
@@ -51,13 +58,12 @@ class Generator(nn.Module):
         return samples
 
 
-class Discriminator(nn.Module):
+class Discriminator(HeadedDiscriminator):
     """Samples [N, ...], y -> logits [N]."""
 
     def __init__(
         self, inputs: int, num_classes: int, width: int, depth: int, d_norm: str, maxout: bool, dropout: float
     ) -> None:
-        super().__init__()
         layers: list[nn.Module] = [nn.Flatten()]
         before = inputs
         for level in range(depth):
@@ -69,16 +75,8 @@ class Discriminator(nn.Module):
                 norm = d_norm if level > 0 or d_norm == "spectral" else "none"
                 layers += [*normed(nn.Linear(before, width), width, norm), nn.LeakyReLU(0.2, inplace=True)]
             before = width
-        self.main = nn.Sequential(*layers)
-        self.head = ProjectionHead(before, num_classes, spectral=d_norm == "spectral")
-
-    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        h: Tensor = self.main(x)
-        return h
-
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        logits: Tensor = self.head(self.features(x, y), y)
-        return logits
+        head = ProjectionHead(before, num_classes, spectral=d_norm == "spectral")
+        super().__init__(nn.Sequential(*layers), head)
 
 
 class MLPGAN(GAN):
