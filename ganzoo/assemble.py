@@ -10,10 +10,11 @@ import torch
 from ganzoo.config import Config
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError, WorkError
+from ganzoo.extractors.base import Extractor
 from ganzoo.gan import GAN
 from ganzoo.losses import Loss
 from ganzoo.options import options_of, parse_spec, resolve
-from ganzoo.registry import DATASETS, LOSSES, MODELS, STABILIZERS
+from ganzoo.registry import DATASETS, EXTRACTORS, LOSSES, MODELS, STABILIZERS
 from ganzoo.rng import counted
 from ganzoo.stabilizers.base import Stabilizer
 
@@ -65,9 +66,39 @@ def build_model(config: Config, device: torch.device) -> GAN:
     return gan.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
+def build_trained(config: Config, device: torch.device) -> GAN:
+    """The model of a run as its training had it: with what stabilizers change in it."""
+    gan = build_model(config, device)
+    for spec in config.recipe.stabilizers:
+        build_stabilizer(spec)[0].setup(gan)
+    return gan
+
+
 def build_loss(name: str) -> Loss:
     loss: Loss = LOSSES.get(name)()
     return loss
+
+
+def open_extractor(
+    name: str, weights: str | Path | None = None, offline: bool = False, device: torch.device | None = None
+) -> Extractor:
+    """The feature extractor called NAME or NAME:PATH. Raises UsageError if its name or weights are wrong."""
+    kind, colon, path = name.partition(":")
+    member = EXTRACTORS.get(kind)
+    takes = options_of(member)
+    if colon and "path" not in takes:
+        raise UsageError(f"--extractor {name}: {kind} takes nothing after a colon")
+    if weights is not None and "weights" not in takes:
+        raise UsageError(f"--extractor-weights: the extractor {kind} has none")
+    given = {
+        "path": path,
+        "weights": None if weights is None else Path(weights).expanduser(),
+        "offline": offline,
+    }
+    extractor: Extractor = member(**{key: value for key, value in given.items() if key in takes})
+    extractor.name = name
+    extractor.to(device or torch.device("cpu"))
+    return extractor
 
 
 def build_stabilizer(spec: str) -> tuple[Stabilizer, dict[str, Any]]:

@@ -35,6 +35,8 @@ class Config:
     log_every: int
     origins: Mapping[str, Mapping[str, str]]  # member -> distribution and version
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    eval_every: int = 0  # 0: no evaluations during training
+    eval_metrics: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {"format": 1, **asdict(self)}
@@ -50,6 +52,7 @@ class Config:
             "sample_every",
             "log_every",
             "provenance.",
+            "eval_",
             "threads",
             "device",
         )
@@ -61,6 +64,7 @@ class Config:
         values = {key: value for key, value in data.items() if key != "format"}
         values["sample_shape"] = tuple(values["sample_shape"])
         values["recipe"] = recipe_from(values["recipe"])
+        values["eval_metrics"] = tuple(values.get("eval_metrics", ()))
         return cls(**values)
 
 

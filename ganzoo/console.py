@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.progress import track as _track
 
 T = TypeVar("T")
@@ -17,6 +18,17 @@ stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 def notice(text: str) -> None:
     """One line that a person should see."""
     stderr.print(f"[bold yellow]note:[/] {escape(text)}")
+
+
+def stages(names: Sequence[str], description: str) -> Iterator[str]:
+    """`names` behind a progress bar that says which of them is under way."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task(description, total=len(names))
+        for name in names:
+            bar.update(task, description=f"{description} {escape(name)}")
+            yield name
+            bar.advance(task)
 
 
 def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:

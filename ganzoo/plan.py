@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
-import sys
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +12,12 @@ import torch
 from ganzoo.assemble import build_loss, build_model, build_stabilizer, model_options, open_dataset
 from ganzoo.config import Config
 from ganzoo.data.base import Dataset
+from ganzoo.devices import choose_device
 from ganzoo.errors import UsageError, nearest
 from ganzoo.gan import GAN, kind_of_data
+from ganzoo.metrics.evaluate import Evaluation
 from ganzoo.options import as_float, as_int, cast, format_spec, parse_spec
+from ganzoo.provenance import provenance
 from ganzoo.recipe import Recipe
 from ganzoo.registry import DATASETS, LOSSES, MODELS, STABILIZERS
 from ganzoo.stabilizers.base import couples_batch, refuse_nonsense
@@ -64,10 +64,14 @@ def plan(words: Words) -> tuple[Config, Dataset]:
         checkpoint_every=words.checkpoint_every or min(1000, max(50, steps // 10)),
         sample_every=max(1, steps // 10),
         log_every=min(50, max(1, steps // 50)),
+        eval_every=(words.eval_every or max(1, steps // 10)) if words.eval_metric else 0,
+        eval_metrics=tuple(words.eval_metric),
         origins=_origins(words, recipe),
-        provenance=_provenance(),
+        provenance=provenance(),
     )
     gan = check(config, dataset)
+    if config.eval_every:
+        evaluation_of(config, dataset)
     if "z_dim" in options:  # a model may choose it by the data
         config = dataclasses.replace(config, model_options={**options, "z_dim": gan.z_dim})
     return config, dataset
@@ -96,27 +100,17 @@ def check(config: Config, dataset: Dataset) -> GAN:
     return gan
 
 
-def choose_device(name: str) -> torch.device:
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if name == "auto":
-        name = next(kind for kind, there in available.items() if there)
-    kind = name.partition(":")[0]
-    if kind not in available:
-        raise UsageError(f"--device {name} is not known: {nearest(name, ('auto', *available))}")
-    if not available[kind]:
-        raise UsageError(f"--device {name}: this machine, or this build of torch, has none; use --device cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UsageError(f"--device {name} is not known: expected a name like {kind} or {kind}:0") from None
-    count = torch.cuda.device_count() if kind == "cuda" else 1
-    if (device.index or 0) >= count:
-        raise UsageError(f"--device {name}: this machine has {kind}:0 to {kind}:{count - 1}")
-    return device
+def evaluation_of(config: Config, dataset: Dataset) -> Evaluation:
+    """The evaluations during a run. Raises UsageError if its metrics do not fit its data."""
+    evaluation = Evaluation(
+        config.eval_metrics,
+        dataset,
+        offline=bool(config.data_options.get("offline")),
+        device=torch.device(config.device),
+        has_discriminator=True,
+    )
+    assert evaluation.first_score  # refused here, where there is none
+    return evaluation
 
 
 def _typed(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,13 +221,3 @@ def _origins(words: Words, recipe: Recipe) -> dict[str, dict[str, str]]:
         name = parse_spec(spec)[0]
         members[f"stabilizer {name}"] = STABILIZERS.origin(name)
     return members
-
-
-def _provenance() -> dict[str, Any]:
-    versions = {name: metadata.version(name) for name in ("torch", "torchvision", "numpy")}
-    versions["python"] = platform.python_version()
-    return {
-        "versions": versions,
-        "machine": platform.platform(),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-    }

@@ -8,20 +8,31 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganzoo.assemble import build_model, open_dataset
+from ganzoo.assemble import build_trained, open_dataset
 from ganzoo.config import Config
 from ganzoo.console import notice
 from ganzoo.data.base import Dataset
+from ganzoo.devices import choose_device
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.files import cut_lines, write_json
 from ganzoo.gan import GAN
+from ganzoo.plan import evaluation_of
 from ganzoo.sampling import draw
 from ganzoo.training.callbacks import Bar, Log, Pictures, stops_cleanly
-from ganzoo.training.checkpoint import Checkpoints, load_checkpoint, load_generator, saved
+from ganzoo.training.checkpoint import (
+    NAME,
+    Checkpoints,
+    load_checkpoint,
+    load_discriminator,
+    load_generator,
+    saved,
+)
+from ganzoo.training.evaluations import Evaluations
 from ganzoo.training.trainer import Callback, Trainer
 
 RUNS = Path("runs")
@@ -34,6 +45,7 @@ class Run:
         path: the folder.
         config: its settings.
         steps_done: steps that this process has seen done, after `train`.
+        device: where samples are drawn; training has its own, in `config`.
     """
 
     def __init__(self, path: Path, config: Config) -> None:
@@ -41,6 +53,7 @@ class Run:
         self.config = config
         self._recorded = config  # what config.json says
         self.steps_done: int | None = None
+        self.device = choose_device("auto")
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -58,15 +71,46 @@ class Run:
 
     @cached_property
     def model(self) -> GAN:
-        """The model with the averaged generator of the last checkpoint, in eval mode, on the CPU."""
-        weights = self.path / "generator.safetensors"
+        """The model with the averaged generator of the last checkpoint, in eval mode, on `device`."""
+        return self.load_model()[0]
+
+    def load_model(self, checkpoint: str = "last", discriminator: bool = False) -> tuple[GAN, int]:
+        """The model with the averaged generator of the "last" or the "best" checkpoint, and its step.
+
+        In eval mode, on `device`; the discriminator has its trained weights where it is asked for.
+        """
+        folder = self.path / "checkpoints"
+        weights = self.path / "generator.safetensors" if checkpoint == "last" else folder / "best.safetensors"
+        if checkpoint not in ("last", "best"):
+            raise UsageError(f"--checkpoint {checkpoint}: {nearest(checkpoint, ('last', 'best'))}")
+        if checkpoint == "best" and not weights.exists():
+            raise UsageError(f"{self.path} has no best checkpoint: train it with --eval-every N")
         if not weights.exists():
             raise UsageError(f"{self.path} has no weights yet: ganzoo resume {self.path} goes on with it")
-        gan = build_model(self.config, torch.device("cpu"))
+        gan = build_trained(self.config, self.device)
         meta = load_generator(weights, gan)
+        step = int(meta["step"])
+        if discriminator:
+            load_discriminator(folder / ("best.pt" if checkpoint == "best" else NAME.format(step)), gan)
         gan.progress(float(meta["t"]))
         gan.eval()
-        return gan
+        return gan, step
+
+    def evaluate(self, metrics: Sequence[str] = (), **words: Any) -> dict[str, Any]:
+        """Measure the run's generator; a line of metrics.jsonl, and the same as a dict.
+
+        Args:
+            metrics: names; all that fit the data where there are none.
+            words: the options of `ganzoo eval`: samples, seed, reference, extractor, extractor_weights,
+                checkpoint, dataset (another one to measure against); `progress` shows bars on stderr.
+
+        Returns:
+            {"scores": {...}, "real": {the same on real data}, "protocol": {...}, "provenance": {...},
+            "notes": [...]}
+        """
+        from ganzoo.evaluation import evaluate_run
+
+        return evaluate_run(self, metrics, **words)
 
     def sample(self, n: int = 64, seed: int = 0, labels: Tensor | Sequence[int] | None = None) -> Tensor:
         """n samples in the data's own units: uint8 [n, C, H, W] for images, float32 [n, D] for vectors.
@@ -82,10 +126,18 @@ class Run:
         if dataset is not None:
             self.__dict__["dataset"] = dataset
         log = Log(self.path, self.config.log_every)
-        bar = Bar(log)
-        callbacks: list[Callback] = [log, *([bar] if progress else [])]
-        callbacks.append(Checkpoints(self.path, self.config.checkpoint_every))
-        callbacks.append(Pictures(self.path, self.config.sample_every))
+        callbacks: list[Callback] = [
+            log,
+            Checkpoints(self.path, self.config.checkpoint_every),
+            Pictures(self.path, self.config.sample_every),
+        ]
+        scores: dict[str, float] = {}
+        if self.config.eval_every:
+            evaluation = evaluation_of(self.config, self.dataset)
+            callbacks.append(Evaluations(self.path, self.config.eval_every, evaluation, scores))
+        bar = Bar(log, scores)
+        if progress:
+            callbacks.append(bar)
         self._match_threads()
         with stops_cleanly() as stop:
             trainer = Trainer(self.config, self.dataset, callbacks, stop)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
+from ganzoo.console import track
 from ganzoo.errors import UsageError
 from ganzoo.gan import GAN
 from ganzoo.rng import counted
@@ -13,13 +16,21 @@ CHUNK = 256
 
 
 @torch.no_grad()
-def draw(gan: GAN, n: int, seed: int, purpose: str = "sample", labels: Tensor | None = None) -> Tensor:
+def draw(
+    gan: GAN,
+    n: int,
+    seed: int,
+    purpose: str = "sample",
+    labels: Tensor | None = None,
+    progress: bool = False,
+) -> Tensor:
     """n samples [n, ...] as the networks see them, on the CPU; the first k of n are the k of a smaller n.
 
     Args:
         gan: its generator in eval mode.
         seed: of the latent vectors.
         labels: [n] int64 for a conditional model; in turn 0, 1, 2, ... where it is None.
+        progress: show a bar on stderr.
     """
     device = next(gan.generator.parameters()).device
     if gan.num_classes:
@@ -29,7 +40,8 @@ def draw(gan: GAN, n: int, seed: int, purpose: str = "sample", labels: Tensor | 
     elif labels is not None:
         raise UsageError("this model is not conditional: it takes no labels; train it with --conditional")
     made: list[Tensor] = []
-    for start in range(0, n, CHUNK):
+    starts: Iterable[int] = range(0, n, CHUNK)
+    for start in track(starts, "generating", -(-n // CHUNK)) if progress else starts:
         with counted(device, seed, purpose, start):
             z = gan.sample_z(CHUNK)[: n - start]
             y = None if labels is None else labels[start : start + CHUNK].to(device)

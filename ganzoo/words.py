@@ -10,7 +10,7 @@ from ganzoo.assemble import FILLED_IN, model_options
 from ganzoo.errors import UsageError, nearest
 from ganzoo.options import as_float, as_int, cast, options_of
 from ganzoo.recipe import Recipe
-from ganzoo.registry import DATASETS
+from ganzoo.registry import DATASETS, METRICS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Words:
     conditional: bool = False
     precision: str = "fp32"
     checkpoint_every: int | None = None
+    eval_every: int | None = None
+    eval_metric: Iterable[str] = ()
     data_root: str | None = None
     offline: bool = False
 
@@ -47,6 +49,7 @@ def check_numbers(words: Words) -> None:
         ("--batch-size", words.batch_size, 1),
         ("--n-dis", words.n_dis, 1),
         ("--checkpoint-every", words.checkpoint_every, 1),
+        ("--eval-every", words.eval_every, 1),
         ("--seed", words.seed, 0),
     ):
         if value is not None:
@@ -64,6 +67,10 @@ def check_numbers(words: Words) -> None:
         as_float("--skip-d-below", words.skip_d_below)
     if words.steps is not None and words.epochs is not None:
         raise UsageError("--steps and --epochs say the same thing twice: give one of them")
+    if words.eval_every is not None and not words.eval_metric:
+        raise UsageError("--eval-every: say with --eval-metric NAME what to measure (ganzoo list metrics)")
+    for name in words.eval_metric:
+        METRICS.get(name)
     if words.precision not in ("fp32", "bf16"):
         raise UsageError(f"--precision must be fp32 or bf16, got {words.precision!r}")
 

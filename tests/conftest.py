@@ -13,5 +13,6 @@ def own_folder(tmp_path, monkeypatch):
     """Runs land in tmp_path/runs, caches in tmp_path/cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     monkeypatch.delenv("GANZOO_DATA", raising=False)
     torch.set_num_threads(1)

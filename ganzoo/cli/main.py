@@ -17,6 +17,8 @@ COMMANDS = {
     "run": "Train a model on a dataset.",
     "resume": "Go on with a run as if it had never stopped.",
     "sample": "Draw pictures or arrays from a run.",
+    "eval": "Measure a run, or samples from any program.",
+    "extractor": "Train a classifier of your own data, to measure with.",
 }
 
 

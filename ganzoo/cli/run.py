@@ -50,6 +50,10 @@ import click
 @click.option("--conditional", is_flag=True, help="Learn the labels too: sample --class K.")
 @click.option("--precision", default="fp32", show_default=True, metavar="NAME", help="fp32 or bf16.")
 @click.option("--checkpoint-every", type=int, metavar="N")
+@click.option("--eval-every", type=int, metavar="N", help="Measure every N steps; needs --eval-metric.")
+@click.option(
+    "--eval-metric", multiple=True, metavar="NAME", help="What to measure; keeps the best by the first."
+)
 @click.option("--data-root", metavar="DIR", help="Where datasets are, or are downloaded to.")
 @click.option("--offline", is_flag=True, help="Touch no network.")
 @click.option(

@@ -17,11 +17,13 @@ class Modes:
         count: number of modes.
         centers: [count, D] in the data's own units, or None where a classifier tells the modes apart.
         std: standard deviation of each mode along every axis, or None.
+        shares: [count] float64, the share of each mode in the data; equal ones where None.
     """
 
     count: int
     centers: Tensor | None = None
     std: float | None = None
+    shares: Tensor | None = None
 
 
 class Split(Protocol):
@@ -57,6 +59,9 @@ class Dataset:
         modes: what is known of the modes, or None.
         fingerprint: a hash of the content, or of the parameters of an exact distribution.
         endless: batches are drawn from a distribution; there are no epochs.
+        extractor: name of the feature extractor for its scores; where it is empty, a classifier that was
+            trained for this data, or else `inception` for images and `identity` for vectors.
+        eval_samples: how many generated samples its scores are computed on, unless told otherwise.
     """
 
     contract: ClassVar[int] = 1
@@ -67,12 +72,18 @@ class Dataset:
     modes: Modes | None = None
     fingerprint: str
     endless: bool = False
+    extractor: str = ""
+    eval_samples: int = 10_000
     train: Split
     test: Split
 
     def to_units(self, x: Tensor) -> Tensor:
         """From what a network makes to the data's own units: images become uint8, vectors are rescaled."""
         return to_uint8(x) if len(self.sample_shape) == 3 else x.float()
+
+    def from_units(self, x: Tensor) -> Tensor:
+        """The inverse of `to_units`, but for rounding: what a network is shown of samples."""
+        return from_uint8(x) if len(self.sample_shape) == 3 else x.float()
 
 
 def to_uint8(x: Tensor) -> Tensor:

@@ -54,6 +54,13 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("ganzoo", appauthor=False))
 
 
+def user_folder() -> Path:
+    """Where ganzoo keeps what cannot be fetched again: the classifiers that were trained here."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("ganzoo", appauthor=False))
+
+
 def data_folders(root: str | Path | None) -> list[Path]:
     """Where to look for datasets, best first: `root`, $GANZOO_DATA, the cache. Downloads go to the first."""
     named = [root, os.environ.get("GANZOO_DATA")]

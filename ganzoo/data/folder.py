@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from ganzoo.console import track
-from ganzoo.data.base import Dataset, Split
+from ganzoo.data.base import Dataset, Modes, Split
 from ganzoo.data.fetch import cache_folder
 from ganzoo.data.images import Files, check_options, choose, find_images, read_image
 from ganzoo.data.streams import StreamSplit
-from ganzoo.data.tensors import Array, TensorSplit, fingerprint, split_by_hash
+from ganzoo.data.tensors import Array, TensorSplit, fingerprint, shares, split_by_hash
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.files import write_json
 
@@ -61,6 +61,8 @@ class ImageFolder(Dataset):
         self.sample_shape = tuple(x.shape[1:])
         self.class_names = files.class_names
         self.num_classes = len(files.class_names)
+        if y is not None:
+            self.modes = Modes(self.num_classes, shares=shares(y, self.num_classes))
         self.fingerprint = meta["fingerprint"]
         in_memory = x.nbytes <= (memory_gb * 2**30 or machine_memory() / 4)
 

@@ -22,6 +22,7 @@ class Mixture(Dataset):
     centers: ClassVar[tuple[tuple[float, ...], ...]]
     std: ClassVar[float]
     endless = True
+    eval_samples = 2_500
 
     def __init__(self) -> None:
         # Rounded, so that cos(pi/2) is 0 and the last bit of a system's cosine does not matter.

@@ -41,6 +41,8 @@ class Mnist5k(ImageSet):
     installed or its file is not the known one.
     """
 
+    extractor = "mnist-cnn-v1"
+
     def __init__(self) -> None:
         super().__init__("mnist-5k", *read_5k(), DIGITS)
 
@@ -51,6 +53,8 @@ class Mnist(ImageSet):
     Where it can't be had, which is decided within 5 seconds, this is mnist-5k: its digits, its name, its
     fingerprint, and a notice on stderr. (A download that begins and then stalls is given up after 10 s more.)
     """
+
+    extractor = "mnist-cnn-v1"
 
     def __init__(self, root: str | Path | None = None, offline: bool = False) -> None:
         name = "mnist"

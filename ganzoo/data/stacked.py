@@ -11,7 +11,7 @@ from torch import Tensor
 from ganzoo.data.base import Dataset, Modes, from_uint8
 from ganzoo.data.counted import draws, move
 from ganzoo.data.mnist import Mnist, Mnist5k
-from ganzoo.data.tensors import ImageSet
+from ganzoo.data.tensors import ImageSet, shares
 
 
 class _Stacked(Dataset):
@@ -20,13 +20,18 @@ class _Stacked(Dataset):
     sample_shape = (3, 28, 28)
     num_classes = 1000
     class_names = tuple(f"{i:03d}" for i in range(1000))
-    modes = Modes(1000)
     endless = True
+    extractor = "mnist-cnn-v1"
+    eval_samples = 26_000
 
     def __init__(self, base: ImageSet) -> None:
         self.name = f"stacked-{base.name}"
         self.fingerprint = hashlib.sha256(f"stacked/{base.fingerprint}".encode()).hexdigest()[:16]
-        self.train = StackedSplit(*base.train.all(), "data/train", 26_000)
+        x, y = base.train.all()
+        assert y is not None
+        digit = shares(y, 10)
+        self.modes = Modes(1000, shares=torch.einsum("i,j,k->ijk", digit, digit, digit).flatten())
+        self.train = StackedSplit(x, y, "data/train", 26_000)
         self.test = StackedSplit(*base.test.all(), "data/test", 10_000)
 
 

@@ -43,6 +43,10 @@ class Npy(Dataset):
         # On the CPU: some devices have no float64, and a large mean needs it.
         return (x.detach().cpu().double() * self._std + self._mean).float().to(x.device)
 
+    def from_units(self, x: Tensor) -> Tensor:
+        """[N, D] in the units of the file, to float32 as networks see it."""
+        return self._standardized(x.detach().cpu()).to(x.device)
+
     def _standardized(self, x: Tensor) -> Tensor:
         return ((x.double() - self._mean) / self._std).float()
 

@@ -3,23 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-Need = Literal["features", "logits", "labels", "modes", "discriminator", "training data"]
+if TYPE_CHECKING:
+    from ganzoo.data.base import Dataset
+    from ganzoo.metrics.context import Context
+
+Need = Literal["features", "logits", "images", "labels", "modes", "discriminator", "training data"]
+Scores = dict[str, float]
 
 
 class Metric:
-    """One or more scores of a set of samples. Subclass it and write `__call__`.
+    """One or more scores of a set of generated samples. Subclass it and write `__call__`.
 
     Attributes:
-        needs: what must be in the context.
-        higher_is_better: for each score.
+        needs: what must be there; where it is not, the metric is refused before any work.
+        higher_is_better: the direction of each score, by key; a spread (`fid_std`) has none. Where a score
+            has a right value rather than a direction, None.
+        says: each score in a few words, for the table.
     """
 
     contract: ClassVar[int] = 1
     needs: ClassVar[tuple[Need, ...]] = ()
-    higher_is_better: ClassVar[Mapping[str, bool]] = {}
+    higher_is_better: ClassVar[Mapping[str, bool | None]] = {}
+    says: ClassVar[Mapping[str, str]] = {}
 
-    def __call__(self, context: Mapping[str, Any]) -> dict[str, float]:
-        """The scores, by name, from what the harness has gathered: samples, features, labels, ..."""
+    def needs_for(self, dataset: Dataset) -> tuple[Need, ...]:
+        """`needs`, where they depend on the data. A score whose metric needs features or logits carries the
+        extractor's name."""
+        return self.needs
+
+    def protocol(self, context: Context) -> dict[str, Any]:
+        """The metric's parameters: all that must be equal for two scores of it to be comparable."""
+        return {}
+
+    def __call__(self, context: Context) -> Scores:
+        """The scores by key.
+
+        Raises:
+            UsageError: these samples are too few, or otherwise not to be measured.
+        """
         raise NotImplementedError
+
+    def on_real(self, context: Context) -> Scores:
+        """The same scores of real data: the floor or ceiling that is shown beside them.
+
+        By default those of held-out real samples against the same reference; override it where the value for
+        a perfect generator is known.
+        """
+        return self(context.of_held_out())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,7 +17,7 @@ from rich.text import Text
 from ganzoo.console import stderr
 from ganzoo.files import append_line
 from ganzoo.training.checkpoint import diverged
-from ganzoo.training.trainer import Callback, Trainer
+from ganzoo.training.trainer import Callback, Every, Trainer
 
 
 class Log(Callback):
@@ -56,22 +56,14 @@ class Log(Callback):
         append_line(self.folder / "log.jsonl", row)
 
 
-class Pictures(Callback):
+class Pictures(Every):
     """A picture of the same z every `every` steps and at the end, so that one sees the same samples age."""
 
     def __init__(self, folder: Path, every: int) -> None:
-        self.folder, self.every = folder, every
-        self._drawn_at = -1
+        super().__init__(every)
+        self.folder = folder
 
-    def after_step(self, trainer: Trainer) -> None:
-        if trainer.step % self.every == 0:
-            self.draw(trainer)
-
-    def at_end(self, trainer: Trainer) -> None:
-        if self._drawn_at != trainer.step:
-            self.draw(trainer)
-
-    def draw(self, trainer: Trainer) -> None:
+    def act(self, trainer: Trainer) -> None:
         from ganzoo.pictures import picture
 
         dataset = trainer.dataset
@@ -83,7 +75,6 @@ class Pictures(Callback):
             dataset,
             title=f"step {trainer.step}",
         )
-        self._drawn_at = trainer.step
 
 
 class TwoLines(Progress):
@@ -97,10 +88,10 @@ class TwoLines(Progress):
 
 
 class Bar(Callback):
-    """A progress bar on stderr: speed and time left, and below it D's judgement and the losses."""
+    """A progress bar on stderr: speed and time left; below it D's judgement, the losses, the last scores."""
 
-    def __init__(self, log: Log) -> None:
-        self.log = log
+    def __init__(self, log: Log, scores: Mapping[str, float]) -> None:
+        self.log, self.scores = log, scores
         self._progress = TwoLines(
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
@@ -122,11 +113,16 @@ class Bar(Callback):
             self._progress.text = (
                 "D(real) {d_real:.2f}  D(fake) {d_fake:.2f}  loss of D {d_loss:.3f}, of G {g_loss:.3f}"
             ).format(**self.log.last)
+        if self.scores:
+            self._progress.text += "\n" + "  ".join(
+                f"{key} {value:.4g}" for key, value in self.scores.items()
+            )
         speed = f"{rate:.1f} steps/s, {images:.0f} images/s"
         self._progress.update(self._task, completed=trainer.step, speed=speed)
 
     def close(self) -> None:
-        self._progress.stop()
+        if self._task is not None:
+            self._progress.stop()
 
 
 @contextmanager

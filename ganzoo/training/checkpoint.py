@@ -14,38 +14,34 @@ from torch import Tensor
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.files import write_whole
 from ganzoo.gan import GAN
-from ganzoo.training.trainer import Callback, Trainer
+from ganzoo.training.trainer import Every, Trainer
 
 KEEP = 2
 NAME = "step-{:08d}.pt"
 
 
-class Checkpoints(Callback):
+class Checkpoints(Every):
     """Saves every `every` steps and at the end: the state to go on from, and the weights to sample from."""
 
     def __init__(self, folder: Path, every: int) -> None:
-        self.folder, self.every = folder, every
-        self._saved_at = -1
+        super().__init__(every)
+        self.folder = folder
 
-    def after_step(self, trainer: Trainer) -> None:
-        if trainer.step % self.every == 0:
-            self.save(trainer)
-
-    def at_end(self, trainer: Trainer) -> None:
-        if self._saved_at != trainer.step:
-            self.save(trainer)
-
-    def save(self, trainer: Trainer) -> None:
-        state = trainer.state_dict()
-        refuse_nonfinite(state, self.folder)
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        write_whole(self.folder / "checkpoints" / NAME.format(trainer.step), buffer.getvalue())
-        still = trainer.ema.snapshot(trainer.config.seed, trainer.step, trainer.t)
-        save_generator(self.folder / "generator.safetensors", still, {"step": trainer.step, "t": trainer.t})
-        self._saved_at = trainer.step
+    def act(self, trainer: Trainer) -> None:
+        save_state(self.folder, NAME.format(trainer.step), trainer)
+        weights = self.folder / "generator.safetensors"
+        save_generator(weights, trainer.snapshot(), {"step": trainer.step, "t": trainer.t})
         for old in saved(self.folder)[:-KEEP]:
             old.unlink()
+
+
+def save_state(folder: Path, name: str, trainer: Trainer) -> None:
+    """Write all that the rest of a run depends on. Raises WorkError if its weights are not finite."""
+    state = trainer.state_dict()
+    refuse_nonfinite(state, folder)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_whole(folder / "checkpoints" / name, buffer.getvalue())
 
 
 def saved(folder: Path) -> list[Path]:
@@ -81,6 +77,18 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or "step" not in state or "generator" not in state:
         raise UsageError(f"{path} is not a checkpoint of ganzoo: delete it to go on from the one before")
     return state
+
+
+def load_discriminator(path: Path, gan: GAN) -> None:
+    """Fill `gan.discriminator` from a checkpoint. Raises UsageError if there is none, or it does not fit."""
+    if not path.exists():
+        raise UsageError(f"{path} is not there: the trained discriminator is in the checkpoints")
+    try:
+        gan.discriminator.load_state_dict(load_checkpoint(path)["discriminator"])
+    except (KeyError, RuntimeError) as error:
+        raise UsageError(
+            f"{path} does not hold this run's discriminator: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def save_generator(path: Path, gan: GAN, meta: dict[str, Any]) -> None:

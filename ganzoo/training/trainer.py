@@ -15,6 +15,7 @@ from ganzoo.assemble import build_loss, build_model, build_stabilizer
 from ganzoo.config import Config
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
+from ganzoo.gan import GAN
 from ganzoo.rng import counted_seed, seed_default
 from ganzoo.sampling import draw
 from ganzoo.training.ema import EMA
@@ -30,6 +31,26 @@ class Callback:
 
     def at_end(self, trainer: Trainer) -> None:
         """The loop has ended as it should: the plan is done, or somebody asked it to stop."""
+
+
+class Every(Callback):
+    """Acts every `every` steps, and at the end where it has not just done so."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self._acted_at = -1
+
+    def after_step(self, trainer: Trainer) -> None:
+        if trainer.step % self.every == 0:
+            self.act(trainer)
+            self._acted_at = trainer.step
+
+    def at_end(self, trainer: Trainer) -> None:
+        if self._acted_at != trainer.step:
+            self.act(trainer)
+
+    def act(self, trainer: Trainer) -> None:
+        raise NotImplementedError
 
 
 class Trainer:
@@ -129,9 +150,13 @@ class Trainer:
             x = x.contiguous(memory_format=torch.channels_last)
         return x, y if self.config.conditional else None
 
+    def snapshot(self) -> GAN:
+        """The model with the averaged generator at this step, in eval mode; D is the one in training."""
+        return self.ema.snapshot(self.config.seed, self.step, self.t)
+
     def generate(self, n: int, purpose: str, seed: int, labels: Tensor | None = None) -> Tensor:
         """n samples of the averaged generator at this step, [n, ...] as the networks see them."""
-        return draw(self.ema.snapshot(self.config.seed, self.step, self.t), n, seed, purpose, labels)
+        return draw(self.snapshot(), n, seed, purpose, labels)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the run depends on, as tensors and plain containers."""

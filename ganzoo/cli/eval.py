@@ -1,0 +1,137 @@
+"""`ganzoo eval`"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from ganzoo.errors import UsageError
+
+WIDE = 110  # columns from which there is room for words beside the numbers
+
+
+@click.command("eval")
+@click.argument("target", required=False, metavar="[RUN | SAMPLES.npz | FOLDER]")
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME", help="Any of `ganzoo list metrics`; all that fit."
+)
+@click.option("--dataset", metavar="NAME", help="What to measure foreign samples against.")
+@click.option("--samples", type=int, metavar="N", help="How many; 10000 for images unless told otherwise.")
+@click.option("--extractor", metavar="NAME", help="Any of `ganzoo list extractors`; it follows the data.")
+@click.option("--extractor-weights", metavar="PATH", help="A file with the extractor's weights.")
+@click.option(
+    "--reference", default="train", show_default=True, metavar="SPLIT", help="Real data: train or test."
+)
+@click.option("--checkpoint", default="last", show_default=True, metavar="WHICH", help="last or best.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
+@click.option("--data-root", metavar="DIR", help="Where datasets are, or are downloaded to.")
+@click.option("--offline", is_flag=True, help="Touch no network.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def command(target: str | None, metrics: tuple[str, ...], as_json: bool, **words: Any) -> None:
+    """Measure a run (the newest if none is named), or samples from any program.
+
+    \b
+    ganzoo eval --metric is --metric fid
+    ganzoo eval samples.npz --dataset mnist --metric fid
+    """
+    document = _foreign(target, metrics, words) if _is_foreign(target) else _run(target, metrics, words)
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        _print(document)
+
+
+def _is_foreign(target: str | None) -> bool:
+    if target is None:
+        return False
+    path = Path(target).expanduser()
+    return path.suffix == ".npz" or path.is_file() or (path.is_dir() and not (path / "config.json").is_file())
+
+
+def _run(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
+    from ganzoo.runs import load
+
+    return load(target).evaluate(metrics, **words)
+
+
+def _foreign(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
+    from ganzoo.evaluation import evaluate_samples
+
+    dataset, count = words.pop("dataset"), words.pop("samples")
+    if dataset is None:
+        raise UsageError(f"{target} is no run: say with --dataset NAME what to measure its samples against")
+    if words.pop("checkpoint") != "last":
+        raise UsageError("--checkpoint: foreign samples have none; it is for runs")
+    words.pop("seed")
+    return evaluate_samples(str(target), dataset, metrics, count=count, **words)
+
+
+def _print(document: dict[str, Any]) -> None:
+    protocol, source = document["protocol"], document["provenance"]
+    console = Console(highlight=False, soft_wrap=True)
+    lines = rows(document)
+    titles = ("score", "generated", "real data", "better", "what it is" if console.width >= WIDE else "")
+    width = [max(len(line[i]) for line in [titles, *lines]) for i in range(4)]
+    for name, generated, real, better, meaning in [titles, *lines]:
+        cells = f"{name:<{width[0]}}  {generated:>{width[1]}}  {real:>{width[2]}}  {better:<{width[3]}}"
+        style = "bold" if name == titles[0] else ""
+        if console.width >= WIDE:
+            console.print(f"[{style or 'default'}]{escape(cells)}[/]  [{style or 'dim'}]{escape(meaning)}[/]")
+        else:
+            console.print(f"[{style or 'default'}]{escape(cells.rstrip())}[/]")
+            if meaning:
+                console.print(f"  [dim]{escape(meaning)}[/]")
+    which = source.get("run") or source.get("samples")
+    step = f" at step {source['step']}" if "step" in source else ""
+    wrapped = Console(highlight=False)  # words may be broken into lines; the rows above may not
+    wrapped.print(
+        escape(
+            f"\n{which}{step}: {protocol['n_fake']} generated samples against {protocol['n_real']} of "
+            f"{protocol['dataset']} ({protocol['reference']}); real data: {protocol['n_held_out']} held-out "
+            "samples in their place, or the exact value"
+        )
+    )
+    for note in document["notes"]:
+        wrapped.print(escape(f"note: {note}"))
+
+
+def rows(document: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
+    """The table's cells: name, score, real data, direction, meaning; a spread goes with its score."""
+    from ganzoo.registry import METRICS
+
+    directions: dict[str, bool | None] = {}
+    says: dict[str, str] = {}
+    for name in document["protocol"]["metrics"]:
+        metric = METRICS.get(name)
+        directions.update(metric.higher_is_better)
+        says.update(metric.says)
+    arrows = {True: "higher", False: "lower", None: "as real"}
+    made = []
+    for key in document["scores"]:
+        plain, at, extractor = key.partition("@")
+        if plain.endswith("_std") and plain not in directions:
+            continue
+        spread = f"{plain}_std{at}{extractor}"
+        cells = [shown(document[side], key, spread) for side in ("scores", "real")]
+        direction = arrows[directions[plain]] if plain in directions else ""
+        made.append((key, cells[0], cells[1], direction, says.get(plain, "")))
+    return made
+
+
+def shown(scores: dict[str, float], key: str, spread: str) -> str:
+    if key not in scores:
+        return "-"
+    text = number(scores[key])
+    return f"{text} ± {scores[spread]:.2g}" if spread in scores else text
+
+
+def number(value: float) -> str:
+    """Four significant digits, without an exponent where none is needed."""
+    if value == round(value) and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 else f"{value:.1e}"

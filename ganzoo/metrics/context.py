@@ -1,0 +1,177 @@
+"""What a metric is given: generated and real samples, each with features that are computed once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganzoo.console import track
+from ganzoo.data.base import Dataset
+from ganzoo.data.tensors import fingerprint
+from ganzoo.errors import UsageError, WorkError
+from ganzoo.extractors.base import Extractor
+from ganzoo.gan import GAN
+from ganzoo.metrics.kept import kept
+from ganzoo.rng import counted_seed
+
+BATCH = 256
+BAR_FROM = 1000  # samples
+
+
+class Samples:
+    """A set of samples, and what has been computed of it.
+
+    Attributes:
+        name: "generated", or the split that real ones are of.
+        x: in the data's own units, images uint8 [N, C, H, W] or vectors float32 [N, D], on the CPU.
+        y: labels int64 [N], or None.
+    """
+
+    def __init__(self, name: str, x: Tensor, y: Tensor | None, extractor: Extractor | None) -> None:
+        self.name, self.x, self.y = name, x, y
+        self._extractor = extractor
+        self._made: dict[str, Mapping[str, Tensor]] = {}
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def features(self) -> Tensor:
+        """float32 [N, d], of the extractor."""
+        return self.extract()["features"]
+
+    @property
+    def logits(self) -> Tensor:
+        """float32 [N, k], of the extractor; there is no softmax in them."""
+        return self.extract()["logits"]
+
+    def extract(self, progress: bool = False) -> Mapping[str, Tensor]:
+        """Features and logits, where they have not been computed yet."""
+        return self.once("features", lambda: self._extract(progress))
+
+    def once(self, what: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        """`make()`, computed once; what is made of real images is kept on disk, by its content."""
+        if what not in self._made:
+            self._made[what] = kept(self._key(what), make) if self._is_kept() else make()
+        return self._made[what]
+
+    def some(self, n: int) -> Samples:
+        """n of them at random, always the same ones, with their features; all of them where n is too many."""
+        if n >= len(self):
+            return self
+        index = order(len(self))[:n]
+        few = _Part(self.name, self.x[index], None if self.y is None else self.y[index], self._extractor)
+        few.whole, few.index = self, index
+        return few
+
+    def _is_kept(self) -> bool:
+        return self.name != "generated" and self._extractor is not None and self._extractor.remembered
+
+    def _key(self, what: str) -> str:
+        assert self._extractor is not None
+        words = (what, self.content, self._extractor.name, self._extractor.weights_hash, torch.__version__)
+        return hashlib.sha256("/".join(words).encode()).hexdigest()
+
+    @cached_property
+    def content(self) -> str:
+        """A hash of `x`."""
+        return fingerprint(self.x)
+
+    def _extract(self, progress: bool) -> dict[str, Tensor]:
+        assert self._extractor is not None, "the metric does not declare that it needs features"
+        parts: list[dict[str, Tensor]] = []
+        starts: Any = range(0, len(self), BATCH)
+        if progress and len(self) > BAR_FROM and self._extractor.remembered:
+            starts = track(starts, f"{self._extractor.name}: features of {self.name} samples", len(starts))
+        for start in starts:
+            made = self._extractor(self.x[start : start + BATCH])
+            parts.append({key: value for key, value in made.items() if value is not None})
+        whole = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+        for key, value in whole.items():
+            if not bool(torch.isfinite(value).all()):
+                raise WorkError(f"the extractor {self._extractor.name} gives {key} that are not finite")
+        return whole
+
+
+class _Part(Samples):
+    whole: Samples
+    index: Tensor
+
+    def _extract(self, progress: bool) -> dict[str, Tensor]:
+        made = self.whole.extract(progress)
+        return {key: value[self.index] for key, value in made.items()}
+
+
+def order(n: int) -> Tensor:
+    """The permutation of n real samples by which some of them are chosen; always the same."""
+    return torch.randperm(n, generator=torch.Generator().manual_seed(counted_seed(0, "metrics/order")))
+
+
+class Context:
+    """One evaluation.
+
+    Attributes:
+        dataset: the data that is measured against.
+        fake: the generated samples.
+        real: the real samples of the reference split, which they are compared with.
+        held_out: real samples of the other split, at most as many as `fake`.
+        gan: the model with its trained discriminator, or None for foreign samples.
+        extractor: what features come from, or None where no metric needs any.
+        notes: sentences that belong beside the scores.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        fake: Samples,
+        train: Samples,
+        test: Samples,
+        reference: str = "train",
+        gan: GAN | None = None,
+        extractor: Extractor | None = None,
+    ) -> None:
+        self.dataset, self.fake, self.train, self.test = dataset, fake, train, test
+        self.reference, self.gan, self.extractor = reference, gan, extractor
+        self.notes: list[str] = []
+        self._shared: dict[str, Any] = {}
+
+    @property
+    def real(self) -> Samples:
+        return self.train if self.reference == "train" else self.test
+
+    @cached_property
+    def held_out(self) -> Samples:
+        return (self.test if self.reference == "train" else self.train).some(len(self.fake))
+
+    def of_held_out(self) -> Context:
+        """The same evaluation with held-out real samples in the place of the generated ones."""
+
+        other = Context(
+            self.dataset, self.held_out, self.train, self.test, self.reference, self.gan, self.extractor
+        )
+        return self.shared("of held-out", lambda: other)  # type: ignore[no-any-return]
+
+    def shared(self, what: str, make: Callable[[], Any]) -> Any:
+        """`make()`, computed once for all metrics of this evaluation."""
+        if what not in self._shared:
+            self._shared[what] = make()
+        return self._shared[what]
+
+    def note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def at_least(self, n: int, why: str) -> None:
+        """Raise a UsageError if there are fewer generated or real samples than `n`."""
+        for samples in (self.fake, self.real):
+            if len(samples) < n:
+                more = " (--samples N)" if samples.name == "generated" else ""
+                raise UsageError(
+                    f"{why} needs at least {n} samples, and there are {len(samples)} "
+                    f"{samples.name} ones{more}"
+                )

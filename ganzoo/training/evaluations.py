@@ -1,0 +1,72 @@
+"""Scores during training, and the checkpoint that is best by the first of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ganzoo.console import notice
+from ganzoo.errors import UsageError, WorkError
+from ganzoo.files import append_line, read_lines
+from ganzoo.metrics.evaluate import Evaluation
+from ganzoo.sampling import draw
+from ganzoo.training.checkpoint import save_generator, save_state
+from ganzoo.training.trainer import Every, Trainer
+
+SAMPLES = 1000  # cheap, and said in the protocol of each line
+WHEN = "during training"
+
+
+class Evaluations(Every):
+    """A line of metrics.jsonl every `every` steps and at the end, from few samples and without real data.
+
+    Args:
+        scores: filled with those of the last evaluation, for a progress bar to show.
+    """
+
+    def __init__(self, folder: Path, every: int, evaluation: Evaluation, scores: dict[str, float]) -> None:
+        super().__init__(every)
+        self.folder, self._evaluation, self._last = folder, evaluation, scores
+
+    def act(self, trainer: Trainer) -> None:
+        gan = trainer.snapshot()
+        n = max(SAMPLES, self._evaluation.least())
+        y = torch.arange(n) % gan.num_classes if gan.num_classes else None
+        x = trainer.dataset.to_units(draw(gan, n, trainer.config.seed, labels=y))
+        try:
+            result = self._evaluation(x, y, gan, with_real=False, progress=False)
+        except (UsageError, WorkError) as error:  # scores are worth less than the run
+            notice(f"step {trainer.step} was not measured: {error}")
+            return
+        before = self._best()
+        row = {
+            "step": trainer.step,
+            "scores": result["scores"],
+            "real": {},
+            "protocol": {**result["protocol"], "generator": "averaged, eval mode", "checkpoint": WHEN},
+            "provenance": {"seed": trainer.config.seed, "seconds": result["seconds"]},
+            "notes": result["notes"],
+        }
+        append_line(self.folder / "metrics.jsonl", row)
+        self._last.clear()
+        self._last.update(result["scores"])
+        value = result["scores"][self._evaluation.first_score]
+        if before is None or (value > before if self._evaluation.first_is_higher else value < before):
+            save_state(self.folder, "best.pt", trainer)
+            meta = {"step": trainer.step, "t": trainer.t}
+            save_generator(self.folder / "checkpoints" / "best.safetensors", gan, meta)
+
+    def _best(self) -> float | None:
+        """The best value so far, from the record, so that a resumed run knows it too."""
+        rows = [
+            row for row in read_lines(self.folder / "metrics.jsonl") if row["protocol"]["checkpoint"] == WHEN
+        ]
+        values = [
+            row["scores"][self._evaluation.first_score]
+            for row in rows
+            if self._evaluation.first_score in row["scores"]
+        ]
+        if not values:
+            return None
+        return float(max(values) if self._evaluation.first_is_higher else min(values))
