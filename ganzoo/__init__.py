@@ -2,6 +2,7 @@
 
     run = ganzoo.train("dcgan", dataset="mnist", steps=2000, seed=0)
     images = run.sample(64, seed=0)          # uint8 [64, 1, 28, 28]
+    run.evaluate(["is", "fid"])              # {"scores": ..., "real": ..., "protocol": ...}
     run = ganzoo.load("runs/0001-dcgan-mnist-s0")
 
 Importing ganzoo is light: torch is loaded when one of these names is first used.
@@ -13,11 +14,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganzoo.api import resume, train
+    from ganzoo.api import extractor, resume, train
     from ganzoo.data.base import Dataset, Modes, Split
     from ganzoo.errors import UsageError, WorkError
+    from ganzoo.evaluation import evaluate
+    from ganzoo.extractors.base import Extractor
     from ganzoo.gan import GAN, Logits, Sample
     from ganzoo.losses import Loss
+    from ganzoo.metrics.base import Metric
+    from ganzoo.metrics.context import Context, Samples
     from ganzoo.recipe import Optimizer, Recipe, Schedule
     from ganzoo.registry import (
         CONTRACT,
@@ -32,11 +37,15 @@ if TYPE_CHECKING:
     from ganzoo.stabilizers.base import Stabilizer
 
 _WHERE = {
-    "ganzoo.api": ("resume", "train"),
+    "ganzoo.api": ("extractor", "resume", "train"),
     "ganzoo.data.base": ("Dataset", "Modes", "Split"),
     "ganzoo.errors": ("UsageError", "WorkError"),
+    "ganzoo.evaluation": ("evaluate",),
+    "ganzoo.extractors.base": ("Extractor",),
     "ganzoo.gan": ("GAN", "Logits", "Sample"),
     "ganzoo.losses": ("Loss",),
+    "ganzoo.metrics.base": ("Metric",),
+    "ganzoo.metrics.context": ("Context", "Samples"),
     "ganzoo.recipe": ("Optimizer", "Recipe", "Schedule"),
     "ganzoo.registry": ("CONTRACT", "DATASETS", "EXTRACTORS", "LOSSES", "METRICS", "MODELS", "STABILIZERS"),
     "ganzoo.runs": ("Run", "load"),
@@ -46,8 +55,9 @@ _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names
 
 __all__ = [
     "CONTRACT", "DATASETS", "EXTRACTORS", "GAN", "LOSSES", "METRICS", "MODELS", "STABILIZERS",
-    "Dataset", "Logits", "Loss", "Modes", "Optimizer", "Recipe", "Run", "Sample", "Schedule", "Split",
-    "Stabilizer", "UsageError", "WorkError", "load", "resume", "train",
+    "Context", "Dataset", "Extractor", "Logits", "Loss", "Metric", "Modes", "Optimizer", "Recipe", "Run",
+    "Sample", "Samples", "Schedule", "Split", "Stabilizer", "UsageError", "WorkError", "evaluate",
+    "extractor", "load", "resume", "train",
 ]  # fmt: skip
 
 

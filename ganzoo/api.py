@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ganzoo.assemble import open_extractor
 from ganzoo.errors import UsageError, nearest
+from ganzoo.extractors.base import Extractor
 from ganzoo.options import options_of
 from ganzoo.plan import plan
 from ganzoo.runs import Run, create, extend, load
@@ -36,6 +38,15 @@ def train(
     run = create(config, None if out is None else str(out))
     run.train(data, progress=progress)
     return run
+
+
+def extractor(name: str, weights: str | Path | None = None, offline: bool = False) -> Extractor:
+    """A feature extractor by name: uint8 [N, C, H, W] -> {"features": [N, d], "logits": [N, k] | None}.
+
+    Raises:
+        UsageError: there is no such extractor, or its weights can't be had.
+    """
+    return open_extractor(name, weights, offline)
 
 
 def resume(path: str | Path | None = None, *, steps: int | None = None, progress: bool = True) -> Run:

@@ -86,7 +86,7 @@ def evaluate_run(
     return document
 
 
-def evaluate_samples(
+def evaluate(
     samples: str | Path | Tensor,
     dataset: str,
     metrics: Sequence[str] = (),

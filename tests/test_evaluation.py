@@ -15,7 +15,7 @@ import ganzoo
 from ganzoo.assemble import open_dataset, open_extractor
 from ganzoo.cli.main import main
 from ganzoo.data.base import to_uint8
-from ganzoo.evaluation import evaluate_samples
+from ganzoo.evaluation import evaluate
 from ganzoo.extractors.cnn import MnistCnnV1
 from ganzoo.files import read_lines
 from ganzoo.metrics.base import Metric
@@ -155,7 +155,7 @@ def test_is_kid_fid_and_precision_agree_with_torch_fidelity(digits):
     noise = torch.randint(0, 120, (900, 1, 28, 28), generator=generator)
     fake = (real[:900].int() + noise).clamp(max=255).to(torch.uint8)
     names = ["is", "fid", "kid", "precision-recall"]
-    ours = evaluate_samples(fake, "mnist-5k", names, progress=False)["scores"]
+    ours = evaluate(fake, "mnist-5k", names, progress=False)["scores"]
     theirs = calculate_metrics(
         input1=Items(fake), input2=Items(real), feature_extractor=register("mnist-cnn-v1"),
         isc=True, fid=True, kid=True, prc=True, kid_subset_size=900, cuda=False, save_cpu_ram=True,
@@ -216,7 +216,7 @@ def test_too_few_samples_for_a_covariance(digits):
 
 def test_reference_split(digits):
     x = digits.test.all()[0][:500]
-    made = evaluate_samples(x, "mnist-5k", ["precision-recall"], reference="test", progress=False)
+    made = evaluate(x, "mnist-5k", ["precision-recall"], reference="test", progress=False)
     assert made["scores"][f"precision{AT}"] == 1.0
     assert (made["protocol"]["reference"], made["protocol"]["n_real"]) == ("test", 1000)
 

@@ -60,7 +60,7 @@ def _run(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) ->
 
 
 def _foreign(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
-    from ganzoo.evaluation import evaluate_samples
+    from ganzoo.evaluation import evaluate
 
     dataset, count = words.pop("dataset"), words.pop("samples")
     if dataset is None:
@@ -68,7 +68,7 @@ def _foreign(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]
     if words.pop("checkpoint") != "last":
         raise UsageError("--checkpoint: foreign samples have none; it is for runs")
     words.pop("seed")
-    return evaluate_samples(str(target), dataset, metrics, count=count, **words)
+    return evaluate(str(target), dataset, metrics, count=count, **words)
 
 
 def _print(document: dict[str, Any]) -> None:

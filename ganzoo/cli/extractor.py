@@ -47,7 +47,10 @@ def train(
     offline: bool,
     settings: tuple[str, ...],
 ) -> None:
-    """Train a classifier on a dataset's training split, and install it as the extractor cnn:NAME."""
+    """Train a classifier of labelled images: the extractor cnn:NAME.
+
+    It learns from the training split alone; the test split shows how often it is right.
+    """
     if out is not None and (out.suffix != ".safetensors" or out.is_dir()):
         raise UsageError(f"--out {out}: expected the name of a file that ends in .safetensors")
     options = _options(settings)

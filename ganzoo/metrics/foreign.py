@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -38,15 +39,15 @@ def _load(path: Path) -> dict[str, Array]:
     if not path.is_file():
         raise UsageError(f"{path} is not there: expected an .npz file, a folder of images, or a run")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise UsageError(f"{path} is one bare array: write it with numpy.savez(FILE, samples=...)")
-            return {name: file[name] for name in file.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        if isinstance(error, UsageError):
-            raise
+        with path.open("rb") as raw:  # closed also where it is no whole archive
+            opened = np.load(raw, allow_pickle=False)
+            if isinstance(opened, np.lib.npyio.NpzFile):
+                with opened as file:
+                    return {name: file[name] for name in file.files}
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         why = "it holds Python objects" if "allow_pickle" in str(error) else str(error)
         raise UsageError(f"{path} cannot be read as arrays: {why}") from error
+    raise UsageError(f"{path} is one bare array: write it with numpy.savez(FILE, samples=...)")
 
 
 def _images(path: Path, x: Array, dataset: Dataset) -> Tensor:
@@ -113,5 +114,5 @@ def _read_folder(path: Path, dataset: Dataset) -> Tensor:
                 f"{path / name} has {size[0]} x {size[1]} pixels, and the images of {dataset.name} have "
                 f"{width} x {height}: measure at the dataset's own size, nothing is resized here"
             )
-        made.append(torch.from_numpy(image))
-    return torch.stack(made)
+        made.append(image)
+    return torch.from_numpy(np.stack(made))
