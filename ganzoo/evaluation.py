@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ def evaluate_run(
     extractor_weights: str | None = None,
     checkpoint: str = "last",
     dataset: str | None = None,
+    data_options: Mapping[str, Any] | None = None,
     data_root: str | None = None,
     offline: bool = False,
     progress: bool = True,
@@ -50,14 +51,22 @@ def evaluate_run(
         reference: the real split to compare with, "train" or "test".
         extractor, extractor_weights: by name, and a file; both follow from the data where they are None.
         checkpoint: "last" or "best".
-        dataset: what to measure against, where that is not the run's own data.
+        dataset, data_options: what to measure against, where that is not the run's own data.
 
     Raises:
         UsageError: a word is wrong, or the run has no weights yet; nothing was written.
     """
     check_names(metrics, extractor)
     gan, step = run.load_model(checkpoint)
-    data = run.dataset if dataset is None else open_dataset(dataset, {}, data_root, offline)
+    if dataset is None and data_options:
+        raise UsageError(
+            "--set is for a dataset that is named with --dataset; a run's own is as it was trained on"
+        )
+    data = (
+        run.dataset
+        if dataset is None
+        else open_dataset(dataset, dict(data_options or {}), data_root, offline)
+    )
     if data.sample_shape != run.config.sample_shape:
         raise UsageError(
             f"{run.path} makes samples of shape {run.config.sample_shape}, and those of {data.name} are "
@@ -93,6 +102,7 @@ def evaluate(
     *,
     count: int | None = None,
     labels: Tensor | None = None,
+    data_options: Mapping[str, Any] | None = None,
     reference: str = "train",
     extractor: str | None = None,
     extractor_weights: str | None = None,
@@ -104,7 +114,7 @@ def evaluate(
 
     Args:
         samples: an .npz file, a folder of images, or a tensor uint8 [N, C, H, W] or float32 [N, D].
-        dataset: by name.
+        dataset, data_options: by name, and its options, such as {"size": 64}.
         metrics, reference, extractor, extractor_weights: as in `evaluate_run`.
         count: measure the first so many; all where it is None.
 
@@ -112,7 +122,7 @@ def evaluate(
         UsageError: a word is wrong, or the samples are not of the dataset's kind, shape and range.
     """
     check_names(metrics, extractor)
-    data = open_dataset(dataset, {}, data_root, offline)
+    data = open_dataset(dataset, dict(data_options or {}), data_root, offline)
     if isinstance(samples, Tensor):
         x, y, name = samples, labels, "(tensor)"
         _refuse_tensor(x, data)

@@ -24,6 +24,17 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
     return name.strip(), options
 
 
+def parse_settings(settings: Iterable[str]) -> dict[str, str]:
+    """ "--set" words for a dataset alone, "size=64" or "data.size=64", to {"size": "64"}."""
+    options: dict[str, str] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"--set {setting}: expected KEY=VALUE, an option of the dataset")
+        options[key.strip().removeprefix("data.")] = value.strip()
+    return options
+
+
 def format_spec(name: str, options: Mapping[str, Any]) -> str:
     return name + (":" + ",".join(f"{key}={value}" for key, value in options.items()) if options else "")
 

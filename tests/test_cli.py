@@ -180,7 +180,7 @@ def test_info_tells_what_it_is_and_its_options(ganzoo, plural, name):
     assert result.code == 0
     assert result.err == ""
     member, kind = REGISTRIES[plural].get(name), REGISTRIES[plural].kind
-    assert result.out.startswith(f"{name} is a {kind} of ganzoo-torch ")
+    assert result.out.startswith(f"{name} is {'an' if kind[0] == 'e' else 'a'} {kind} of ganzoo-torch ")
     assert member.__doc__.partition("\n")[0] in result.out
     for key in options_of(member, ("sample_shape", "num_classes", "path", "root", "offline")):
         assert re.search(rf"^  {key} +(required|default .+)$", result.out, re.MULTILINE)

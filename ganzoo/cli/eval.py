@@ -21,6 +21,13 @@ WIDE = 110  # columns from which there is room for words beside the numbers
     "--metric", "metrics", multiple=True, metavar="NAME", help="Any of `ganzoo list metrics`; all that fit."
 )
 @click.option("--dataset", metavar="NAME", help="What to measure foreign samples against.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of that dataset, such as size=64.",
+)
 @click.option("--samples", type=int, metavar="N", help="How many; 10000 for images unless told otherwise.")
 @click.option("--extractor", metavar="NAME", help="Any of `ganzoo list extractors`; it follows the data.")
 @click.option("--extractor-weights", metavar="PATH", help="A file with the extractor's weights.")
@@ -32,13 +39,18 @@ WIDE = 110  # columns from which there is room for words beside the numbers
 @click.option("--data-root", metavar="DIR", help="Where datasets are, or are downloaded to.")
 @click.option("--offline", is_flag=True, help="Touch no network.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def command(target: str | None, metrics: tuple[str, ...], as_json: bool, **words: Any) -> None:
+def command(
+    target: str | None, metrics: tuple[str, ...], settings: tuple[str, ...], as_json: bool, **words: Any
+) -> None:
     """Measure a run (the newest if none is named), or samples from any program.
 
     \b
     ganzoo eval --metric is --metric fid
     ganzoo eval samples.npz --dataset mnist --metric fid
     """
+    from ganzoo.options import parse_settings
+
+    words["data_options"] = parse_settings(settings)
     document = _foreign(target, metrics, words) if _is_foreign(target) else _run(target, metrics, words)
     if as_json:
         click.echo(json.dumps(document, indent=2))

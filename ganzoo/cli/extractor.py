@@ -53,7 +53,6 @@ def train(
     """
     if out is not None and (out.suffix != ".safetensors" or out.is_dir()):
         raise UsageError(f"--out {out}: expected the name of a file that ends in .safetensors")
-    options = _options(settings)
 
     from ganzoo.assemble import open_dataset
     from ganzoo.devices import choose_device
@@ -61,9 +60,10 @@ def train(
     from ganzoo.extractors.cnn import folder
     from ganzoo.extractors.training import default_epochs, install, refuse, train_classifier
     from ganzoo.files import write_whole
+    from ganzoo.options import parse_settings
 
     where = choose_device(device)
-    data = open_dataset(dataset, options, data_root, offline)
+    data = open_dataset(dataset, parse_settings(settings), data_root, offline)
     refuse(data)
     epochs = epochs or default_epochs(len(data.train))
     net, meta = train_classifier(data, epochs=epochs, seed=seed, device=where)
@@ -101,16 +101,6 @@ def list_() -> None:
         Console(highlight=False).print(table)
     else:
         click.echo("none is installed; ganzoo extractor train --dataset NAME makes one")
-
-
-def _options(settings: tuple[str, ...]) -> dict[str, str]:
-    options: dict[str, str] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise UsageError(f"--set {setting}: expected KEY=VALUE, an option of the dataset")
-        options[key.strip().removeprefix("data.")] = value.strip()
-    return options
 
 
 def _accuracy(meta: dict[str, Any]) -> str:

@@ -30,9 +30,9 @@ def _describe(registry: Registry, name: str) -> None:
     kind = registry.kind
     member, origin = registry.get(name), registry.origin(name)
     console = Console(highlight=False, soft_wrap=True)
-    console.print(
-        f"[bold]{escape(name)}[/] is a {kind} of {escape(origin['distribution'])} {origin['version']}\n"
-    )
+    article = "an" if kind[0] in "aeiou" else "a"
+    source = f"{escape(origin['distribution'])} {origin['version']}"
+    console.print(f"[bold]{escape(name)}[/] is {article} {kind} of {source}\n")
     console.print(escape(inspect.getdoc(member) or "(no description)"))
     options = _options(kind, member)
     if options:
@@ -49,7 +49,9 @@ def _describe(registry: Registry, name: str) -> None:
 def _options(kind: str, member: Any) -> dict[str, Any]:
     from ganzoo.options import options_of
 
-    return options_of(member, ("sample_shape", "num_classes", "path", "root", "offline", "args", "kwargs"))
+    return options_of(
+        member, ("sample_shape", "num_classes", "path", "weights", "root", "offline", "args", "kwargs")
+    )
 
 
 def _how(kind: str, name: str) -> str:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ganzoo.errors import UsageError, nearest
-from ganzoo.registry import REGISTRIES, Entry
+from ganzoo.registry import DISTRIBUTION, REGISTRIES, Entry
 
 
 @click.command("list")
@@ -43,7 +43,8 @@ def _fault(entry: Entry) -> str:
 
 def _print(entries: list[Entry], faults: dict[Entry, str]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("kind", "name", "from", "summary"):
+    mixed = any(entry.distribution != DISTRIBUTION for entry in entries)  # else all lines would say the same
+    for title in ("kind", "name", *(["from"] if mixed else []), "summary"):
         table.add_column(title, no_wrap=title != "summary")
     kind = ""
     for entry in entries:
@@ -51,7 +52,7 @@ def _print(entries: list[Entry], faults: dict[Entry, str]) -> None:
             table.add_section()
         fault = faults.get(entry, "")
         text = f"[red]{escape(fault)}[/]" if fault else escape(entry.summary())
-        origin = f"{entry.distribution} {entry.version}"
-        table.add_row(entry.kind if entry.kind != kind else "", escape(entry.name), escape(origin), text)
+        origin = [escape(f"{entry.distribution} {entry.version}")] if mixed else []
+        table.add_row(entry.kind if entry.kind != kind else "", escape(entry.name), *origin, text)
         kind = entry.kind
     Console(highlight=False).print(table)
