@@ -50,7 +50,7 @@ def _options(kind: str, member: Any) -> dict[str, Any]:
     from ganzoo.options import options_of
 
     return options_of(
-        member, ("sample_shape", "num_classes", "path", "weights", "root", "offline", "args", "kwargs")
+        member, ("sample_shape", "num_classes", "path", "root", "offline", "args", "kwargs")
     )
 
 
@@ -59,6 +59,7 @@ def _how(kind: str, name: str) -> str:
         "model": "--set model.KEY=VALUE",
         "dataset": "--set data.KEY=VALUE",
         "stabilizer": f"--stabilizer {name}:KEY=VALUE",
+        "extractor": "--extractor-weights PATH",
     }.get(kind, "KEY=VALUE")
 
 
