@@ -22,6 +22,12 @@ This page is made from `results/speed.jsonl`; nothing on it is typed by hand.
 | what | over | times as fast | quartiles | pairs | threads | torch | processor | date |
 |---|---|---|---|---|---|---|---|---|
 """
+MEMORY = """
+Peak memory beyond imports and inputs, each in a process of its own, from `results/memory.jsonl`:
+
+| what | over | ganzoo | the other | torch | date |
+|---|---|---|---|---|---|
+"""
 
 
 def page() -> str:
@@ -33,7 +39,13 @@ def page() -> str:
         f"| {row['torch']} | {row['processor']} | {row['date']} |\n"
         for row in map(json.loads, results.splitlines())
     ]
-    return TITLE + "".join(cells)
+    memory = (HERE / "results" / "memory.jsonl").read_text()
+    peaks = [
+        f"| {row['name'].removeprefix('test_peak_memory_of_').replace('_', ' ')} | {row['against']} "
+        f"| {row['mib']:.0f} MiB | {row['other_mib']:.0f} MiB | {row['torch']} | {row['date']} |\n"
+        for row in map(json.loads, memory.splitlines())
+    ]
+    return TITLE + "".join(cells) + MEMORY + "".join(peaks)
 
 
 METRICS_PAGE = HERE.parent / "docs" / "metrics.md"

@@ -23,7 +23,7 @@ def notice(text: str) -> None:
 def stages(names: Sequence[str], description: str) -> Iterator[str]:
     """`names` behind a progress bar that says which of them is under way."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=stderr, transient=True) as bar:
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task(description, total=len(names))
         for name in names:
             bar.update(task, description=f"{description} {escape(name)}")
@@ -33,4 +33,8 @@ def stages(names: Sequence[str], description: str) -> Iterator[str]:
 
 def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
     """`items` behind a progress bar."""
-    yield from _track(items, description=description, total=total, console=stderr, transient=True)
+    # Into a file or a pipe, a bar that leaves no trace would still leave an empty line.
+    off = not stderr.is_terminal
+    yield from _track(
+        items, description=description, total=total, console=stderr, transient=True, disable=off
+    )

@@ -145,7 +145,7 @@ def test_offset_and_scale_of_a_critic_do_not_matter(offset, scale):
 
 
 @pytest.mark.parametrize(
-    ("n_fake", "n_real", "m"), [(100, 400, 1), (700, 60, 1), (101, 400, 2), (700, 61, 3)]
+    ("n_fake", "n_real", "m"), [(100, 400, 1), (700, 60, 1), (101, 400, 2), (700, 400, 3)]
 )
 def test_as_many_real_samples_as_generated_ones_in_whole_packs(n_fake, n_real, m):
     given = context(FAKE[:n_fake], REAL[:n_real], REAL, judged(first, pack=m))
@@ -217,16 +217,19 @@ def one_hot(x, y):
 
 
 @pytest.mark.parametrize(
-    ("features", "expected"), [(one_hot, 1), (lambda x, y: x[:, 1:], 1 / 3), (lambda x, y: 0 * x, 1 / 3)]
+    ("features", "expected"), [(one_hot, 0.75), (lambda x, y: x[:, 1:], 1 / 3), (lambda x, y: 0 * x, 1 / 3)]
 )
 def test_features_that_separate_the_classes_and_features_that_know_nothing(features, expected):
     (train, y), (test, y_test) = labelled(0, 900), labelled(1, 600)
+    y_test[:150] = (y_test[:150] + 1) % 3  # which no features can know
     gan, modes = judged(first), []
     gan.discriminator.features = lambda *xy: (modes.append(gan.discriminator.training), features(*xy))[1]
     given = context(normal(0, 9), train, test, gan, labels=(None, y, y_test))
-    assert DFeatures()(given)["probe_accuracy"] == pytest.approx(expected, abs=0 if expected == 1 else 0.06)
+    assert DFeatures()(given)["probe_accuracy"] == pytest.approx(
+        expected, abs=1e-9 if features is one_hot else 0.06
+    )
     on_pixels = DFeatures().on_real(given)["probe_accuracy"]
-    assert 0.5 < on_pixels < 0.95  # no line tells the middle one of three in a row
+    assert 0.4 < on_pixels < 0.7  # no line tells the middle one of three in a row
     assert not any(modes)
     assert gan.discriminator.training
 

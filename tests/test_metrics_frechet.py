@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
@@ -79,6 +79,7 @@ def test_torch_fidelity_says_the_same(pair):
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 999), st.integers(1, 12), st.floats(0.0, 3.0))
+@example(0, 12, 3.0)
 def test_a_monotone_map_is_optimal_however_ill_scaled_the_features(seed, dim, decades):
     """Brenier: x -> x M with M symmetric and positive moves no more than it must, so the distance to the
     image is E |x - x M|^2, whatever the covariance of x is."""

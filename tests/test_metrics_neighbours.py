@@ -105,11 +105,13 @@ def test_torch_fidelity_says_the_same(n_fake, n_real, dim):
 
 @pytest.mark.parametrize("rows", [1, 7, 100, 4096])
 def test_the_size_of_a_block_does_not_matter(monkeypatch, rows):
-    fake, real = pair(150, 230, 5)
-    whole = neighbourhoods(fake, real)
-    monkeypatch.setattr(neighbours, "ROWS", rows)
-    assert neighbourhoods(fake, real) == whole
-    assert neighbourhoods(fake, real, radii(real)) == whole
+    some, real = pair(150, 230, 5)
+    for fake in (some, real.flip(0)):  # copies lie on the edges of balls
+        monkeypatch.setattr(neighbours, "ROWS", 512)
+        whole = neighbourhoods(fake, real)
+        monkeypatch.setattr(neighbours, "ROWS", rows)
+        assert neighbourhoods(fake, real) == whole
+        assert neighbourhoods(fake, real, radii(real)) == whole
 
 
 def test_the_direction():
@@ -133,15 +135,30 @@ def test_equal_distributions():
         assert np.std(values) / seeds**0.5 < 0.01
 
 
-@pytest.mark.parametrize("value", [0.0, 3.3, -1e4])
+@pytest.mark.parametrize("value", [0.0, 3.3, normal(3, 1, 64) + 1e4])
 def test_points_that_are_all_equal(value):
     """Balls without a size: <= holds on their edge, < nowhere."""
-    points = torch.full((20, 4), value)
+    points = torch.zeros(20, 64) + value
     assert both(points[:9], points) == {"precision": 1, "recall": 1, "density": 0, "coverage": 0}
     assert both(points[:9] + 1, points) == {"precision": 0, "recall": 0, "density": 0, "coverage": 0}
-    spread = both(points[:9], normal(0, 50, 4) + value)
+    spread = both(points[:9], normal(0, 50, 64) + value)
     assert spread["recall"] == 0
     assert all(math.isfinite(number) for number in spread.values())
+
+
+def test_a_few_points_many_times_over():
+    """What rounding leaves of the distance of equal points is not taken for a distance."""
+    points = normal(0, 7, 64).repeat(100, 1) + 100
+    copies = points[torch.randperm(700, generator=torch.Generator().manual_seed(1))][:333]
+    assert both(copies, points) == {"precision": 1, "recall": 1, "density": 0, "coverage": 0}
+
+
+@pytest.mark.parametrize(("dim", "far"), [(2, 0.0), (2, 1e2), (64, 0.0), (64, 1e4)])
+def test_copies_of_all_real_samples(dim, far):
+    """Each ball holds its own copy and 4 of its 5 neighbours; the 5th is on the edge, which < leaves out."""
+    real = normal(0, 700, dim) + far
+    copies = real[torch.randperm(700, generator=torch.Generator().manual_seed(1))]
+    assert both(copies, real) == {"precision": 1, "recall": 1, "density": 1, "coverage": 1}
 
 
 @pytest.mark.parametrize("far", [1e3, 1e4])

@@ -49,9 +49,7 @@ def _describe(registry: Registry, name: str) -> None:
 def _options(kind: str, member: Any) -> dict[str, Any]:
     from ganzoo.options import options_of
 
-    return options_of(
-        member, ("sample_shape", "num_classes", "path", "root", "offline", "args", "kwargs")
-    )
+    return options_of(member, ("sample_shape", "num_classes", "path", "root", "offline", "args", "kwargs"))
 
 
 def _how(kind: str, name: str) -> str:

@@ -35,12 +35,18 @@ class DAccuracy(Metric):
     says: ClassVar = {"d_accuracy": "D tells them from real; 0.5 is chance"}
 
     def protocol(self, context: Context) -> dict[str, Any]:
-        return {"threshold": "median", "mode": "eval", "n": _balanced(context)}
+        return {"threshold": "median", "mode": "eval", "n": _balanced(context, context.real, context.fake)}
 
     def __call__(self, context: Context) -> Scores:
-        n = _balanced(context)
-        real, fake = (_outputs(context, samples.some(n)) for samples in (context.real, context.fake))
-        middle = torch.cat([real, fake]).median()
+        return self._told_apart(context, context.real, context.fake)
+
+    def on_real(self, context: Context) -> Scores:
+        return self._told_apart(context, context.train, context.test)
+
+    def _told_apart(self, context: Context, first: Samples, second: Samples) -> Scores:
+        n = _balanced(context, first, second)
+        real, fake = (_outputs(context, samples.some(n)) for samples in (first, second))
+        middle = torch.cat([real, fake]).quantile(0.5)
         ties = 0.5 * float((real == middle).sum() + (fake == middle).sum())
         right = float((real > middle).sum() + (fake < middle).sum())
         return {"d_accuracy": (right + ties) / (len(real) + len(fake))}
@@ -100,10 +106,14 @@ def _gan(context: Context) -> GAN:
     return context.gan
 
 
-def _balanced(context: Context) -> int:
-    """How many real and how many generated samples D is shown: equally many, in whole packs."""
-    n = min(len(context.fake), len(context.real), AT_MOST)
-    return n - n % _gan(context).pack
+def _balanced(context: Context, first: Samples, second: Samples) -> int:
+    """How many of either D is shown: equally many, in whole packs. Raises UsageError if there is none."""
+    n, pack = min(len(first), len(second), AT_MOST), _gan(context).pack
+    if n < pack:
+        raise UsageError(
+            f"d-accuracy needs at least {pack} samples of each kind, as D judges {pack} together"
+        )
+    return n - n % pack
 
 
 @torch.no_grad()
@@ -124,8 +134,9 @@ def _features(context: Context, samples: Samples) -> Tensor:
     gan, made = _gan(context), []
     features: Callable[..., Tensor] = getattr(gan.discriminator, "features")  # noqa: B009
     with _still(gan.discriminator):
-        for x, y in _batches(context, samples, BATCH):
-            made.append(features(gan.view(x), y).flatten(1).float().cpu())
+        for x, _ in _batches(context, samples, BATCH):
+            # Without the label: it is what the probe should find out.
+            made.append(features(gan.view(x), None).flatten(1).float().cpu())
     return torch.cat(made)
 
 

@@ -47,8 +47,9 @@ class KL(_Divergence):
     Images: between the label counts that the extractor's classifier gives. Vectors: the mean over generated
     samples of log q - log p, where the generator's density q is estimated by the distance to the 3rd nearest
     neighbour (Wang, Kulkarni & Verdu 2009; Perez-Cruz 2008), and the data's p too, or is exact where the
-    dataset knows it. 0 and up, lower is better; an estimate may be slightly negative. Samples far from all
-    data make it very large.
+    dataset knows it. 0 and up, lower is better. Samples far from all data make it very large. Estimated by
+    neighbours in both sets it is too low where one distribution reaches far beyond the other, and copies of
+    the real samples push it below 0 (see `memorization`).
 
     Raises:
         UsageError: fewer than 4 samples.
@@ -119,7 +120,7 @@ def _log_densities(context: Context) -> LogDensities:
         exact = context.dataset if isinstance(context.dataset, HasDensity) else None
         spread = p.std(0)
         scale = torch.where(spread > 0, spread, 1.0) if exact is None else torch.ones_like(spread)
-        flat = FLAT * float((spread / scale).norm())
+        flat = FLAT * (float((spread / scale).norm()) or 1.0)
         q, p, units = q / scale, p / scale, float(scale.log().sum())
         noise = float(torch.polygamma(1, torch.tensor(float(K))))
         if exact is not None:

@@ -11,6 +11,7 @@ from ganzoo.metrics.base import Metric, Scores
 from ganzoo.metrics.context import Context, Samples
 
 CHUNK = 8192
+PRECISION = 1e-10  # relative, of the distance
 COMFORTABLE = 5  # samples per feature dimension, below which the bias in n is large
 
 
@@ -70,16 +71,29 @@ def mean_and_covariance(features: Tensor) -> tuple[Tensor, Tensor]:
 def frechet_distance(mean_1: Tensor, cov_1: Tensor, mean_2: Tensor, cov_2: Tensor) -> float:
     """Squared Frechet (Wasserstein-2) distance of two normal distributions, in float64; at least 0.
 
-    Dowson & Landau 1982. The trace of (C C')^(1/2) is taken from the symmetric matrix A' C' A with C = A A',
-    which has the eigenvalues of C C': real, never negative but for rounding, and several times as fast as a
-    matrix square root. Covariances may be singular.
+    Dowson & Landau 1982. With C = A A^T, the trace of (C C')^(1/2) comes from the symmetric matrix A^T C' A,
+    which has the eigenvalues of C C': several times as fast as a matrix square root. Where rounding in them
+    would show, it comes from the singular values of A^T B, with C' = B B^T: they are the roots of these
+    eigenvalues, to full precision. Covariances may be singular.
     """
     mean_1, cov_1, mean_2, cov_2 = (part.double() for part in (mean_1, cov_1, mean_2, cov_2))
-    root, failed = torch.linalg.cholesky_ex(cov_1)
-    if failed:  # singular: a collapsed generator, or a feature that never fires
-        values, vectors = torch.linalg.eigh(cov_1)
-        root = vectors * values.clamp(min=0.0).sqrt()
+    root = _root(cov_1)
     inner = root.T @ cov_2 @ root
-    trace_of_root = torch.linalg.eigvalsh((inner + inner.T) / 2).clamp(min=0.0).sqrt().sum()
-    distance = (mean_1 - mean_2).square().sum() + cov_1.trace() + cov_2.trace() - 2.0 * trace_of_root
-    return max(float(distance), 0.0)
+    values = torch.linalg.eigvalsh((inner + inner.T) / 2).clamp(min=0.0)
+    apart = float((mean_1 - mean_2).square().sum() + cov_1.trace() + cov_2.trace())
+    distance = apart - 2.0 * float(values.sqrt().sum())
+    # An eigenvalue is off by eps times the largest one, and its root by that over twice the root.
+    error = torch.finfo(torch.float64).eps * float((values[-1] * values.rsqrt()).nan_to_num().sum())
+    if error > PRECISION * distance:
+        distance = apart - 2.0 * float(torch.linalg.svdvals(root.T @ _root(cov_2)).sum())
+    return max(distance, 0.0)
+
+
+def _root(cov: Tensor) -> Tensor:
+    """A with A A^T = C."""
+    root: Tensor
+    root, failed = torch.linalg.cholesky_ex(cov)
+    if failed:  # singular: a collapsed generator, or a feature that never fires
+        values, vectors = torch.linalg.eigh(cov)
+        root = vectors * values.clamp(min=0.0).sqrt()
+    return root
