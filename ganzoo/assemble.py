@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,15 @@ def build_model(config: Config, device: torch.device) -> GAN:
 def build_trained(config: Config, device: torch.device) -> GAN:
     """The model of a run as its training had it: with what stabilizers change in it."""
     gan = build_model(config, device)
-    for spec in config.recipe.stabilizers:
-        build_stabilizer(spec)[0].setup(gan)
+    set_up(gan, [build_stabilizer(spec)[0] for spec in config.recipe.stabilizers], config)
     return gan
+
+
+def set_up(gan: GAN, stabilizers: Sequence[Stabilizer], config: Config) -> None:
+    """Let stabilizers change the modules; what they draw follows from the seed."""
+    with counted(torch.device(config.device), config.seed, "setup"):
+        for stabilizer in stabilizers:
+            stabilizer.setup(gan)
 
 
 def build_loss(name: str) -> Loss:

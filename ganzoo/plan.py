@@ -9,7 +9,14 @@ from typing import Any
 
 import torch
 
-from ganzoo.assemble import build_loss, build_model, build_stabilizer, model_options, open_dataset
+from ganzoo.assemble import (
+    build_loss,
+    build_model,
+    build_stabilizer,
+    model_options,
+    open_dataset,
+    set_up,
+)
 from ganzoo.config import Config
 from ganzoo.data.base import Dataset
 from ganzoo.devices import choose_device
@@ -22,6 +29,8 @@ from ganzoo.recipe import Recipe
 from ganzoo.registry import DATASETS, LOSSES, MODELS, STABILIZERS
 from ganzoo.stabilizers.base import couples_batch, refuse_nonsense
 from ganzoo.words import Words, check_numbers, sort_settings
+
+NONE = "none"  # --stabilizer none: without those of the recipe
 
 
 def plan(words: Words) -> tuple[Config, Dataset]:
@@ -37,14 +46,20 @@ def plan(words: Words) -> tuple[Config, Dataset]:
     if words.loss is not None:
         LOSSES.get(words.loss)
     for spec in words.stabilizer:
-        STABILIZERS.get(parse_spec(spec)[0])
+        if spec != NONE:
+            STABILIZERS.get(parse_spec(spec)[0])
 
     given = sort_settings(words)
     dataset = open_dataset(words.dataset, given["data"], words.data_root, words.offline)
     if words.conditional and not dataset.num_classes:
         raise UsageError(f"--conditional needs labels, and {dataset.name} has none")
     recipe = _recipe(words, member.recipes, given["recipe"], dataset)
-    options = {**model_options(words.model), **_typed(words.model, recipe.model), **given["model"]}
+    options = {
+        **model_options(words.model),
+        **_typed(words.model, recipe.model),
+        **_set_by_stabilizers(words.model, recipe),
+        **given["model"],
+    }
     steps = recipe.steps
     config = Config(
         model=words.model,
@@ -83,8 +98,7 @@ def check(config: Config, dataset: Dataset) -> GAN:
     gan = build_model(config, torch.device("cpu"))
     loss = build_loss(recipe.loss)
     stabilizers = [build_stabilizer(spec)[0] for spec in recipe.stabilizers]
-    for stabilizer in stabilizers:
-        stabilizer.setup(gan)
+    set_up(gan, stabilizers, config)
     refuse_nonsense(gan, loss, recipe.loss, stabilizers)
     batch = recipe.batch_size
     if not dataset.endless and batch > len(dataset.train):
@@ -116,6 +130,18 @@ def evaluation_of(config: Config, dataset: Dataset) -> Evaluation:
 def _typed(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
     known = model_options(model)
     return {key: cast(f"{model}: {key}", value, known[key]) for key, value in options.items()}
+
+
+def _set_by_stabilizers(model: str, recipe: Recipe) -> dict[str, Any]:
+    """The options that stabilizers set on the model (packing: how many samples D judges together)."""
+    known, options = model_options(model), {}
+    for spec in recipe.stabilizers:
+        for key, value in build_stabilizer(spec)[0].model_options().items():
+            if key not in known:
+                name = parse_spec(spec)[0]
+                raise UsageError(f"{name} needs a model with the option {key}, which {model} does not have")
+            options[key] = value
+    return options
 
 
 def _recipe(
@@ -190,11 +216,13 @@ def _stabilizers(words: Words, recipe: Recipe) -> tuple[str, ...]:
         asked.append(f"label-smoothing:amount={words.label_smoothing}")
     if words.skip_d_below is not None:
         asked.append(f"skip-d:below={words.skip_d_below}")
+    recipes_own = () if NONE in asked else recipe.stabilizers
+    asked = [spec for spec in asked if spec != NONE]
     names = [parse_spec(spec)[0] for spec in asked]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"stabilizer {name!r} is given twice: give it once, with all its options")
-    kept = [spec for spec in recipe.stabilizers if parse_spec(spec)[0] not in names]
+    kept = [spec for spec in recipes_own if parse_spec(spec)[0] not in names]
     return tuple(format_spec(parse_spec(spec)[0], build_stabilizer(spec)[1]) for spec in kept + asked)
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "sample": "Draw pictures or arrays from a run.",
     "eval": "Measure a run, or samples from any program.",
     "extractor": "Train a classifier of your own data, to measure with.",
+    "stylize": "Paint one picture in the style of another.",
 }
 
 
@@ -71,7 +72,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _say(error.format_message() if isinstance(error, click.UsageError) else str(error), debug)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        _say("stopped at once; ganzoo resume goes on from the last checkpoint", debug)
+        goes_on = words[:1] in (["run"], ["resume"])
+        _say("stopped at once" + "; ganzoo resume goes on from the last checkpoint" * goes_on, debug)
         sys.exit(130)
     except (WorkError, click.ClickException) as error:
         _say(str(error), debug)

@@ -42,7 +42,10 @@ import click
     "--skip-d-below", type=float, metavar="F", help="Skip D's update while its running plain loss is below F."
 )
 @click.option(
-    "--stabilizer", multiple=True, metavar="NAME[:key=value,...]", help="Any of `ganzoo list stabilizers`."
+    "--stabilizer",
+    multiple=True,
+    metavar="NAME[:key=value,...]",
+    help="Any of `ganzoo list stabilizers`; none drops the recipe's.",
 )
 @click.option(
     "--set", "set_", multiple=True, metavar="KEY=VALUE", help="model.KEY, data.KEY or a recipe's field."

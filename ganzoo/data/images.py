@@ -115,7 +115,7 @@ def read_image(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             image.load()
-            plain = _flat(ImageOps.exif_transpose(image)).convert("L" if channels == 1 else "RGB")
+            plain = flat_image(ImageOps.exif_transpose(image)).convert("L" if channels == 1 else "RGB")
             square = ImageOps.fit(plain, (size, size), method=Image.Resampling.LANCZOS)
     except Exception as error:  # Pillow's decoders meet broken bytes with any exception
         raise _refusal(path, error) from error
@@ -123,7 +123,7 @@ def read_image(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _flat(image: Any) -> Image.Image:
+def flat_image(image: Any) -> Image.Image:
     """Without palette, alpha, and more than 8 bits."""
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, dtype=np.float64)

@@ -96,7 +96,7 @@ def find(offline: bool) -> Path:
         return file
     if offline:
         raise _unavailable(f"{file} is not there, and --offline allows no download")
-    if not _answers(url):
+    if not host_answers(url):
         raise _unavailable(f"{file} is not there, and {url} does not answer")
     before = socket.getdefaulttimeout()
     try:
@@ -117,7 +117,7 @@ def _unavailable(reason: str) -> UsageError:
     )
 
 
-def _answers(url: str) -> bool:
+def host_answers(url: str) -> bool:
     """Whether the first byte of `url` can be had within PROBE_SECONDS."""
     answers: queue.Queue[bool] = queue.Queue()
     # A daemon thread: looking up a name can hang where no timeout reaches.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -103,7 +104,59 @@ class DCGAN(GAN):
     ) -> None:
         super().__init__(sample_shape, z_dim, num_classes, pack, z)
         at_least_one(width=width)
-        sizes, channels = ladder(sample_shape, "dcgan"), sample_shape[0]
+        sizes, channels = ladder(sample_shape, type(self).__name__.lower()), sample_shape[0]
         self.generator = Generator(sizes, channels, z_dim, num_classes, width)
         self.discriminator = Discriminator(sizes, channels * pack, num_classes, width, check_d_norm(d_norm))
         init_normal(self)
+
+
+class LSGAN(DCGAN):
+    """LSGAN: the nets of DCGAN with a least-squares loss, whose gradient does not fade (Mao et al. 2017).
+
+    arXiv 1611.04076, eq. 9: targets 0 and 1. Differences from the paper: its nets for LSUN have a few layers
+    more; the rest is as in dcgan, whose options these are.
+    """
+
+    recipes: ClassVar = {
+        "default": dataclasses.replace(DCGAN.recipes["default"], loss="least-squares"),
+        "paper": dataclasses.replace(
+            DCGAN.recipes["paper"],
+            loss="least-squares",
+            optimizer_g=Optimizer(lr=1e-3),
+            optimizer_d=Optimizer(lr=1e-3),
+            batch_size=64,
+            model={"width": 64, "z_dim": 1024, "z": "uniform"},
+        ),
+    }
+
+
+class WGAN(DCGAN):
+    """WGAN: the nets of DCGAN, whose critic of clipped weights estimates a distance (Arjovsky et al. 2017).
+
+    arXiv 1701.07875, algorithm 1: RMSprop, five updates of the critic to one of G, weights clipped to 0.01.
+    D's loss, with the sign turned, follows the quality of the samples. The default recipe takes larger steps
+    and wider bounds. Options as for dcgan.
+    """
+
+    recipes: ClassVar = {
+        "default": Recipe(
+            loss="wasserstein",
+            stabilizers=("clip-weights:max=0.02",),
+            optimizer_g=Optimizer("rmsprop", lr=2e-4, beta2=0.99),
+            optimizer_d=Optimizer("rmsprop", lr=2e-4, beta2=0.99),
+            n_dis=3,
+            steps=2500,
+            ema_halflife=2_500,
+            model={"width": 32, "z_dim": 64},
+        ),
+        "paper": Recipe(
+            loss="wasserstein",
+            stabilizers=("clip-weights:max=0.01",),
+            optimizer_g=Optimizer("rmsprop", lr=5e-5, beta2=0.99),
+            optimizer_d=Optimizer("rmsprop", lr=5e-5, beta2=0.99),
+            n_dis=5,
+            steps=100_000,
+            ema_halflife=0.0,
+            model={"width": 64, "z_dim": 100},
+        ),
+    }

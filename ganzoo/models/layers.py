@@ -112,6 +112,17 @@ class FlattenLast(nn.Module):
         return x.permute(0, 2, 3, 1).flatten(1)
 
 
+def batch_std(h: Tensor, group: int) -> Tensor:
+    """[N, ...] -> [N]: the standard deviation over groups of samples, averaged over everything else.
+
+    Karras et al. 2018, arXiv 1710.10196, section 3. Groups are of the largest divisor of N up to `group`.
+    """
+    size = next(size for size in range(min(group, len(h)), 0, -1) if len(h) % size == 0)
+    groups = h.reshape(size, len(h) // size, -1)  # samples n, n + N / size, ... make a group
+    std = (groups.var(0, correction=0) + 1e-8).sqrt()  # the root of 0 has no gradient
+    return std.mean(1).repeat(size)
+
+
 class ProjectionHead(nn.Module):
     """D's last layer: linear, plus the projection <embed(y), h> when conditional.
 

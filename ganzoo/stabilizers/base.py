@@ -16,6 +16,7 @@ Critic = Callable[[Sample, Tensor | None], Logits]
 """D as the step calls it: transforms, packing and wrappers included."""
 
 Phase = Literal["d", "g"]
+Side = Literal["real", "fake"]
 Need = Literal["targets", "bounded-loss", "per-sample-gradients"]
 
 
@@ -43,6 +44,10 @@ class Stabilizer:
     def __init__(self) -> None:
         self.state: dict[str, Any] = {}
 
+    def model_options(self) -> dict[str, Any]:
+        """Options that it sets on the model, before the model is built; what the user sets goes before."""
+        return {}
+
     def setup(self, gan: GAN) -> None:
         """Change modules before training starts (spectral norm, say)."""
 
@@ -62,8 +67,13 @@ class Stabilizer:
         """Whether D is updated now. `stats["d_loss"]`, if there: D's plain loss one update ago."""
         return True
 
+    def differentiates_at(self) -> frozenset[Side]:
+        """At which of D's inputs this step's penalty differentiates: they will require gradients, and the
+        critic answers for them what D's loss was computed from, so that no forward is made twice."""
+        return frozenset()
+
     def d_penalty(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor | None:
-        """A scalar added to D's loss. Differentiate at `real` or `fake`, which are not transformed yet."""
+        """A scalar added to D's loss. `real` and `fake` are not transformed yet: the critic does that."""
         return None
 
     def g_penalty(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor | None:
@@ -72,6 +82,9 @@ class Stabilizer:
 
     def gradients(self, module: nn.Module) -> None:
         """Change the gradients of G or of D after backward, before the optimizer steps."""
+
+    def weights(self, module: nn.Module) -> None:
+        """Change the weights of G or of D after the optimizer has stepped."""
 
     def log(self) -> dict[str, float]:
         """Numbers to log, since the last call."""

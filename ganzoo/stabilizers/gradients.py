@@ -1,7 +1,8 @@
-"""What is done to gradients between backward and the optimizer."""
+"""What is done to gradients before the optimizer steps, and to weights after."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import UsageError
@@ -89,3 +90,36 @@ def _positive(name: str, value: float) -> float:
     if not 0.0 < value < float("inf"):
         raise UsageError(f"{name}: max must be a positive number, got {value:g}")
     return value
+
+
+class ClipWeights(Stabilizer):
+    """Clip every weight of D to [-max, max] after each update (Arjovsky et al. 2017, arXiv 1701.07875).
+
+    Algorithm 1 there: a crude way to a critic with a bounded slope; `gradient-penalty` is the better one.
+    Normalisation layers are left alone, as a scale is no slope.
+
+    Args:
+        max: bound, above 0.
+    """
+
+    def __init__(self, max: float = 0.01) -> None:
+        super().__init__()
+        self.max = _positive("clip-weights", max)
+        self._clipped: list[nn.Parameter] = []
+        self._d: nn.Module | None = None
+
+    def setup(self, gan: GAN) -> None:
+        self._d = gan.discriminator
+        if any(hasattr(part, "parametrizations") for part in gan.discriminator.modules()):
+            raise UsageError(
+                "clip-weights has nothing to clip where spectral norm sets the weights: leave one of them out"
+            )
+        norms = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+        parts = [part for part in gan.discriminator.modules() if not isinstance(part, norms)]
+        self._clipped = [parameter for part in parts for parameter in part.parameters(recurse=False)]
+
+    @torch.no_grad()
+    def weights(self, module: nn.Module) -> None:
+        if module is self._d:
+            for parameter in self._clipped:
+                parameter.clamp_(-self.max, self.max)

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from ganzoo.gan import GAN, Logits, Sample, map_sample
 from ganzoo.losses import Loss
-from ganzoo.stabilizers.base import Critic, Phase, Stabilizer
+from ganzoo.stabilizers.base import Critic, Phase, Side, Stabilizer
 from ganzoo.training.late import LateScalar
 from ganzoo.training.meter import Meter
 
@@ -65,8 +65,12 @@ class Step:
         before = self.late_d_loss.get()
         stats = {} if before is None else {"d_loss": before}
         update = all([s.update_d(stats) for s in self.stabilizers])  # a list: each of them sees the stats
+        if update:
+            sides = frozenset[Side]().union(*(s.differentiates_at() for s in self.stabilizers))
+            real = _leaf(real) if "real" in sides else real
+            fake = _leaf(fake) if "fake" in sides else fake
         with torch.set_grad_enabled(update), self.autocast():
-            critic = self._critic("d")
+            critic = _once(self._critic("d"))
             real_logits, fake_logits = critic(real, y), critic(fake, y)
             plain = total = self.loss.d(real_logits, fake_logits)
             if update:
@@ -130,16 +134,35 @@ class Step:
     def _apply(self, loss: Tensor, net: nn.Module, optimizer: Optimizer) -> None:
         """Backward and one optimizer step: where gradients of several processes would be reduced."""
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        # Of a penalised D the inputs require gradients too, which nobody needs.
+        loss.backward(inputs=[p for p in net.parameters() if p.requires_grad])  # type: ignore[no-untyped-call]
         for stabilizer in self.stabilizers:
             stabilizer.gradients(net)
         optimizer.step()
+        for stabilizer in self.stabilizers:
+            stabilizer.weights(net)
 
     def _reading(self, logits: Logits) -> Tensor:
         """D(x) as people read it: a probability where the logit is one, else the mean output."""
         if isinstance(logits, tuple):
             return torch.stack([self._reading(f) for f in logits]).mean()
         return (logits.detach().sigmoid() if self.loss.probabilistic else logits.detach()).mean()
+
+
+def _leaf(sample: Sample) -> Sample:
+    return map_sample(lambda x: x.detach().requires_grad_(), sample)
+
+
+def _once(critic: Critic) -> Critic:
+    """The critic, which answers for a sample that it has seen what it answered then."""
+    seen: dict[int, tuple[Sample, Logits]] = {}
+
+    def remembering(sample: Sample, y: Tensor | None) -> Logits:
+        if id(sample) not in seen:
+            seen[id(sample)] = (sample, critic(sample, y))  # with the sample, so that its id stays its own
+        return seen[id(sample)][1]
+
+    return remembering
 
 
 def pack(sample: Sample, m: int) -> Sample:

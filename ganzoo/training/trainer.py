@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.assemble import build_loss, build_model, build_stabilizer
+from ganzoo.assemble import build_loss, build_model, build_stabilizer, set_up
 from ganzoo.config import Config
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
@@ -76,8 +76,7 @@ class Trainer:
         self.device = torch.device(config.device)
         self.gan = build_model(config, self.device)
         self.stabilizers = [build_stabilizer(spec)[0] for spec in self.recipe.stabilizers]
-        for stabilizer in self.stabilizers:
-            stabilizer.setup(self.gan)
+        set_up(self.gan, self.stabilizers, config)
         self.optimizer_g = make_optimizer(self.recipe.optimizer_g, self.gan.generator, self.device)
         self.optimizer_d = make_optimizer(self.recipe.optimizer_d, self.gan.discriminator, self.device)
         self.ema = EMA(self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp)

@@ -1,0 +1,78 @@
+"""`ganzoo stylize`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command("stylize")
+@click.argument("content", type=click.Path(path_type=Path))
+@click.argument("style", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="FILE.png or FILE.jpg.",
+)
+@click.option("--steps", type=int, default=200, show_default=True, metavar="N", help="Of L-BFGS.")
+@click.option(
+    "--size",
+    type=click.IntRange(min=8),
+    default=256,
+    show_default=True,
+    metavar="PX",
+    help="The long side, at most; smaller pictures stay as they are.",
+)
+@click.option("--style-weight", type=float, default=10.0, show_default=True, metavar="F")
+@click.option("--content-weight", type=float, default=1.0, show_default=True, metavar="F")
+@click.option("--tv-weight", type=float, default=2.0, show_default=True, metavar="F", help="Smoothness.")
+@click.option(
+    "--start",
+    type=click.Choice(["content", "noise"]),
+    default="content",
+    show_default=True,
+    help="What the first picture is.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of the noise."
+)
+@click.option(
+    "--extractor",
+    metavar="NAME",
+    help="vgg19, random, cnn:NAME, cnn or mnist-cnn-v1; by default vgg19, or random where it can't be had.",
+)
+@click.option("--extractor-weights", metavar="PATH", help="A file with the extractor's weights.")
+@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or mps.")
+@click.option("--offline", is_flag=True, help="Download nothing.")
+def command(
+    content: Path,
+    style: Path,
+    out: Path,
+    size: int,
+    extractor: str | None,
+    extractor_weights: str | None,
+    device: str,
+    offline: bool,
+    **words: Any,
+) -> None:
+    """Paint the picture CONTENT in the style of the picture STYLE.
+
+    \b
+    ganzoo stylize photo.jpg painting.jpg -o painted.png
+    """
+    from ganzoo.devices import choose_device
+    from ganzoo.style.networks import open_features
+    from ganzoo.style.pictures import check_out, read_picture, write_picture
+    from ganzoo.style.transfer import check_numbers, stylize
+
+    check_out(out, (content, style))
+    check_numbers(words)
+    photo, painting = (read_picture(path, size) for path in (content, style))
+    features = open_features(extractor, extractor_weights, offline, choose_device(device))
+    write_picture(out, stylize(photo, painting, features, progress=True, **words))
+    click.echo(str(out))

@@ -1,0 +1,1 @@
+"""One picture in the style of another (neural style transfer)."""
