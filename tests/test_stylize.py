@@ -192,7 +192,7 @@ def test_vgg19_is_found_in_either_cache(tmp_path):
 
 
 def test_a_download_that_fails_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(vgg, "_answers", lambda url: True)
+    monkeypatch.setattr(vgg, "host_answers", lambda url: True)
     foreign = tmp_path / "login.html"
     foreign.write_text("please log in")
     monkeypatch.setattr(vgg, "URL", foreign.as_uri())

@@ -96,11 +96,11 @@ class ProGAN(GAN):
     discriminator: Discriminator
     recipes: ClassVar = {
         "default": Recipe(
-            stabilizers=("r1:gamma=1.0",),
-            optimizer_g=Optimizer(lr=2e-3, beta1=0.0, beta2=0.99),
-            optimizer_d=Optimizer(lr=2e-3, beta1=0.0, beta2=0.99),
+            stabilizers=("r1:gamma=0.2",),
+            optimizer_g=Optimizer(lr=3e-3, beta1=0.0, beta2=0.99),
+            optimizer_d=Optimizer(lr=3e-3, beta1=0.0, beta2=0.99),
             batch_size=32,
-            steps=4000,
+            steps=6000,
             ema_halflife=5_000,
             model={"z_dim": 64, "width": 16, "max_width": 64, "fade": 0.5, "last": 2.0},
         ),
