@@ -657,7 +657,7 @@ def test_a_wrong_download_is_not_kept(serve):
 
 
 def test_a_host_that_does_not_answer_is_given_up(serve, monkeypatch):
-    monkeypatch.setattr(inception, "PROBE_SECONDS", 0.3)
+    monkeypatch.setattr("ganzoo.data.weights.PROBE_SECONDS", 0.3)
     serve(None)
     start = time.monotonic()
     refused(["does not answer", "--extractor-weights PATH"], inception.Inception)
@@ -667,7 +667,7 @@ def test_a_host_that_does_not_answer_is_given_up(serve, monkeypatch):
 def test_a_name_that_never_resolves_is_given_up(monkeypatch):
     forever = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: forever.wait(30))
-    monkeypatch.setattr(inception, "PROBE_SECONDS", 0.3)
+    monkeypatch.setattr("ganzoo.data.weights.PROBE_SECONDS", 0.3)
     start = time.monotonic()
     refused(["does not answer", "mnist-cnn-v1"], inception.Inception)
     assert time.monotonic() - start < 2

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import io
-import queue
-import socket
-import threading
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ganzoo.console import notice
-from ganzoo.data.fetch import PROBE_SECONDS, STALL_SECONDS, cache_folder
+from ganzoo.data.fetch import Unavailable
+from ganzoo.data.weights import cached_weights
 from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.classifier import exact, read, require_uint8
@@ -87,27 +84,13 @@ class Inception(Extractor):
 
 
 def find(offline: bool) -> Path:
-    """The published weights in ganzoo's cache, downloaded if need be; or a UsageError."""
+    """The published weights, from ganzoo's cache or the network; or a UsageError."""
     from torch_fidelity import feature_extractor_inceptionv3
 
-    url: str = feature_extractor_inceptionv3.URL_INCEPTION_V3
-    file = cache_folder() / "weights" / url.rpartition("/")[2]
-    if file.is_file():
-        return file
-    if offline:
-        raise _unavailable(f"{file} is not there, and --offline allows no download")
-    if not host_answers(url):
-        raise _unavailable(f"{file} is not there, and {url} does not answer")
-    before = socket.getdefaulttimeout()
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        socket.setdefaulttimeout(STALL_SECONDS)
-        torch.hub.download_url_to_file(url, str(file), hash_prefix=PUBLISHED)
-    except (RuntimeError, OSError) as error:
-        raise _unavailable(f"the download from {url} failed ({' '.join(str(error).split())})") from error
-    finally:
-        socket.setdefaulttimeout(before)
-    return file
+        return cached_weights(feature_extractor_inceptionv3.URL_INCEPTION_V3, PUBLISHED, offline)
+    except Unavailable as reason:
+        raise _unavailable(str(reason)) from reason
 
 
 def _unavailable(reason: str) -> UsageError:
@@ -115,28 +98,6 @@ def _unavailable(reason: str) -> UsageError:
         f"inception needs its weights, and {reason}: give them with --extractor-weights PATH, or a network; "
         f"for MNIST, --extractor mnist-cnn-v1 needs neither"
     )
-
-
-def host_answers(url: str) -> bool:
-    """Whether the first byte of `url` can be had within PROBE_SECONDS."""
-    answers: queue.Queue[bool] = queue.Queue()
-    # A daemon thread: looking up a name can hang where no timeout reaches.
-    threading.Thread(target=lambda: answers.put(_first_byte(url)), daemon=True).start()
-    try:
-        return answers.get(timeout=PROBE_SECONDS)
-    except queue.Empty:
-        return False
-
-
-def _first_byte(url: str) -> bool:
-    try:
-        request = urllib.request.Request(url, headers={"User-Agent": "ganzoo"})
-        with urllib.request.urlopen(request, timeout=PROBE_SECONDS) as response:
-            return bool(response.read(1))
-    except Exception as error:
-        if hasattr(error, "close"):
-            error.close()  # an HTTPError holds its connection
-        return False
 
 
 def _build(content: bytes) -> Any:

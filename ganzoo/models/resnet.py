@@ -196,7 +196,7 @@ class SNGAN(_ResNet):
 
     Args:
         width: channels of every layer.
-        d_norm: "spectral" (the paper's), "none", "layer" or "batch".
+        d_norm: "spectral" (the paper's, and that of both recipes), "none", "layer" or "batch".
         z: "normal" or "uniform".
     """
 
@@ -223,15 +223,3 @@ class SNGAN(_ResNet):
             model={"width": 256, "z_dim": 128, "d_norm": "spectral"},
         ),
     }
-
-    def __init__(
-        self,
-        sample_shape: tuple[int, ...],
-        z_dim: int = 128,
-        num_classes: int = 0,
-        pack: int = 1,
-        width: int = 64,
-        d_norm: str = "spectral",
-        z: str = "normal",
-    ) -> None:
-        super().__init__(sample_shape, z_dim, num_classes, pack, width, d_norm, z)

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from ganzoo.console import notice
+from ganzoo.data.fetch import Unavailable
 from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.classifier import Classifier
 from ganzoo.style.features import CPU, Features, by_scale
-from ganzoo.style.vgg import Unavailable, vgg19
+from ganzoo.style.vgg import vgg19
 
 NAMES = ("vgg19", "random", "cnn", "mnist-cnn-v1")
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

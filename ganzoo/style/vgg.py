@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import io
-import socket
-from http.client import HTTPException
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from ganzoo.console import notice
-from ganzoo.data.fetch import STALL_SECONDS, cache_folder
+from ganzoo.data.weights import cached_weights
 from ganzoo.errors import UsageError
 from ganzoo.extractors.classifier import read
-from ganzoo.extractors.inception import host_answers
 
 URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # 548 MB
 PUBLISHED = "dcbb9e9d"  # how its sha256 begins
 LAYERS = 30  # up to relu5_1; the rest, most of the file, is not needed
-
-
-class Unavailable(Exception):
-    """The weights can't be had here and now; the text is the reason."""
 
 
 def vgg19(weights: str | Path | None = None, offline: bool = False) -> tuple[nn.Sequential, str]:
@@ -59,24 +52,5 @@ def vgg19(weights: str | Path | None = None, offline: bool = False) -> tuple[nn.
 
 
 def find(offline: bool) -> Path:
-    """The published file in a cache, downloaded into ganzoo's if need be; or Unavailable."""
-    name = URL.rpartition("/")[2]
-    own = cache_folder() / "weights" / name
-    for file in (own, Path(torch.hub.get_dir()) / "checkpoints" / name):
-        if file.is_file():
-            return file
-    if offline:
-        raise Unavailable(f"{own} is not there, and --offline allows no download")
-    if not host_answers(URL):
-        raise Unavailable(f"{own} is not there, and {URL} does not answer")
-    before = socket.getdefaulttimeout()
-    try:
-        own.parent.mkdir(parents=True, exist_ok=True)
-        socket.setdefaulttimeout(STALL_SECONDS)
-        torch.hub.download_url_to_file(URL, str(own), hash_prefix=PUBLISHED)
-    except (RuntimeError, OSError, HTTPException) as error:
-        reason = " ".join(str(error).split())
-        raise Unavailable(f"the download from {URL} failed: {reason}") from error
-    finally:
-        socket.setdefaulttimeout(before)
-    return own
+    """The published file, from a cache or the network; or Unavailable."""
+    return cached_weights(URL, PUBLISHED, offline)
