@@ -119,7 +119,8 @@ def batch_std(h: Tensor, group: int) -> Tensor:
     """
     size = next(size for size in range(min(group, len(h)), 0, -1) if len(h) % size == 0)
     groups = h.reshape(size, len(h) // size, -1)  # samples n, n + N / size, ... make a group
-    std = (groups.var(0, correction=0) + 1e-8).sqrt()  # the root of 0 has no gradient
+    # Not groups.var(0), which takes many times as long on a CPU; and the root of 0 has no gradient.
+    std = ((groups - groups.mean(0)).square().mean(0) + 1e-8).sqrt()
     return std.mean(1).repeat(size)
 
 
