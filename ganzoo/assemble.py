@@ -76,7 +76,7 @@ def build_trained(config: Config, device: torch.device) -> GAN:
 
 def set_up(gan: GAN, stabilizers: Sequence[Stabilizer], config: Config) -> None:
     """Let stabilizers change the modules; what they draw follows from the seed."""
-    with counted(torch.device(config.device), config.seed, "setup"):
+    with counted(next(gan.parameters()).device, config.seed, "setup"):
         for stabilizer in stabilizers:
             stabilizer.setup(gan)
 
