@@ -89,6 +89,11 @@ def kind_of_data(sample_shape: tuple[int, ...]) -> str:
     return "images" if len(sample_shape) == 3 else "vectors"
 
 
+def leaf(sample: Sample) -> Sample:
+    """A sample cut from what made it, at which D can be differentiated."""
+    return map_sample(lambda x: x.detach().requires_grad_(), sample)
+
+
 def map_sample(function: Callable[[Tensor], Tensor], sample: Sample) -> Sample:
     """`function` on a sample, or on every scale of a pyramid."""
     return tuple(function(x) for x in sample) if isinstance(sample, tuple) else function(sample)

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 import ganzoo
 from ganzoo.errors import UsageError
 from ganzoo.gan import map_sample
-from ganzoo.models.equalized import BatchStd, EqualizedHead, PixelNorm, equalized, widths_of
+from ganzoo.models.equalized import BatchStd, EqualizedHead, PixelNorm, equalized
+from ganzoo.models.layers import widths_of
 from ganzoo.models.msg import MSGGAN
 from ganzoo.models.progan import ProGAN, double
 from ganzoo.training.checkpoint import load_checkpoint, saved

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from ganzoo.extractors.base import Extractor
 from ganzoo.gan import GAN
 from ganzoo.metrics.kept import kept
 from ganzoo.rng import counted_seed
+
+T = TypeVar("T")
 
 BATCH = 256
 BAR_FROM = 1000  # samples
@@ -154,13 +156,14 @@ class Context:
         other = Context(
             self.dataset, self.held_out, self.train, self.test, self.reference, self.gan, self.extractor
         )
-        return self.shared("of held-out", lambda: other)  # type: ignore[no-any-return]
+        return self.shared("of held-out", lambda: other)
 
-    def shared(self, what: str, make: Callable[[], Any]) -> Any:
+    def shared(self, what: str, make: Callable[[], T]) -> T:
         """`make()`, computed once for all metrics of this evaluation."""
         if what not in self._shared:
             self._shared[what] = make()
-        return self._shared[what]
+        made: T = self._shared[what]
+        return made
 
     def note(self, sentence: str) -> None:
         if sentence not in self.notes:

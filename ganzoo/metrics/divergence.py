@@ -133,7 +133,7 @@ def _log_densities(context: Context) -> LogDensities:
             log_density(q, q, flat, same=True) - units, p_at_q, log_density(q, p, flat) - units, p_at_p, noise
         )
 
-    return context.shared("log densities", make)  # type: ignore[no-any-return]
+    return context.shared("log densities", make)
 
 
 def log_density(points: Tensor, at: Tensor, flat: float = 0.0, same: bool = False) -> Tensor:

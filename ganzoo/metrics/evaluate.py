@@ -106,7 +106,7 @@ class Evaluation:
         for name in stages(list(self.metrics), "measuring") if progress else list(self.metrics):
             metric, began = self.metrics[name], time.perf_counter()
             try:
-                scores = self._named(name, self._guarded(name, lambda m=metric: m(context)))  # type: ignore[misc]
+                scores = self._named(name, self._guarded(name, metric, context))
                 parameters[name] = metric.protocol(context)
             except UsageError as error:
                 if not self._lenient:
@@ -116,7 +116,7 @@ class Evaluation:
             result["scores"] |= scores
             if with_real:
                 try:
-                    real = self._guarded(name, lambda m=metric: m.on_real(context))  # type: ignore[misc]
+                    real = self._guarded(name, metric.on_real, context)
                     result["real"] |= self._named(name, real)
                 except UsageError as error:
                     context.note(f"no value of {name} on real data: {error}")
@@ -159,9 +159,9 @@ class Evaluation:
         suffix = f"@{self._extractor().name}" if self._uses_extractor(name) else ""
         return {f"{key}{suffix}": float(value) for key, value in scores.items()}
 
-    def _guarded(self, name: str, measure: Callable[[], Scores]) -> Scores:
+    def _guarded(self, name: str, measure: Callable[[Context], Scores], context: Context) -> Scores:
         try:
-            scores = measure()
+            scores = measure(context)
         except (UsageError, WorkError):
             raise
         except Exception as error:  # whatever a plugin raises: the message says whose it is

@@ -92,7 +92,7 @@ def _pass(context: Context) -> Neighbourhoods:
         radii_real = real.once("radii", lambda: {"radii": radii(real.features)})["radii"]
         return neighbourhoods(context.fake.features, real.features, radii_real)
 
-    return context.shared("neighbourhoods", make)  # type: ignore[no-any-return]
+    return context.shared("neighbourhoods", make)
 
 
 def neighbourhoods(fake: Tensor, real: Tensor, radii_real: Tensor | None = None) -> Neighbourhoods:

@@ -64,11 +64,6 @@ class BatchStd(nn.Module):
         return torch.cat([x, std.expand(-1, 1, *x.shape[2:])], dim=1)
 
 
-def widths_of(sizes: list[int], width: int, max_width: int) -> list[int]:
-    """Channels at each resolution, lowest first: `width` at the highest, doubled per halving up to a cap."""
-    return [min(max_width, width << (len(sizes) - 1 - level)) for level in range(len(sizes))]
-
-
 def conv(before: int, after: int, kernel: int = 3) -> list[nn.Module]:
     layer = equalized(nn.Conv2d(before, after, kernel, padding=kernel // 2))
     return [layer, nn.LeakyReLU(LEAK, inplace=True)]

@@ -37,6 +37,11 @@ def ladder(sample_shape: tuple[int, ...], model: str) -> list[int]:
     return sizes
 
 
+def widths_of(sizes: list[int], width: int, max_width: int) -> list[int]:
+    """Channels at each resolution, lowest first: `width` at the highest, doubled per halving up to a cap."""
+    return [min(max_width, width << (len(sizes) - 1 - level)) for level in range(len(sizes))]
+
+
 def at_least_one(**sizes: int) -> None:
     """Raise a UsageError that names the first option below 1."""
     for name, size in sizes.items():

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from ganzoo.errors import UsageError
 from ganzoo.gan import GAN, Sample
-from ganzoo.models.equalized import EqualizedHead, Synthesis, conv, down_block, last_block, widths_of
-from ganzoo.models.layers import HeadedDiscriminator, at_least_one, ladder
+from ganzoo.models.equalized import EqualizedHead, Synthesis, conv, down_block, last_block
+from ganzoo.models.layers import HeadedDiscriminator, at_least_one, ladder, widths_of
 from ganzoo.recipe import Optimizer, Recipe
 
 

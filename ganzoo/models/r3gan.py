@@ -19,6 +19,7 @@ from ganzoo.models.layers import (
     ProjectionHead,
     at_least_one,
     ladder,
+    widths_of,
 )
 from ganzoo.recipe import Optimizer, Recipe, Schedule
 
@@ -234,6 +235,6 @@ class R3GAN(GAN):
             )
             return
         sizes, channels = ladder(sample_shape, "r3gan"), sample_shape[0]
-        widths = [min(max_width, width << (len(sizes) - 1 - level)) for level in range(len(sizes))]
+        widths = widths_of(sizes, width, max_width)
         self.generator = Generator(sizes, widths, group, depth, channels, z_dim, num_classes)
         self.discriminator = critic(sizes, widths, group, depth, channels * pack, num_classes)

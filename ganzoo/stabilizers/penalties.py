@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN, Sample, map_sample
+from ganzoo.gan import GAN, Sample, leaf, map_sample
 from ganzoo.stabilizers.base import Critic, Side, Stabilizer
 
 
@@ -160,7 +160,7 @@ def mix(real: Sample, fake: Sample, share: Tensor) -> Sample:
 def squared_gradient(critic: Critic, sample: Sample, y: Tensor | None) -> Tensor:
     """|grad_x D(x)|^2 for each row that D judges, over all scales of x and outputs of D. [N / pack]."""
     if not all(x.requires_grad for x in (sample if isinstance(sample, tuple) else (sample,))):
-        sample = map_sample(lambda x: x.detach().requires_grad_(), sample)
+        sample = leaf(sample)
     logits = critic(sample, y)
     scales = sample if isinstance(sample, tuple) else (sample,)
     outputs = logits if isinstance(logits, tuple) else (logits,)

@@ -28,10 +28,11 @@ class Evaluations(Every):
     def __init__(self, folder: Path, every: int, evaluation: Evaluation, scores: dict[str, float]) -> None:
         super().__init__(every)
         self.folder, self._evaluation, self._last = folder, evaluation, scores
+        self._n = max(SAMPLES, evaluation.least())
 
     def act(self, trainer: Trainer) -> None:
         gan = trainer.snapshot()
-        n = max(SAMPLES, self._evaluation.least())
+        n = self._n
         y = torch.arange(n) % gan.num_classes if gan.num_classes else None
         x = trainer.dataset.to_units(draw(gan, n, trainer.config.seed, labels=y))
         try:

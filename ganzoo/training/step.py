@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganzoo.gan import GAN, Logits, Sample, map_sample
+from ganzoo.gan import GAN, Logits, Sample, leaf, map_sample
 from ganzoo.losses import Loss
 from ganzoo.stabilizers.base import Critic, Phase, Side, Stabilizer
 from ganzoo.training.late import LateScalar
@@ -67,8 +67,8 @@ class Step:
         update = all([s.update_d(stats) for s in self.stabilizers])  # a list: each of them sees the stats
         if update:
             sides = frozenset[Side]().union(*(s.differentiates_at() for s in self.stabilizers))
-            real = _leaf(real) if "real" in sides else real
-            fake = _leaf(fake) if "fake" in sides else fake
+            real = leaf(real) if "real" in sides else real
+            fake = leaf(fake) if "fake" in sides else fake
         with torch.set_grad_enabled(update), self.autocast():
             critic = _once(self._critic("d"))
             real_logits, fake_logits = critic(real, y), critic(fake, y)
@@ -147,10 +147,6 @@ class Step:
         if isinstance(logits, tuple):
             return torch.stack([self._reading(f) for f in logits]).mean()
         return (logits.detach().sigmoid() if self.loss.probabilistic else logits.detach()).mean()
-
-
-def _leaf(sample: Sample) -> Sample:
-    return map_sample(lambda x: x.detach().requires_grad_(), sample)
 
 
 def _once(critic: Critic) -> Critic:
