@@ -37,7 +37,8 @@ CASES = {
     },
     "mlp-gan-images": {
         "model": "mlp-gan", "dataset": "stacked-mnist-5k", "batch_size": 8, "label_smoothing": 0.2,
-        "skip_d_below": 1.37, "set": {"model.width": 8, "model.d_width": 8},
+        "skip_d_below": 1.37, "stabilizer": ["unrolled:k=2"],
+        "set": {"model.width": 8, "model.d_width": 8},
     },
 }  # fmt: skip
 N, K = 12, 5

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from ganzoo.errors import UsageError
 from ganzoo.gan import GAN, Logits, Sample
@@ -14,6 +15,9 @@ from ganzoo.losses import Loss
 
 Critic = Callable[[Sample, Tensor | None], Logits]
 """D as the step calls it: transforms, packing and wrappers included."""
+
+Weights = dict[str, Tensor]
+"""Values for D's parameters, by the names that `named_parameters` gives them."""
 
 Phase = Literal["d", "g"]
 Side = Literal["real", "fake"]
@@ -78,6 +82,17 @@ class Stabilizer:
 
     def g_penalty(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor | None:
         """A scalar added to G's loss."""
+        return None
+
+    def look_ahead(
+        self, loss: Callable[[Weights], Tensor], discriminator: nn.Module, optimizer: Optimizer
+    ) -> Weights | None:
+        """The weights of D that G is judged by in G's phase, where these are not D's own.
+
+        `loss` is what D minimises on this step's samples, penalties included, as a function of D's weights;
+        it can be differentiated twice, and G learns through everything that the answer depends on. Of several
+        stabilizers the first with an answer counts.
+        """
         return None
 
     def gradients(self, module: nn.Module) -> None:

@@ -12,11 +12,12 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.optim import Optimizer
 
 from ganzoo.gan import GAN, Logits, Sample, leaf, map_sample
 from ganzoo.losses import Loss
-from ganzoo.stabilizers.base import Critic, Phase, Side, Stabilizer
+from ganzoo.stabilizers.base import Critic, Phase, Side, Stabilizer, Weights
 from ganzoo.training.late import LateScalar
 from ganzoo.training.meter import Meter
 
@@ -74,12 +75,7 @@ class Step:
             real_logits, fake_logits = critic(real, y), critic(fake, y)
             plain = total = self.loss.d(real_logits, fake_logits)
             if update:
-                target = 1.0
-                for stabilizer in self.stabilizers:
-                    target = stabilizer.real_target(target)
-                if target != 1.0:
-                    total = self.loss.d(real_logits, fake_logits, real_target=target)
-                total = total + self._penalties("d_penalty", critic, real, fake, y)
+                total = self._d_total(critic, real, fake, y, plain, self.meter)
         if update:
             self._apply(total, self.gan.discriminator, self.optimizer_d)
         self.late_d_loss.put(plain)
@@ -93,25 +89,58 @@ class Step:
             parameter.requires_grad_(False)
         try:
             with self.autocast():
-                critic = self._critic("g")
+                weights = self._ahead(real, fake, y)
+                critic = self._critic("g", weights)
                 fake_logits = critic(fake, y)
                 real_logits = None
                 if self.loss.needs_real_in_g:
-                    with torch.no_grad():
+                    # Weights from steps ahead depend on G, and so does what they say of real samples.
+                    with torch.set_grad_enabled(weights is not None):
                         real_logits = critic(real, y)
                 plain = self.loss.g(fake_logits, real_logits)
-                total = plain + self._penalties("g_penalty", critic, real, fake, y)
+                total = plain + self._penalties("g_penalty", critic, real, fake, y, self.meter)
             self._apply(total, self.gan.generator, self.optimizer_g)
         finally:
             for parameter in parameters:
                 parameter.requires_grad_(True)
         self.meter.add("g_loss", plain)
 
-    def _critic(self, phase: Phase) -> Critic:
+    def _d_total(
+        self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None, plain: Tensor, meter: Meter
+    ) -> Tensor:
+        """What D minimises: its plain loss, with smoothed targets if there are any, and the penalties."""
+        target = 1.0
+        for stabilizer in self.stabilizers:
+            target = stabilizer.real_target(target)
+        loss = plain if target == 1.0 else self.loss.d(critic(real, y), critic(fake, y), real_target=target)
+        return loss + self._penalties("d_penalty", critic, real, fake, y, meter)
+
+    def _ahead(self, real: Sample, fake: Sample, y: Tensor | None) -> Weights | None:
+        """D's weights some steps from now, where a stabilizer looks ahead; None for D as it is."""
+
+        def loss(weights: Weights) -> Tensor:
+            critic, at = _once(self._critic("d", weights)), leaf(real)
+            # Another name for the same numbers: later weights depend on `fake` too, and a penalty's gradient
+            # at D's input must not run through them.
+            made = map_sample(lambda x: x.view_as(x), fake)
+            plain = self.loss.d(critic(at, y), critic(made, y))
+            return self._d_total(critic, at, made, y, plain, Meter())
+
+        for stabilizer in self.stabilizers:
+            weights = stabilizer.look_ahead(loss, self.gan.discriminator, self.optimizer_d)
+            if weights is not None:
+                return weights
+        return None
+
+    def _critic(self, phase: Phase, weights: Weights | None = None) -> Critic:
+        """D, its own weights replaced where others are given, behind everything that stabilizers do to it."""
+        net = self.gan.discriminator
+
         def critic(sample: Sample, y: Tensor | None) -> Logits:
             for stabilizer in self.stabilizers:
                 sample = stabilizer.transform(sample, y)
-            logits: Logits = self.gan.discriminator(pack(sample, self.gan.pack), y)
+            inputs = pack(sample, self.gan.pack), y
+            logits: Logits = net(*inputs) if weights is None else functional_call(net, weights, inputs)
             # Losses and penalties stay in full precision whatever the nets ran in.
             return map_sample(lambda f: f.float() if f.dtype == torch.bfloat16 else f, logits)
 
@@ -121,13 +150,13 @@ class Step:
         return wrapped
 
     def _penalties(
-        self, hook: str, critic: Critic, real: Sample, fake: Sample, y: Tensor | None
+        self, hook: str, critic: Critic, real: Sample, fake: Sample, y: Tensor | None, meter: Meter
     ) -> Tensor | float:
         total: Tensor | float = 0.0
         for stabilizer in self.stabilizers:
             penalty: Tensor | None = getattr(stabilizer, hook)(critic, real, fake, y)
             if penalty is not None:
-                self.meter.add(f"{hook}/{stabilizer.name}", penalty)
+                meter.add(f"{hook}/{stabilizer.name}", penalty)
                 total = total + penalty
         return total
 

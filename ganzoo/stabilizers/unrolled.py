@@ -1,0 +1,84 @@
+"""G looks some of D's updates ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, Optimizer, RMSprop
+
+from ganzoo.errors import UsageError
+from ganzoo.stabilizers.base import Stabilizer, Weights
+
+TINY = 1e-30  # under Adam's root, whose slope at 0 is infinite
+
+
+class Unrolled(Stabilizer):
+    """Unrolled GAN: G is judged by the D of k updates from now, and learns through these updates.
+
+    Metz et al. 2017, arXiv 1611.02163, eqs. 7 to 11. The updates are those that D's optimizer would make from
+    its present state, on this step's samples; D itself stays where it is. What clips or normalises gradients
+    or weights does not act on them. A step costs about k more forwards of D, differentiated twice.
+
+    Args:
+        k: updates ahead, >= 1.
+    """
+
+    refuses = ("clip-weights", "gradient-normalization")
+
+    def __init__(self, k: int = 5) -> None:
+        super().__init__()
+        if k < 1:
+            raise UsageError(f"unrolled: k must be a whole number of at least 1, got {k}")
+        self.k = k
+
+    def look_ahead(
+        self, loss: Callable[[Weights], Tensor], discriminator: nn.Module, optimizer: Optimizer
+    ) -> Weights:
+        parameters = dict(discriminator.named_parameters())
+        weights = {name: p.detach().requires_grad_() for name, p in parameters.items()}
+        update = _updates(optimizer, parameters)
+        for _ in range(self.k):
+            gradients = torch.autograd.grad(loss(weights), list(weights.values()), create_graph=True)
+            weights = {
+                name: update(name, weight, gradient)
+                for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
+            }
+        return weights
+
+
+def _updates(
+    optimizer: Optimizer, parameters: dict[str, nn.Parameter]
+) -> Callable[[str, Tensor, Tensor], Tensor]:
+    """What one step of the optimizer makes of a weight, given its gradient, as a differentiable function.
+
+    Each call goes one step further in that weight's state, of which the optimizer's own is the beginning.
+    """
+    settings = optimizer.param_groups[0]
+    state = {name: dict(optimizer.state.get(parameter, {})) for name, parameter in parameters.items()}
+
+    def adam(name: str, weight: Tensor, gradient: Tensor) -> Tensor:
+        beta1, beta2 = settings["betas"]
+        own, zeros = state[name], torch.zeros_like(weight)
+        step = own["step"] = own.get("step", 0) + 1
+        first = own["exp_avg"] = torch.lerp(own.get("exp_avg", zeros), gradient, 1 - beta1)
+        second = own["exp_avg_sq"] = beta2 * own.get("exp_avg_sq", zeros) + (1 - beta2) * gradient.square()
+        root = (second / (1 - beta2**step) + TINY).sqrt()
+        return weight - settings["lr"] * first / (1 - beta1**step) / (root + settings["eps"])
+
+    def sgd(name: str, weight: Tensor, gradient: Tensor) -> Tensor:
+        own, momentum = state[name], settings["momentum"]
+        before = own.get("momentum_buffer") if momentum else None
+        buffer = own["momentum_buffer"] = gradient if before is None else momentum * before + gradient
+        return weight - settings["lr"] * buffer
+
+    def rmsprop(name: str, weight: Tensor, gradient: Tensor) -> Tensor:
+        own, alpha, zeros = state[name], settings["alpha"], torch.zeros_like(weight)
+        square = own["square_avg"] = (
+            alpha * own.get("square_avg", zeros) + (1 - alpha) * gradient.square()
+        )
+        return sgd(name, weight, gradient / ((square + TINY).sqrt() + settings["eps"]))
+
+    updates = {Adam: adam, RMSprop: rmsprop, SGD: sgd}
+    return updates[type(optimizer)]
