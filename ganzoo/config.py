@@ -11,8 +11,10 @@ from ganzoo.recipe import Optimizer, Recipe, Schedule
 
 @dataclass(frozen=True)
 class Config:
-    """What config.json holds. `recipe.steps` is the plan that schedules and growth follow.
+    """What config.json holds. `recipe.steps` is the plan that schedules follow.
 
+    Growth keeps to the plan that the run was begun with, `first_steps` once the budget has grown: with a
+    larger one a net would shrink and fade its layers in again.
     `provenance` (versions, command, device names) is recorded but does not define the run.
     """
 
@@ -37,6 +39,7 @@ class Config:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     eval_every: int = 0  # 0: no evaluations during training
     eval_metrics: tuple[str, ...] = ()
+    first_steps: int = 0  # 0: recipe.steps
 
     def as_json(self) -> dict[str, Any]:
         return {"format": 1, **asdict(self)}
@@ -48,6 +51,7 @@ class Config:
         """
         free = (
             "recipe.steps",
+            "first_steps",
             "checkpoint_every",
             "sample_every",
             "log_every",

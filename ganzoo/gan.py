@@ -76,6 +76,8 @@ class GAN(nn.Module):
     def progress(self, t: float) -> None:
         """Called before every step with t in [0, 1] of the plan; a growing model sets its stage here.
 
+        The plan is the one that the run was begun with: t stays at 1 where the budget grows later.
+
         It must be a pure function of t: the trainer calls it on this model and on the averaged copy, and
         again after a resume.
         """

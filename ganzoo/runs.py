@@ -252,7 +252,8 @@ def extend(run: Run, steps: int | None) -> bool:
     done = int(newest[-1].stem.removeprefix("step-")) if newest else 0
     if steps is not None and steps > plan:
         recipe = dataclasses.replace(run.config.recipe, steps=steps)
-        run.config = dataclasses.replace(run.config, recipe=recipe)
+        first = run.config.first_steps or plan
+        run.config = dataclasses.replace(run.config, recipe=recipe, first_steps=first)
     elif steps is not None and done < plan and steps < plan:
         raise UsageError(f"--steps {steps}: the budget of {run.path} is {plan} steps, and may only grow")
     return done < run.config.recipe.steps

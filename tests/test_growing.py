@@ -19,7 +19,7 @@ from ganzoo.models.msg import MSGGAN
 from ganzoo.models.progan import ProGAN, double
 from ganzoo.training.checkpoint import load_checkpoint, saved
 from ganzoo.training.step import pack
-from ganzoo.training.trainer import Callback
+from ganzoo.training.trainer import Callback, Trainer
 
 SHAPES = [(1, 28, 28), (3, 32, 32)]
 SMALL = {"width": 4, "max_width": 8, "z_dim": 5}
@@ -289,6 +289,26 @@ def test_resume_bit_for_bit(model, words, monkeypatch, tmp_path):
         assert one[net].keys() == other[net].keys()
         assert all(torch.equal(one[net][key], other[net][key]) for key in one[net])
     assert torch.equal(whole.sample(5), parts.sample(5))
+
+
+def test_a_grown_budget_does_not_shrink_the_nets():
+    """4 of 4 steps, then 8: growth keeps to the first plan, schedules stretch to the new one."""
+    words = {"dataset": "mnist-5k", "batch_size": 4, "progress": False, "seed": 3,
+             "set": {"model.width": 4, "model.max_width": 8}}  # fmt: skip
+    run = ganzoo.train("progan", steps=4, **words)
+    run = ganzoo.resume(run.path, steps=8, progress=False)
+    run = ganzoo.resume(run.path, steps=12, progress=False)
+    assert (run.config.recipe.steps, run.config.first_steps) == (12, 4)
+    trainer = Trainer(run.config, run.dataset)
+    stages = []
+    for step in range(13):
+        trainer.step = step
+        trainer.gan.progress(trainer.growth)
+        stages.append((trainer.gan.generator.stage, trainer.gan.generator.alpha))
+    assert stages == sorted(stages)
+    assert stages[4:] == [(2, 1.0)] * 9
+    assert trainer.t == 1.0
+    assert run.load_model()[0].generator.alpha == 1.0
 
 
 def colour_images(folder):

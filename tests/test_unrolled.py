@@ -6,16 +6,16 @@ import copy
 
 import pytest
 import torch
-from toys import ToyGAN, real_batch, toy_step
+from toys import real_batch, toy_step
 
 import ganzoo
 from ganzoo.errors import UsageError
+from ganzoo.recipe import Optimizer
 from ganzoo.registry import MODELS
 from ganzoo.stabilizers.balance import LabelSmoothing
 from ganzoo.stabilizers.penalties import R1, R2
 from ganzoo.stabilizers.unrolled import Unrolled
 from ganzoo.training.optimizers import make_optimizer
-from ganzoo.recipe import Optimizer
 
 F64 = torch.float64
 
@@ -140,6 +140,4 @@ def test_nonsense_is_refused():
     with pytest.raises(UsageError, match="k must be a whole number of at least 1, got 0"):
         Unrolled(0)
     with pytest.raises(UsageError, match=r"unrolled.* makes no sense together with clip-weights"):
-        ganzoo.train(
-            "mlp-gan", dataset="ring8", stabilizer=["unrolled", "clip-weights"], progress=False
-        )
+        ganzoo.train("mlp-gan", dataset="ring8", stabilizer=["unrolled", "clip-weights"], progress=False)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo.errors import UsageError, nearest
+from ganzoo.gan import Sample, kind_of_data
 
 D_NORMS = ("batch", "layer", "spectral", "none")
 
@@ -53,6 +56,14 @@ def check_d_norm(d_norm: str) -> str:
     if d_norm not in D_NORMS:
         raise UsageError(f"model.d_norm={d_norm} is not known: {nearest(d_norm, D_NORMS)}")
     return d_norm
+
+
+def check_fourier(fourier: int, sample_shape: tuple[int, ...]) -> int:
+    if fourier < 0 or (fourier and kind_of_data(sample_shape) == "images"):
+        raise UsageError(
+            f"model.fourier: expected a whole number of at least 0, and 0 for images, got {fourier}"
+        )
+    return fourier
 
 
 def normed(layer: nn.Module, channels: int, d_norm: str) -> list[nn.Module]:
@@ -154,19 +165,42 @@ class ProjectionHead(nn.Module):
         return logits + (embedded * h).sum(1)
 
 
+class FourierFeatures(nn.Module):
+    """x [N, D] -> [N, D + 2 count]: x itself, and sine and cosine of x along `count` random directions.
+
+    Tancik et al. 2020, arXiv 2006.10739: through waves a perceptron learns detail that it would need very
+    long for by itself. Their frequencies are drawn evenly on a logarithmic scale, so that data whose spread
+    is anything near 1 meet some that fit; they are kept with the weights and not trained.
+    """
+
+    FREQUENCIES = (0.5, 5.0)  # radians per unit of x
+
+    def __init__(self, inputs: int, count: int) -> None:
+        super().__init__()
+        low, high = map(math.log, self.FREQUENCIES)
+        directions = nn.functional.normalize(torch.randn(inputs, count), dim=0)
+        self.register_buffer("waves", directions * (low + (high - low) * torch.rand(count)).exp())
+        self.width = inputs + 2 * count
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert isinstance(self.waves, Tensor)
+        phase = x @ self.waves.to(x.dtype)
+        return torch.cat([x, phase.sin(), phase.cos()], dim=1)
+
+
 class HeadedDiscriminator(nn.Module):
-    """A D made of `main`, samples [N, ...] -> h [N, width], and `head`, h -> logits [N]."""
+    """A D made of `main`, a sample of N -> h [N, width], and `head`, h -> logits [N]."""
 
     def __init__(self, main: nn.Module, head: ProjectionHead) -> None:
         super().__init__()
         self.main = main
         self.head = head
 
-    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def features(self, x: Sample, y: Tensor | None = None) -> Tensor:
         h: Tensor = self.main(x)
         return h
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def forward(self, x: Sample, y: Tensor | None = None) -> Tensor:
         logits: Tensor = self.head(self.features(x, y), y)
         return logits
 

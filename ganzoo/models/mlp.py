@@ -10,11 +10,13 @@ from torch import Tensor, nn
 from ganzoo.errors import UsageError
 from ganzoo.gan import GAN, kind_of_data
 from ganzoo.models.layers import (
+    FourierFeatures,
     HeadedDiscriminator,
     LatentInput,
     ProjectionHead,
     at_least_one,
     check_d_norm,
+    check_fourier,
     normed,
 )
 from ganzoo.recipe import Optimizer, Recipe, Schedule
@@ -62,10 +64,22 @@ class Discriminator(HeadedDiscriminator):
     """Samples [N, ...], y -> logits [N]."""
 
     def __init__(
-        self, inputs: int, num_classes: int, width: int, depth: int, d_norm: str, maxout: bool, dropout: float
+        self,
+        inputs: int,
+        num_classes: int,
+        width: int,
+        depth: int,
+        d_norm: str = "none",
+        maxout: bool = False,
+        dropout: float = 0.0,
+        fourier: int = 0,
     ) -> None:
         layers: list[nn.Module] = [nn.Flatten()]
         before = inputs
+        if fourier:
+            waves = FourierFeatures(inputs, fourier)
+            layers.append(waves)
+            before = waves.width
         for level in range(depth):
             if dropout:
                 layers.append(nn.Dropout(dropout))
@@ -94,6 +108,7 @@ class MLPGAN(GAN):
         d_norm: "none", "batch", "layer" or "spectral"; not with maxout.
         d_activation: "leaky-relu" or "maxout" (five pieces, the paper's).
         dropout: in D, before each layer; in [0, 1).
+        fourier: waves through which D sees its input as well (Tancik et al. 2020); for vectors.
         z: "normal" or "uniform" (on [-1, 1], the paper's).
     """
 
@@ -143,6 +158,7 @@ class MLPGAN(GAN):
         d_norm: str = "none",
         d_activation: str = "leaky-relu",
         dropout: float = 0.0,
+        fourier: int = 0,
         z: str = "normal",
     ) -> None:
         z_dim = z_dim or (100 if kind_of_data(sample_shape) == "images" else max(2, sample_shape[0]))
@@ -154,8 +170,9 @@ class MLPGAN(GAN):
             raise UsageError(f"model.d_norm={d_norm} does not go with model.d_activation=maxout")
         if not 0.0 <= dropout < 1.0:
             raise UsageError(f"model.dropout must be in [0, 1), got {dropout:g}")
+        check_fourier(fourier, sample_shape)
         self.generator = Generator(self.sample_shape, z_dim, num_classes, width, depth, g_norm)
         self.discriminator = Discriminator(
             math.prod(sample_shape) * pack, num_classes, d_width, d_depth, check_d_norm(d_norm),
-            d_activation == "maxout", dropout,
+            d_activation == "maxout", dropout, fourier,
         )  # fmt: skip

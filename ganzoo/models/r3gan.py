@@ -18,6 +18,7 @@ from ganzoo.models.layers import (
     Project,
     ProjectionHead,
     at_least_one,
+    check_fourier,
     ladder,
     widths_of,
 )
@@ -153,11 +154,12 @@ class R3GAN(GAN):
     """R3GAN: relativistic loss with R1 and R2, grouped residual blocks, no normalisation (Huang et al. 2024).
 
     arXiv 2501.05441. Images: nets of equal shape in G and D; for vectors, the perceptrons of mlp-gan without
-    any normalisation, trained with the same loss and schedules. Differences from the paper: resampling is by
-    [1, 3, 3, 1] where the paper has [1, 2, 1]; the label enters
-    G through an embedding beside z and D through a projection; Adam's beta2 is constant (the paper raises it
-    from 0.9 to 0.99); G ends in tanh; no augmentation unless it is asked for (`--stabilizer diffaugment`);
-    resolutions other than powers of two (28 px: 7, 14, 28); widths for a laptop in the default recipe.
+    any normalisation, trained with the same loss and schedules; by default D sees vectors through Fourier
+    features as well. Differences from the paper: resampling is by [1, 3, 3, 1] where the paper has [1, 2, 1];
+    the label enters G through an embedding beside z and D through a projection; Adam's beta2 is constant (the
+    paper raises it from 0.9 to 0.99); G ends in tanh; no augmentation unless it is asked for (`--stabilizer
+    diffaugment`); resolutions other than powers of two (28 px: 7, 14, 28); widths for a laptop in the default
+    recipe.
 
     Args:
         z_dim: dimension of z; 0 stands for 64 for images, and for vectors for two more than their own.
@@ -166,6 +168,7 @@ class R3GAN(GAN):
         group: channels in a group of the 3x3 convolutions (the paper: 16).
         depth: blocks at each resolution; hidden layers, for vectors.
         d_width: for vectors, width of D's layers (0: as G's).
+        fourier: for vectors, waves through which D sees its input as well (Tancik et al. 2020, 2006.10739).
     """
 
     recipes: ClassVar = {
@@ -186,11 +189,11 @@ class R3GAN(GAN):
             optimizer_g=Optimizer(lr=1e-3, beta1=0.0, beta2=0.99),
             optimizer_d=Optimizer(lr=1e-3, beta1=0.0, beta2=0.99),
             batch_size=256,
-            steps=40_000,
+            steps=25_000,
             lr_schedule=Schedule("cosine", 1.0, 0.02),
             penalty_schedule=Schedule("cosine", 1.0, 0.01),
             ema_halflife=5_000,
-            model={"width": 128, "depth": 3},
+            model={"width": 128, "depth": 3, "fourier": 64},
         ),
         "paper": Recipe(
             loss="relativistic",
@@ -218,6 +221,7 @@ class R3GAN(GAN):
         group: int = 16,
         depth: int = 2,
         d_width: int = 0,
+        fourier: int = 0,
         z: str = "normal",
     ) -> None:
         z_dim = z_dim or (64 if kind_of_data(sample_shape) == "images" else sample_shape[0] + 2)
@@ -225,13 +229,14 @@ class R3GAN(GAN):
         at_least_one(width=width, max_width=max_width, group=group, depth=depth)
         if d_width < 0:
             raise UsageError(f"model.d_width: expected a whole number of at least 0, got {d_width}")
+        check_fourier(fourier, sample_shape)
         if kind_of_data(self.sample_shape) == "vectors":
             inputs = math.prod(sample_shape) * pack
             self.generator: nn.Module = mlp.Generator(
                 self.sample_shape, z_dim, num_classes, width, depth, False
             )
             self.discriminator: nn.Module = mlp.Discriminator(
-                inputs, num_classes, d_width or width, depth, "none", False, 0.0
+                inputs, num_classes, d_width or width, depth, fourier=fourier
             )
             return
         sizes, channels = ladder(sample_shape, "r3gan"), sample_shape[0]

@@ -65,19 +65,19 @@ def _updates(
         first = own["exp_avg"] = torch.lerp(own.get("exp_avg", zeros), gradient, 1 - beta1)
         second = own["exp_avg_sq"] = beta2 * own.get("exp_avg_sq", zeros) + (1 - beta2) * gradient.square()
         root = (second / (1 - beta2**step) + TINY).sqrt()
-        return weight - settings["lr"] * first / (1 - beta1**step) / (root + settings["eps"])
+        ahead: Tensor = weight - settings["lr"] * first / (1 - beta1**step) / (root + settings["eps"])
+        return ahead
 
     def sgd(name: str, weight: Tensor, gradient: Tensor) -> Tensor:
         own, momentum = state[name], settings["momentum"]
         before = own.get("momentum_buffer") if momentum else None
         buffer = own["momentum_buffer"] = gradient if before is None else momentum * before + gradient
-        return weight - settings["lr"] * buffer
+        ahead: Tensor = weight - settings["lr"] * buffer
+        return ahead
 
     def rmsprop(name: str, weight: Tensor, gradient: Tensor) -> Tensor:
         own, alpha, zeros = state[name], settings["alpha"], torch.zeros_like(weight)
-        square = own["square_avg"] = (
-            alpha * own.get("square_avg", zeros) + (1 - alpha) * gradient.square()
-        )
+        square = own["square_avg"] = alpha * own.get("square_avg", zeros) + (1 - alpha) * gradient.square()
         return sgd(name, weight, gradient / ((square + TINY).sqrt() + settings["eps"]))
 
     updates = {Adam: adam, RMSprop: rmsprop, SGD: sgd}

@@ -30,7 +30,7 @@ class Checkpoints(Every):
     def act(self, trainer: Trainer) -> None:
         save_state(self.folder, NAME.format(trainer.step), trainer)
         weights = self.folder / "generator.safetensors"
-        save_generator(weights, trainer.snapshot(), {"step": trainer.step, "t": trainer.t})
+        save_generator(weights, trainer.snapshot(), {"step": trainer.step, "t": trainer.growth})
         for old in saved(self.folder)[:-KEEP]:
             old.unlink()
 

@@ -55,7 +55,7 @@ class Evaluations(Every):
         value = result["scores"][self._evaluation.first_score]
         if before is None or (value > before if self._evaluation.first_is_higher else value < before):
             save_state(self.folder, "best.pt", trainer)
-            meta = {"step": trainer.step, "t": trainer.t}
+            meta = {"step": trainer.step, "t": trainer.growth}
             save_generator(self.folder / "checkpoints" / "best.safetensors", gan, meta)
 
     def _best(self) -> float | None:

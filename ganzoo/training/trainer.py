@@ -104,6 +104,11 @@ class Trainer:
         """The plan's time, in [0, 1]."""
         return self.step / self.recipe.steps
 
+    @property
+    def growth(self) -> float:
+        """The time that a growing model goes by: the first plan's, and 1 after its end."""
+        return min(1.0, self.step / (self.config.first_steps or self.recipe.steps))
+
     def fit(self) -> None:
         """Train until the plan's last step, or until `stop` is set."""
         self.gan.train()
@@ -128,7 +133,7 @@ class Trainer:
         """Everything that one step is, and nothing that waits for the device."""
         step, recipe, t = self.step, self.recipe, self.t
         seed_default(self.device, counted_seed(self.config.seed, "step", step))
-        self.gan.progress(t)
+        self.gan.progress(self.growth)
         for optimizer, settings in (
             (self.optimizer_g, recipe.optimizer_g),
             (self.optimizer_d, recipe.optimizer_d),
@@ -151,7 +156,7 @@ class Trainer:
 
     def snapshot(self) -> GAN:
         """The model with the averaged generator at this step, in eval mode; D is the one in training."""
-        return self.ema.snapshot(self.config.seed, self.step, self.t)
+        return self.ema.snapshot(self.config.seed, self.step, self.growth)
 
     def generate(self, n: int, purpose: str, seed: int, labels: Tensor | None = None) -> Tensor:
         """n samples of the averaged generator at this step, [n, ...] as the networks see them."""
