@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ganzoo.assemble import build_stabilizer, model_options
 from ganzoo.cli.main import main
+from ganzoo.recipe import Optimizer, Recipe, Schedule
+from ganzoo.registry import DISTRIBUTION, LOSSES, MODELS, REGISTRIES
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MODEL_PAGES = [page for page in PAGES if page.parent.name == "models" and page.stem != "index"]
+HEADINGS = [
+    "Paper", "When to use it", "Run it", "What is logged", "Recipes", "Differences from the paper", "Results",
+    "Replicate",
+]  # fmt: skip
 SMALL = ["--steps", "3", "--batch-size", "16"]
+TINY = ["--steps", "1", "--batch-size", "8", "--set", "model.width=4"]
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -39,12 +48,22 @@ def own_data():
     np.save("my-vectors.npy", np.random.default_rng(0).normal(size=(50, 4)))
 
 
+def section(page: Path, heading: str) -> str:
+    return re.split(r"^## (.*)\n", page.read_text(encoding="utf-8"), flags=re.M)[
+        2 * HEADINGS.index(heading) + 2
+    ]
+
+
 @pytest.mark.usefixtures("own_data")
 @pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda page: page.name)
 def test_commands(page, capsys):
     for words in commands(page):
         if words[0] == "run":
-            words = [*words, *SMALL, "--offline"]
+            words = [*words, *(TINY if page in MODEL_PAGES else SMALL), "--offline"]
+            if page in MODEL_PAGES and Path("runs").exists():
+                words.append("--dry-run")  # the page's run again, with the seed: its words are checked
+        if words == ["eval"] and page in MODEL_PAGES:
+            words = ["eval", "--metric", "d-accuracy"]
         if words[0] == "eval":
             words = [*words, "--samples", "700", "--offline"]
         if words[:2] == ["extractor", "train"]:
@@ -56,6 +75,11 @@ def test_commands(page, capsys):
         output = capsys.readouterr()
         assert done.value.code == 0, f"ganzoo {shlex.join(words)}: {output.err}"
         assert "Traceback" not in output.err
+    if page in MODEL_PAGES:
+        (log,) = Path("runs").glob("*/log.jsonl")
+        logged = {key for line in log.read_text().splitlines() for key in json.loads(line)}
+        described = re.findall(r"^\| `(\S+)` \|", section(page, "What is logged"), flags=re.M)
+        assert sorted(logged) == sorted([*described, "step", "images", "images_per_s"])
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda page: page.name)
@@ -74,15 +98,114 @@ def test_links_and_pictures_are_there():
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_generated_pages_are_current():
-    check = [sys.executable, str(ROOT / "benchmarks" / "report.py"), "--check"]
-    done = subprocess.run(check, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture(scope="module")
+def report():
+    spec = importlib.util.spec_from_file_location("report", ROOT / "benchmarks" / "report.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_pages_are_current(report):
+    assert [path.name for path in report.stale()] == [], "run python benchmarks/report.py"
 
 
 def test_every_member_is_named_in_the_readme_or_the_docs():
-    from ganzoo.registry import REGISTRIES
-
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     for registry in REGISTRIES.values():
         assert [name for name in registry.names() if f"`{name}" not in text] == []
+
+
+def test_every_model_has_its_page_and_its_line_in_the_index():
+    names = [entry.name for entry in MODELS.entries() if entry.distribution == DISTRIBUTION]
+    assert sorted(page.stem for page in MODEL_PAGES) == names
+    index = (ROOT / "docs" / "models" / "index.md").read_text(encoding="utf-8")
+    lines = dict(re.findall(r"^\| \[`([\w-]+)`\]\(\1\.md\) (.*)$", index, flags=re.M))
+    assert sorted(lines) == names
+    for name in names:
+        recipes = MODELS.get(name).recipes
+        assert f"`{recipes.get('default', recipes.get('default/images')).loss}`" in lines[name]
+
+
+@pytest.mark.parametrize("page", MODEL_PAGES, ids=lambda page: page.stem)
+def test_pages_of_models_are_built_alike(page):
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"# {page.stem}\n\n")
+    assert re.findall(r"^## (.*)$", text, flags=re.M) == HEADINGS
+    assert all(section(page, heading).strip() for heading in HEADINGS)
+    assert re.search(r"\[arXiv (\d{4}\.\d{4,5})\]\(https://arxiv\.org/abs/\1\)", section(page, "Paper"))
+    # What is to be typed exists; test_commands runs the blocks alone.
+    told = section(page, "Run it") + section(page, "What is logged")
+    assert set(re.findall(r"model\.(\w+)", told)) <= {*model_options(page.stem)}
+    assert set(re.findall(r"--loss ([\w-]+)", told)) <= {*LOSSES.names()}
+    for spec in re.findall(r"--stabilizer ([^\s`]+)", text):
+        build_stabilizer(spec)
+
+
+def test_table_of_recipes(report):
+    recipes = {
+        "default": Recipe(model={"width": 8}),
+        "paper": Recipe(
+            loss="hinge",
+            stabilizers=("r1:gamma=2", "packing:m=2"),
+            optimizer_g=Optimizer("sgd", lr=0.1, momentum=0.9),
+            steps=100_000,
+            ema_halflife=0.0,
+            lr_schedule=Schedule("linear", 1.0, 0.5, until=0.25),
+            model={"norm": True},
+        ),
+    }
+    assert report.recipe_table(recipes, {"z_dim": 64, "width": 16, "norm": False}) == (
+        "| setting | changed by | `default` | `paper` |\n"
+        "|---|---|---|---|\n"
+        "| loss | `--loss` | `non-saturating` | `hinge` |\n"
+        "| stabilizers | `--stabilizer` | none | `r1:gamma=2`, `packing:m=2` |\n"
+        "| optimizer of G | `--lr-g` | adam, lr 0.0002, betas 0.5 and 0.999 | sgd, lr 0.1, momentum 0.9 |\n"
+        "| optimizer of D | `--lr-d` | adam, lr 0.0002, betas 0.5 and 0.999 "
+        "| adam, lr 0.0002, betas 0.5 and 0.999 |\n"
+        "| updates of D per step | `--n-dis` | 1 | 1 |\n"
+        "| batch size | `--batch-size` | 64 | 64 |\n"
+        "| steps | `--steps` | 10,000 | 100,000 |\n"
+        "| half-life of the averaged G, in images | `--set ema_halflife` | 10,000 | no average |\n"
+        "| factor on the learning rates over the run | `--set lr_schedule.*` | 1 "
+        "| linear, 1 to 0.5, reached after 25% of the run |\n"
+        "| `width` of the model | `--set model.width` | 8 | 16 |\n"
+        "| `norm` of the model | `--set model.norm` | no | yes |"
+    )
+
+
+def test_table_of_results(report):
+    def row(seed, status="done", **more):
+        commands = {"run": f"ganzoo run --seed {seed}", "eval": "ganzoo eval"}
+        same = {"group": "g", "model": "new-gan", "dataset": "ring8", "options": "default", "steps": 5000}
+        return {**same, "seed": seed, "status": status, "commands": commands, **more}
+
+    def scores(fid):
+        return {
+            "scores": {"modes": 8.0, "fid@x": fid, "is@x": 2.0, "is_std@x": 0.5},
+            "real": {"modes": 8.0, "fid@x": 0.5},
+            "columns": {
+                "modes": {"metric": "modes", "higher_is_better": True},
+                "fid@x": {"metric": "fid", "higher_is_better": False},
+                "is@x": {"metric": "is", "higher_is_better": None},
+            },
+        }
+
+    found = [row(0, **scores(1.0)), row(1, **scores(2.0)), row(2, "failed", error="the loss is nan")]
+    other = {**row(3, **scores(9.0)), "group": "h", "model": "another"}
+    groups = report.group_rows([*found, other])
+    assert report.result_part("new-gan", groups) == (
+        "| score | generated | real data | better |\n"
+        "|---|---|---|---|\n"
+        "| `modes` | 8 ± 0 | 8 ± 0 | higher |\n"
+        "| `fid@x` | 1.50 ± 0.71 | 0.5 ± 0 | lower |\n"
+        "| `is@x` | 2 ± 0 | - | as real |\n\n"
+        "`new-gan` on `ring8`, 5,000 steps, seeds 0, 1: mean ± standard deviation, "
+        "seed 2 failed: the loss is nan. To repeat it: `ganzoo run --seed 0`, then `ganzoo eval`."
+    )
+    failed = report.group_rows([row(2, "failed", error="the loss is nan")])
+    assert report.result_part("new-gan", failed) == (
+        "`new-gan` on `ring8`, seed 2 failed: the loss is nan. "
+        "To repeat it: `ganzoo run --seed 2`, then `ganzoo eval`."
+    )
+    assert report.result_part("unknown", groups) == "The repository holds no results of this model yet."

@@ -69,9 +69,9 @@ class Discriminator(HeadedDiscriminator):
 class DCGAN(GAN):
     """DCGAN: transposed convolutions, BatchNorm, ReLU in G and LeakyReLU in D (Radford et al. 2016).
 
-    Depth follows from the image size (`ladder`). Differences from the paper: z is normal unless
-    `z="uniform"`; sizes other than 64 px; G's lowest map is 4 to 7 px; conditional through an embedding
-    beside z and a projection head in D, which the paper does not have.
+    arXiv 1511.06434. Depth follows from the image size (`ladder`). Differences from the paper: z is normal
+    unless `z="uniform"`; sizes other than 64 px; G's lowest map is 4 to 7 px; conditional through an
+    embedding beside z and a projection head in D, which the paper does not have.
 
     Args:
         width: channels of the layer next to the image; doubled at each halving of the side.

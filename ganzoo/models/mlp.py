@@ -96,9 +96,9 @@ class Discriminator(HeadedDiscriminator):
 class MLPGAN(GAN):
     """The first GAN: multilayer perceptrons, for images and vectors of any size (Goodfellow et al. 2014).
 
-    Differences from the paper, in its own recipe: G's output is tanh on [-1, 1] where the paper had a sigmoid
-    on [0, 1]; weights start from torch's default; conditional (an embedding beside z, a projection head in
-    D), which the paper only names as an extension.
+    arXiv 1406.2661. Differences from the paper, in its own recipe: G's output is tanh on [-1, 1] where the
+    paper had a sigmoid on [0, 1]; weights start from torch's default; conditional (an embedding beside z, a
+    projection head in D), which the paper only names as an extension.
 
     Args:
         z_dim: 0 stands for 100 for images, and for vectors for their own dimension, 2 at least.
