@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,9 @@ def own_data():
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.random.default_rng(i).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(path)
     np.save("my-vectors.npy", np.random.default_rng(0).normal(size=(50, 4)))
+    Path("my-suite.toml").write_text(blocks(ROOT / "docs" / "benchmarks.md", "toml")[0], encoding="utf-8")
+    Path("results").mkdir()
+    shutil.copy(ROOT / "benchmarks" / "results" / "gaussians.jsonl", "results/my-suite.jsonl")
 
 
 def section(page: Path, heading: str) -> str:
@@ -66,6 +70,8 @@ def test_commands(page, capsys):
             words = ["eval", "--metric", "d-accuracy"]
         if words[0] == "eval":
             words = [*words, "--samples", "700", "--offline"]
+        if words[0] == "bench":
+            words = [*words, "--dry-run"]
         if words[:2] == ["extractor", "train"]:
             words = [*words, "--epochs", "1"]
         if words[:2] == ["resume", "--steps"]:

@@ -18,6 +18,9 @@ COMMANDS = {
     "resume": "Go on with a run as if it had never stopped.",
     "sample": "Draw pictures or arrays from a run.",
     "eval": "Measure a run, or samples from any program.",
+    "bench": "Train and measure a whole suite; stopped, it goes on.",
+    "table": "Results as a table: mean and spread over seeds, cost, commands.",
+    "compare": "What differs between two runs, in options and in scores.",
     "extractor": "Train a classifier of your own data, to measure with.",
     "stylize": "Paint one picture in the style of another.",
 }

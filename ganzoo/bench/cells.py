@@ -1,0 +1,175 @@
+"""From a suite to its cells: each planned in full, and known by a hash of all that determines its result."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ganzoo.bench.suite import EVALUATION, TRAINING, Asked
+from ganzoo.config import Config
+from ganzoo.data.base import Dataset
+from ganzoo.errors import UsageError, nearest
+from ganzoo.metrics.evaluate import Evaluation, check_names
+from ganzoo.options import as_int
+from ganzoo.plan import plan
+from ganzoo.words import Words
+
+PLACES = ("data_options.root", "data_options.offline", "seed")  # where data lie makes no difference
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One run of a suite and its evaluation.
+
+    Attributes:
+        config: what the run is trained with.
+        evaluation: arguments of `Run.evaluate`.
+        group: hash of all that determines the result but the seed.
+        hash: the same with the seed; `trained` is the part of it that training depends on.
+        commands: the words that do the same by hand.
+    """
+
+    label: str
+    config: Config
+    evaluation: Mapping[str, Any]
+    group: str
+    hash: str
+    trained: str
+    commands: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        options = "" if self.label == "default" else f", {self.label}"
+        return f"{self.config.model} on {self.config.dataset}{options}, seed {self.config.seed}"
+
+    def folder(self, runs: Path) -> Path:
+        """Its run folder: the one of that hash under `runs`, else a new name."""
+        there = next(iter(sorted(runs.glob(f"*-{self.trained[:12]}"))), None)
+        words = [self.config.model, Path(self.config.dataset).name, self.label, f"s{self.config.seed}"]
+        words = [re.sub(r"[^\w.=-]+", "-", word)[:40].strip("-") for word in words if word != "default"]
+        return there or runs / "-".join([*words, self.trained[:12]])
+
+
+def plan_cells(asked: Sequence[Asked], threads: int) -> list[Cell]:
+    """Every cell of a suite, one seed of all combinations after the other.
+
+    Raises:
+        UsageError: an option of any of them is wrong, or two of them are the same.
+    """
+    planned = [_plan(one, threads) for one in asked]
+    seen: dict[str, Asked] = {}
+    for one, cells in zip(asked, planned, strict=True):
+        for cell in cells:
+            if cell.hash in seen:
+                other = seen[cell.hash]
+                raise UsageError(
+                    f"{one.where}: {one.label!r} with seed {cell.config.seed} is the same as {other.label!r} "
+                    f"of {other.where}: remove one of them"
+                )
+            seen[cell.hash] = one
+    rank = {seed: i for i, seed in enumerate(dict.fromkeys(seed for one in asked for seed in one.seeds))}
+    return sorted((cell for cells in planned for cell in cells), key=lambda cell: rank[cell.config.seed])
+
+
+def _plan(asked: Asked, threads: int) -> list[Cell]:
+    try:
+        # What holds for one seed holds for all of them.
+        words = {key.replace("-", "_"): value for key, value in asked.training.items()}
+        config, dataset = plan(Words(**words, seed=asked.seeds[0]))
+        evaluation, resolved = _evaluation(asked, config, dataset)
+    except UsageError as error:
+        raise UsageError(f"{asked.where}: {error}") from error
+    config = dataclasses.replace(
+        config,
+        threads=threads,
+        sample_every=config.recipe.steps,  # pictures take time: one is enough
+    )
+    training = {key: value for key, value in config.identity().items() if key not in PLACES}
+    training |= {"recipe.steps": str(config.recipe.steps), "device": config.device}
+    if config.eval_every:
+        training |= {"eval_every": str(config.eval_every), "eval_metrics": str(config.eval_metrics)}
+    return [
+        Cell(
+            label=asked.label,
+            config=dataclasses.replace(config, seed=seed),
+            evaluation=evaluation,
+            group=_digest([training, resolved]),
+            hash=_digest([training, resolved, seed]),
+            trained=_digest([training, seed]),
+            commands={
+                "run": _run_command(asked, config, seed),
+                "eval": _eval_command(asked, resolved["samples"]),
+            },
+        )
+        for seed in asked.seeds
+    ]
+
+
+def _evaluation(asked: Asked, config: Config, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Arguments of `Run.evaluate`, and all that its scores depend on."""
+    given = {key.replace("-", "_"): value for key, value in asked.evaluation.items()}
+    metrics = given.pop("metric", [])
+    given["samples"] = as_int("samples", given.get("samples", dataset.eval_samples), at_least=1)
+    given["offline"] = bool(config.data_options["offline"])
+    checkpoint = given.get("checkpoint", "last")
+    if checkpoint not in ("last", "best"):
+        raise UsageError(f"checkpoint: {nearest(checkpoint, ('last', 'best'))}")
+    if checkpoint == "best" and not config.eval_every:
+        raise UsageError("checkpoint = 'best' needs eval-metric, which says what is best")
+    check_names(metrics, given.get("extractor"))
+    evaluation = Evaluation(
+        metrics,
+        dataset,
+        extractor=given.get("extractor"),
+        weights=given.get("extractor_weights"),
+        reference=given.get("reference", "train"),
+        offline=given["offline"],
+        has_discriminator=True,
+    )
+    extractor = evaluation.extractor
+    resolved = {
+        "metrics": sorted(evaluation.metrics),
+        "extractor": extractor and [extractor.name, extractor.weights_hash],
+        "samples": given["samples"],
+        "reference": evaluation.reference,
+        "checkpoint": checkpoint,
+    }
+    return {"metrics": metrics, **given}, resolved
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _run_command(asked: Asked, config: Config, seed: int) -> str:
+    """`ganzoo run ...`, with the data and the budget that were in fact used."""
+    words = ["ganzoo", "run", config.model, "--dataset", config.dataset, "--steps", str(config.recipe.steps)]
+    told = ("model", "dataset", "steps", "epochs", "data-root", "offline")
+    for key, value in asked.training.items():
+        if key not in told:
+            words += _typed(key, value)
+    return shlex.join([*words, "--seed", str(seed)])
+
+
+def _eval_command(asked: Asked, samples: int) -> str:
+    """`ganzoo eval ...` of the newest run."""
+    words = ["ganzoo", "eval", "--samples", str(samples)]
+    for key, value in asked.evaluation.items():
+        if key != "samples":
+            words += _typed(key, value)
+    return shlex.join(words)
+
+
+def _typed(key: str, value: Any) -> list[str]:
+    kind = {**TRAINING, **EVALUATION}[key]
+    if kind is bool:
+        return [f"--{key}"] if value else []
+    if kind is dict:
+        return [word for name, one in value.items() for word in (f"--{key}", f"{name}={one}")]
+    return [word for one in (value if kind is list else [value]) for word in (f"--{key}", str(one))]

@@ -1,0 +1,48 @@
+"""What a result was made with and on: versions, commit, processor, memory."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from ganzoo.provenance import provenance
+
+
+def versions() -> dict[str, str]:
+    known: dict[str, Any] = provenance()["versions"]
+    return {"ganzoo": known["ganzoo-torch"], "torch": known["torch"], "python": known["python"]}
+
+
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def processor(device: str) -> str:
+    """The name of what computes, and of how many cores."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text(encoding="utf-8").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    return f"{name}, {cores()} cores"
+
+
+def peak_mib() -> float:
+    """The most memory that this process has had, MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # on Linux ru_maxrss begins with what the parent had
+        return round(int(status.read_text(encoding="utf-8").partition("VmHWM:")[2].split()[0]) / 1024, 1)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)

@@ -1,0 +1,68 @@
+"""The results of a suite: JSON lines, the last one of a hash counting; and one writer at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ganzoo.errors import UsageError, WorkError
+from ganzoo.files import cut_lines, read_lines
+from ganzoo.registry import METRICS
+
+Row = dict[str, Any]
+
+
+def latest(rows: Iterable[Row]) -> dict[str, Row]:
+    """The last row of each hash: a cell that was tried again counts once."""
+    return {row["hash"]: row for row in rows}
+
+
+def read_results(path: Path) -> dict[str, Row]:
+    """The results of a suite so far, by hash."""
+    return latest(row for row in read_lines(path) if "hash" in row)
+
+
+def repair(path: Path) -> None:
+    """Remove a last line that a crash cut off, so that the next one stands on its own."""
+    if path.exists() and not path.read_bytes().endswith(b"\n"):
+        cut_lines(path, lambda row: True)
+
+
+def columns(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Each score's metric and direction, so that a table of them needs no metric to be installed."""
+    known = {}
+    for name in document["protocol"]["metrics"]:
+        for score, higher in METRICS.get(name).higher_is_better.items():
+            known[score] = {"metric": name, "higher_is_better": higher}
+    # A spread, such as fid_std, is within one run and has no direction.
+    plain = {key: key.partition("@")[0] for key in document["scores"]}
+    return {key: known[score] for key, score in plain.items() if score in known}
+
+
+@contextmanager
+def only_one(out: Path) -> Iterator[None]:
+    """Keep a second `ganzoo bench` out of the folder; a killed one leaves nothing behind that would."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        handle = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"--out {out}: part of that path is a file") from error
+    except OSError as error:
+        raise WorkError(f"cannot write to {out}: {error.strerror or error}") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                f"another ganzoo bench (process {os.read(handle, 20).decode() or '?'}) is at work in {out}: "
+                "wait for it, or name another folder with --out"
+            ) from None
+        os.truncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(handle)

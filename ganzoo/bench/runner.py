@@ -1,0 +1,162 @@
+"""The cells of a suite, so many at a time, each in a process of its own; stopped at any time, it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ganzoo.bench.cells import Cell
+from ganzoo.bench.progress import Job, Show
+from ganzoo.bench.results import Row
+from ganzoo.bench.work import RESULT
+from ganzoo.errors import UsageError, WorkError
+from ganzoo.files import append_line, write_json
+from ganzoo.runs import load
+from ganzoo.training.callbacks import stops_cleanly
+from ganzoo.training.checkpoint import saved
+
+LOG = "bench.log"  # what the process of a cell said
+PATIENCE = 60.0  # seconds for a cell to end its step and save, before it is killed
+TICK = 0.1
+
+
+class Runner:
+    """Does cells of a suite.
+
+    Args:
+        suite: its name.
+        out: the folder of its results, SUITE.jsonl, and of its runs, SUITE/.
+        jobs: how many cells at a time.
+    """
+
+    def __init__(self, suite: str, out: Path, jobs: int, show: Show) -> None:
+        self.suite, self.jobs, self.show = suite, jobs, show
+        self.results, self.runs = out / f"{suite}.jsonl", out / suite
+
+    def run(self, cells: Sequence[Cell]) -> bool:
+        """Whether all came to an end, good or bad; False where Ctrl-C or SIGTERM stopped it."""
+        waiting, running = deque(cells), list[Job]()
+        with stops_cleanly() as stop, self.show:
+            try:
+                while (waiting or running) and not stop.is_set():
+                    self._fill(waiting, running)
+                    self.show.update(running, waiting)
+                    stop.wait(TICK)
+                    self._collect(running, waiting)
+                if running:
+                    self._stop(running, waiting)
+            finally:
+                for job in running:  # those that did not stop in time, or nobody waited for
+                    job.process.kill()
+                    job.end()
+        return not waiting and not running
+
+    def _fill(self, waiting: deque[Cell], running: list[Job]) -> None:
+        for cell in list(waiting):
+            if len(running) == self.jobs:
+                return
+            folder = cell.folder(self.runs)
+            if any(job.folder == folder for job in running):
+                continue  # the same run, measured in another way
+            waiting.remove(cell)
+            try:
+                result = _left_behind(cell, folder)
+                if result is None:
+                    running.append(self._start(cell, folder))
+                    continue
+            except (UsageError, WorkError) as error:
+                result = {"status": "failed", "error": str(error)}
+            self._record(cell, folder, result, None, waiting)
+
+    def _start(self, cell: Cell, folder: Path) -> Job:
+        if not (folder / "config.json").exists():
+            write_json(folder / "config.json", cell.config.as_json())
+        (folder / RESULT).unlink(missing_ok=True)
+        task = {"hash": cell.hash, "evaluation": dict(cell.evaluation), "alone": self.jobs == 1}
+        with (folder / LOG).open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "ganzoo.bench.work", str(folder), json.dumps(task)],
+                stdin=subprocess.PIPE,  # its end tells the child that we are gone
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "OMP_NUM_THREADS": str(load(folder).config.threads)},
+                start_new_session=True,  # Ctrl-C is for us, and we pass it on
+            )
+        checkpoints = saved(folder)
+        before = int(checkpoints[-1].stem.removeprefix("step-")) if checkpoints else 0
+        job = Job(cell, folder, process, before)
+        self.show.began(job)
+        return job
+
+    def _collect(self, running: list[Job], waiting: deque[Cell]) -> None:
+        """Record the cells that have ended."""
+        for job in [job for job in running if job.process.poll() is not None]:
+            running.remove(job)
+            job.end()
+            result = _left_behind(job.cell, job.folder) or {"status": "failed", "error": _why(job)}
+            self._record(job.cell, job.folder, result, job, waiting)
+
+    def _stop(self, running: list[Job], waiting: deque[Cell]) -> None:
+        """Ask the cells under way to save a checkpoint and end."""
+        self.show.say(f"stopping: {len(running)} under way save a checkpoint (Ctrl-C again: at once)")
+        for job in running:
+            job.process.terminate()
+        until = time.monotonic() + PATIENCE
+        while any(job.process.poll() is None for job in running) and time.monotonic() < until:
+            time.sleep(TICK)
+        for job in list(running):
+            result = _left_behind(job.cell, job.folder)
+            if result is not None:  # it was just done
+                running.remove(job)
+                job.end()
+                self._record(job.cell, job.folder, result, job, waiting)
+
+    def _record(
+        self, cell: Cell, folder: Path, result: dict[str, Any], job: Job | None, waiting: deque[Cell]
+    ) -> None:
+        row: Row = {
+            "hash": cell.hash,
+            "group": cell.group,
+            "suite": self.suite,
+            "model": cell.config.model,
+            "dataset": cell.config.dataset,
+            "options": cell.label,
+            "seed": cell.config.seed,
+            "steps": cell.config.recipe.steps,
+            **result,
+            "jobs": self.jobs,
+            "run": str(folder.relative_to(self.runs.parent)),
+            "commands": dict(cell.commands),
+        }
+        append_line(self.results, row)
+        (folder / RESULT).unlink(missing_ok=True)
+        self.show.ended(cell, row, job, waiting)
+
+
+def _left_behind(cell: Cell, folder: Path) -> dict[str, Any] | None:
+    """The result of a cell that its process wrote and nobody has recorded yet."""
+    path = folder / RESULT
+    if not path.exists():
+        return None
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return result if result["hash"] == cell.hash else None
+
+
+def _why(job: Job) -> str:
+    """One sentence on a process that ended without a result."""
+    status = job.process.returncode
+    said = (job.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    how = f"with status {status}"
+    if status < 0:
+        name = signal.Signals(-status).name
+        how = f"by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    last = f": {said[-1]}" if said else ""
+    return f"its process was ended {how} at step {job.steps_done}{last}"

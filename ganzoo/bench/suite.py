@@ -1,0 +1,173 @@
+"""A suite file: models x datasets x options x seeds, in the words of `ganzoo run` and `ganzoo eval`."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ganzoo.errors import UsageError, nearest
+from ganzoo.words import Words
+
+EVALUATION: dict[str, type] = {
+    "metric": list,
+    "samples": int,
+    "extractor": str,
+    "extractor-weights": str,
+    "reference": str,
+    "checkpoint": str,
+}
+KINDS: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool, "Iterable[str]": list}
+TRAINING: dict[str, type] = {
+    field.name.replace("_", "-"): KINDS[str(field.type).partition(" ")[0]]
+    for field in dataclasses.fields(Words)
+    if field.name != "seed"
+}
+TRAINING["set"] = dict
+OPTIONS = {**TRAINING, **EVALUATION}
+EXPECTED = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    list: "a list of texts",
+    dict: "a table of texts and numbers",
+}
+NOT_IN_LABEL = ("model", "dataset", "steps", "epochs", "data-root", "offline")
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """One combination of a suite, for all of its seeds.
+
+    Attributes:
+        where: file and place in it, for messages.
+        label: its options in a few words; "default" where there are none.
+        training, evaluation: by the words of `ganzoo run` and of `ganzoo eval`.
+    """
+
+    where: str
+    label: str
+    training: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    seeds: tuple[int, ...]
+
+
+def read_suite(path: Path, **instead: Any) -> list[Asked]:
+    """What a suite asks for; `instead` replaces options of all its cells.
+
+    Raises:
+        UsageError: there is no such file, or a word in it is wrong: the sentence names file, cell and word.
+    """
+    top = _load(path)
+    cells = top.pop("cells", [{}])
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        raise UsageError(f"{path}: a cell begins with [[cells]], in two pairs of brackets")
+    _check(top, f"{path}", ["seeds", "cells"])
+    instead = {key: value for key, value in instead.items() if value is not None}
+    asked: list[Asked] = []
+    for number, cell in enumerate(cells, start=1):
+        where = f"{path}, cell {number}" if cell else f"{path}"
+        _check(cell, where, ["seeds", "label"])
+        words = _merge(_merge(top, cell), instead)
+        for missing in {"model", "dataset"} - words.keys():
+            raise UsageError(f"{where} does not say its {missing}")
+        asked.extend(_combinations(words, cell, where))
+    return asked
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError):
+        there = [str(file) for folder in (path.parent, Path("benchmarks")) for file in folder.glob("*.toml")]
+        raise UsageError(f"there is no suite {path}: {nearest(str(path), set(there))}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {error}") from error
+
+
+def _check(words: Mapping[str, Any], where: str, more: list[str]) -> None:
+    for key, value in words.items():
+        if key not in OPTIONS and key not in more:
+            raise UsageError(f"{where}: no option {key!r}; {nearest(key, [*OPTIONS, *more])}")
+        kind = OPTIONS.get(key)
+        if key == "label" and not isinstance(value, str):
+            raise UsageError(f"{where}: label: expected text, got {value!r}")
+        if kind is None:
+            continue
+        each = value if isinstance(value, list) and kind not in (list, dict) else [value]
+        if not each:
+            raise UsageError(f"{where}: {key}: an empty list makes no cell")
+        for one in each:
+            if not _fits(one, kind):
+                raise UsageError(f"{where}: {key}: expected {EXPECTED[kind]}, got {one!r}")
+
+
+def _fits(value: Any, kind: type) -> bool:
+    if kind is list:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if kind is dict:
+        return isinstance(value, dict) and all(isinstance(one, str | int | float) for one in value.values())
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def _merge(words: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """`more` in place of `words`; settings one by one, and steps in place of epochs."""
+    merged = {**words, **more}
+    if "set" in words and "set" in more:
+        merged["set"] = {**words["set"], **more["set"]}
+    for one, other in (("steps", "epochs"), ("epochs", "steps")):
+        if one in more and other not in more:
+            merged.pop(other, None)
+    return merged
+
+
+def _combinations(words: Mapping[str, Any], cell: Mapping[str, Any], where: str) -> Iterator[Asked]:
+    """One for each combination of the options that have several values."""
+    seeds = _seeds(words.get("seeds", 1), where)
+    several = {
+        key: value
+        for key, value in words.items()
+        if isinstance(value, list) and OPTIONS.get(key) not in (None, list, dict)
+    }
+    for values in itertools.product(*several.values()):
+        chosen = dict(zip(several, values, strict=True))
+        single = {**words, **chosen}
+        own = [key for key in cell if key in TRAINING and key not in NOT_IN_LABEL and "label" not in cell]
+        ways = [key for key in several if key not in ("model", "dataset")]
+        parts = [_shown(key, chosen.get(key, cell.get(key))) for key in dict.fromkeys([*own, *ways])]
+        label = ", ".join(part for part in [cell.get("label", ""), *parts] if part) or "default"
+        yield Asked(
+            f"{where} ({single['model']} on {single['dataset']})",
+            label,
+            {key: value for key, value in single.items() if key in TRAINING},
+            {key: value for key, value in single.items() if key in EVALUATION},
+            seeds,
+        )
+
+
+def _seeds(value: Any, where: str) -> tuple[int, ...]:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return tuple(range(value))
+    whole = isinstance(value, list) and all(type(seed) is int and seed >= 0 for seed in value)
+    if not whole or not value or len(set(value)) < len(value):
+        raise UsageError(
+            f"{where}: seeds: expected how many, or a list of different whole numbers, got {value!r}"
+        )
+    return tuple(value)
+
+
+def _shown(key: str, value: Any) -> str:
+    """An option in a label: what it is set to, without its name where that is plain."""
+    if key == "set":
+        return ", ".join(f"{name}={one}" for name, one in value.items())
+    if key == "stabilizer":
+        return ", ".join(value)
+    if isinstance(value, bool):
+        return key if value else f"not {key}"
+    return f"{key}={','.join(value) if isinstance(value, list) else value}"

@@ -1,0 +1,111 @@
+"""The work of one cell, in a process of its own: python -m ganzoo.bench.work FOLDER TASK"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ganzoo.bench.machine import peak_mib, processor, versions
+from ganzoo.bench.results import columns
+from ganzoo.errors import UsageError, WorkError
+from ganzoo.files import read_lines, write_json
+from ganzoo.runs import Run, extend, load
+
+STOPPED = 75  # exit status: asked to stop, a checkpoint is saved
+RESULT = "result.json"
+COST = "cost.json"
+
+
+def work(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
+    """Train what is left of the run, measure it, and return the result.
+
+    `task` is {"evaluation": arguments of `Run.evaluate`, "alone": whether no other cell runs beside it}.
+    """
+    run = load(folder)
+    cost = {"alone": True, "peak_mib": 0.0}
+    if (folder / COST).exists():
+        cost = json.loads((folder / COST).read_text(encoding="utf-8"))
+    if extend(run, None):
+        cost["alone"] = cost["alone"] and task["alone"]
+        write_json(folder / COST, cost)  # now, as the process may be killed
+        run.train(progress=False)
+        if run.steps_done != run.config.recipe.steps:
+            sys.exit(STOPPED)
+        write_json(folder / COST, {**cost, "peak_mib": max(cost["peak_mib"], peak_mib())})
+    began = time.perf_counter()
+    document = run.evaluate(progress=False, **task["evaluation"])
+    seconds = time.perf_counter() - began
+    return {
+        "status": "done",
+        "scores": document["scores"],
+        "real": document["real"],
+        "protocol": document["protocol"],
+        "columns": columns(document),
+        "notes": document["notes"],
+        **costs(run),
+        "eval_seconds": round(seconds, 2),
+    }
+
+
+def costs(run: Run) -> dict[str, Any]:
+    """What the training took, from the record in the run folder."""
+    config, gan = run.config, run.model
+    seconds = train_seconds(read_lines(run.path / "log.jsonl"))
+    images = config.recipe.steps * config.recipe.n_dis * config.recipe.batch_size
+    return {
+        "steps": config.recipe.steps,
+        "images": images,
+        "train_seconds": round(seconds, 2),
+        "images_per_s": round(images / seconds, 1),
+        **json.loads((run.path / COST).read_text(encoding="utf-8")),
+        "parameters": {
+            "g": sum(p.numel() for p in gan.generator.parameters()),
+            "d": sum(p.numel() for p in gan.discriminator.parameters()),
+        },
+        "threads": config.threads,
+        "device": config.device,
+        "processor": processor(config.device),
+        "versions": versions(),
+        "commit": config.provenance["commit"],
+    }
+
+
+def train_seconds(log: list[dict[str, Any]]) -> float:
+    """Time in training by the log, so that what was lost by a kill is not counted."""
+    seconds, before = 0.0, 0
+    for row in log:
+        seconds += (row["images"] - before) / max(row["images_per_s"], 0.1)
+        before = row["images"]
+    return seconds
+
+
+def _end_with_parent() -> None:
+    """A suite that is killed leaves no cell behind: the other end of stdin closes with it."""
+    os.read(0, 1)
+    os._exit(1)
+
+
+def main() -> None:
+    folder, task = Path(sys.argv[1]), json.loads(sys.argv[2])
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        outcome = work(folder, task)
+    except (UsageError, WorkError) as error:
+        outcome = {"status": "failed", "error": str(error)}
+    except Exception as error:  # whatever a plugin raises is the end of its cell alone
+        traceback.print_exc()
+        first = (str(error).splitlines() or [""])[0]
+        outcome = {"status": "failed", "error": f"{type(error).__name__}: {first}"}
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(folder / RESULT, {"hash": task["hash"], **outcome, "finished": finished})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""`ganzoo bench`"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ganzoo.errors import WorkError
+
+if TYPE_CHECKING:
+    from ganzoo.bench.cells import Cell
+    from ganzoo.bench.results import Row
+
+
+@click.command("bench")
+@click.argument("suite", type=click.Path(path_type=Path), metavar="SUITE.toml")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Cells at a time."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    metavar="DIR",
+    help="Where results and runs are kept.",
+)
+@click.option("--retry", is_flag=True, help="Try cells again that have failed.")
+@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Instead of what the suite says.")
+@click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Instead of what the suite says.")
+@click.option("--dry-run", is_flag=True, help="Check everything, list the cells, and stop.")
+def command(
+    suite: Path, jobs: int, out: Path, retry: bool, steps: int | None, samples: int | None, dry_run: bool
+) -> int:
+    """Train and measure all that SUITE.toml asks for; what is done is not done again.
+
+    \b
+    ganzoo bench benchmarks/quick.toml --jobs 2
+    ganzoo table results/
+    """
+    import torch
+
+    from ganzoo.bench.cells import plan_cells
+    from ganzoo.bench.machine import cores
+    from ganzoo.bench.progress import Show
+    from ganzoo.bench.results import only_one, read_results, repair
+    from ganzoo.bench.runner import Runner
+    from ganzoo.bench.suite import read_suite
+    from ganzoo.console import stderr
+
+    threads = max(1, min(torch.get_num_threads(), cores() // jobs))
+    asked = read_suite(suite, steps=steps, samples=samples)
+    cells = plan_cells(asked, threads)
+    results = out / f"{suite.stem}.jsonl"
+    if dry_run:
+        _list(cells, read_results(results))
+        return 0
+    with only_one(out):
+        repair(results)
+        rows = read_results(results)
+        left = [cell for cell in cells if _is_left(rows.get(cell.hash), retry)]
+        words = f"{suite.stem}: {len(cells)} cells, {len(cells) - len(left)} done, {jobs} at a time"
+        stderr.print(words, f"with {threads} threads -> {results}", markup=False)
+        runner = Runner(suite.stem, out, jobs, Show(len(cells), len(cells) - len(left), jobs))
+        try:
+            ended = runner.run(left)
+        except KeyboardInterrupt:  # the second one: cells under way go on from their last checkpoints
+            ended = False
+        rows = read_results(results)
+    if not ended:
+        done = sum(cell.hash in rows for cell in cells)
+        stderr.print(
+            f"stopped: {done} of {len(cells)} cells are done; the same command goes on", markup=False
+        )
+        return 130
+    click.echo(f"results: {results}")
+    click.echo(f"next:    ganzoo table {shlex.quote(str(results))}")
+    failed = [cell for cell in cells if rows[cell.hash]["status"] == "failed"]
+    if failed:
+        raise WorkError(
+            f"{len(failed)} of {len(cells)} cells failed, the first of them {failed[0].title}: "
+            f"{rows[failed[0].hash]['error']}; --retry tries them again"
+        )
+    return 0
+
+
+def _is_left(row: Row | None, retry: bool) -> bool:
+    return row is None or (retry and row["status"] == "failed")
+
+
+def _list(cells: list[Cell], rows: dict[str, Row]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("model", "dataset", "options", "seeds", "steps", "real images", "done"):
+        right = title in ("steps", "real images", "done")
+        table.add_column(title, justify="right" if right else "left", overflow="fold")
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.group, []).append(cell)
+    for group in groups.values():
+        config, recipe = group[0].config, group[0].config.recipe
+        done = [rows[cell.hash]["status"] for cell in group if cell.hash in rows]
+        failed = f", {done.count('failed')} failed" if "failed" in done else ""
+        table.add_row(
+            *map(escape, (config.model, config.dataset, group[0].label, _seeds(group))),
+            f"{recipe.steps:,}",
+            f"{recipe.steps * recipe.n_dis * recipe.batch_size:,}",
+            f"{done.count('done')}/{len(group)}{failed}",
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    steps = sum(cell.config.recipe.steps for cell in cells)
+    left = sum(cell.config.recipe.steps for cell in cells if cell.hash not in rows)
+    console.print(f"\n{len(cells)} cells, {steps:,} steps in total, {left:,} of them left")
+
+
+def _seeds(group: list[Cell]) -> str:
+    seeds = sorted(cell.config.seed for cell in group)
+    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))

@@ -1,0 +1,99 @@
+"""`ganzoo compare`"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ganzoo.cli.eval import number
+
+NONE = "-"
+
+
+@click.command("compare")
+@click.argument("a")
+@click.argument("b")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def command(a: str, b: str, as_json: bool) -> None:
+    """What differs between the runs A and B (folders, or names under runs/), in options and in scores.
+
+    \b
+    ganzoo compare runs/0001-dcgan-mnist-s0 runs/0002-dcgan-mnist-s0
+    """
+    from ganzoo.runs import load
+    from ganzoo.table.compare import compare
+
+    document = compare(load(a), load(b))
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        _print(document)
+
+
+def _print(document: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    for name, run in zip("AB", document["runs"], strict=True):
+        console.print(f"[bold]{name}[/]  {escape(run)}", soft_wrap=True)
+    for what, kind in (
+        ("settings", "no setting differs"),
+        ("provenance", "no version, commit or machine differs"),
+    ):
+        if document[what]:
+            console.print()
+            console.print(_table((what, "A", "B"), [[k, *map(_text, v)] for k, v in document[what].items()]))
+        else:
+            console.print(f"\n{kind}")
+    scores = document["scores"]
+    if not scores:
+        console.print("\nno scores yet: ganzoo eval RUN measures a run")
+        return
+    rows = [
+        [score, *(NONE if v is None else number(v) for v in one["values"]), _difference(one)]
+        for score, one in scores.items()
+    ]
+    titles = [f"{name}{_step(scores, i)}" for i, name in enumerate("AB")]
+    console.print()
+    console.print(_table(("score", *titles, "B - A"), rows))
+    apart: dict[str, list[str]] = {}
+    for score, one in scores.items():
+        if one["protocol"]:
+            pairs = ", ".join(f"{key}: {pair[0]} vs {pair[1]}" for key, pair in one["protocol"].items())
+            apart.setdefault(pairs, []).append(score)
+    for pairs, names in apart.items():
+        console.print(
+            f"\nnot to be compared, as the protocols differ ({pairs}): {', '.join(names)}", markup=False
+        )
+
+
+def _table(titles: tuple[str, ...], rows: list[list[str]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _difference(score: dict[str, Any]) -> str:
+    value, higher = score["difference"], score["higher_is_better"]
+    if value is None:
+        return NONE
+    better = (
+        "" if value == 0.0 or higher is None else f", {'B' if (value > 0.0) == higher else 'A'} is better"
+    )
+    return f"{'+' if value > 0.0 else ''}{number(value)}{better}"
+
+
+def _step(scores: dict[str, dict[str, Any]], i: int) -> str:
+    """At which step, if one says it for all scores."""
+    steps = {one["steps"][i] for one in scores.values()} - {None}
+    return f" (step {steps.pop()})" if len(steps) == 1 else ""
+
+
+def _text(value: str | None) -> str:
+    return NONE if value is None else value

@@ -1,0 +1,198 @@
+"""What a table says about one dataset, as text: the same on a screen and on a page."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from statistics import mean
+
+from ganzoo.bench.results import Row
+from ganzoo.cli.eval import number
+from ganzoo.table.read import Column, Group, refuse_mixed
+from ganzoo.table.statistics import Score, scores_of
+
+NONE = "-"
+BETTER = {True: "higher", False: "lower", None: "as real"}
+MEASURED = ("train_seconds", "images_per_s", "peak_mib")  # worth something where nothing else ran beside
+COSTS = {
+    "steps": ("steps",),
+    "images": ("real", "images"),
+    "train_seconds": ("seconds",),
+    "images_per_s": ("images/s",),
+    "peak_mib": ("MiB",),
+    "parameters_g": ("weights", "of G"),
+    "parameters_d": ("weights", "of D"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Text:
+    """A cell: what stands in it, whether it is the best of its column, and the number of its footnote."""
+
+    text: str
+    best: bool = False
+    note: int = 0
+
+
+@dataclasses.dataclass
+class Block:
+    """One dataset's part of a table.
+
+    Attributes:
+        scores: by score, then by the group's name.
+        real: the scores of real data.
+    """
+
+    dataset: str
+    groups: list[Group]
+    columns: list[Column]
+    scores: dict[str, dict[str, Score]]
+    real: dict[str, float]
+    shared: bool
+
+    def titles(self) -> list[tuple[str, ...]]:
+        """Of the columns, in lines."""
+        scores = [(*_lines(column.score), BETTER[column.higher_is_better]) for column in self.columns]
+        return [("model",), ("options",), *scores, ("seeds",), *COSTS.values()]
+
+    def lines(self) -> list[list[Text]]:
+        """A line per group, and one of real data."""
+        return [*(self._line(group) for group in self.groups), self._real_line()]
+
+    def notes(self) -> list[str]:
+        """What must be known about the cells; a cell's `note` counts them from 1."""
+        return list(dict.fromkeys(self._note(c, s) for c in self.columns for s in self._best(c) if s.note))
+
+    def cost(self, group: Group, name: str) -> float | None:
+        """The mean over seeds; None where it is not known, or was measured while other cells ran beside."""
+        rows = [row for row in group.done if name not in MEASURED or self.shared or row["alone"]]
+        return mean(cost_of(row, name) for row in rows) if rows else None
+
+    def _best(self, column: Column) -> list[Score]:
+        return [score for score in self.scores[column.score].values() if score.best]
+
+    def _note(self, column: Column, score: Score) -> str:
+        return f"{column.score}: {score.note}"
+
+    def _line(self, group: Group) -> list[Text]:
+        cells = [Text(group.model), Text(group.options)]
+        for column in self.columns:
+            score = self.scores[column.score].get(group.name)
+            if score is None:
+                cells.append(Text(NONE))
+                continue
+            note = self.notes().index(self._note(column, score)) + 1 if score.note else 0
+            cells.append(Text(spread(score), score.best, note))
+        cells.append(Text(seeds(group)))
+        for name in COSTS:
+            cost = self.cost(group, name)
+            starred = name in MEASURED and not all(row["alone"] for row in group.done)
+            cells.append(Text(NONE if cost is None else quantity(cost) + "*" * (starred and self.shared)))
+        return cells
+
+    def _real_line(self) -> list[Text]:
+        real = [self.real.get(column.score) for column in self.columns]
+        scores = [Text(NONE if value is None else number(value)) for value in real]
+        return [Text("(real data)"), Text(""), *scores, *[Text("")] * (1 + len(COSTS))]
+
+
+def blocks_of(groups: Sequence[Group], columns: Sequence[Column], shared: bool) -> list[Block]:
+    """A block per dataset, of the columns that it has. Raises UsageError if protocols would mix.
+
+    Args:
+        shared: show costs too of cells that others ran beside, with a star.
+    """
+    refuse_mixed(groups, columns)
+    # With some columns chosen, a row has none of them.
+    groups = [group for group in groups if not group.done or any(group.scores(c.score) for c in columns)]
+    blocks = []
+    for dataset in dict.fromkeys(group.dataset for group in groups):
+        here = [group for group in groups if group.dataset == dataset]
+        there = [column for column in columns if any(group.scores(column.score) for group in here)]
+        scores = {column.score: scores_of(here, column) for column in there}
+        real = {c.score: [value for group in here for value in group.real(c.score)] for c in there}
+        means = {score: mean(values) for score, values in real.items() if values}
+        blocks.append(Block(dataset, here, there, scores, means, shared))
+    return blocks
+
+
+def cost_of(row: Row, name: str) -> float:
+    if name.startswith("parameters_"):
+        return float(row["parameters"][name.removeprefix("parameters_")])
+    return float(row[name])
+
+
+def spread(score: Score) -> str:
+    """Mean and standard deviation, with two digits of the latter."""
+    if score.std is None:
+        return number(score.mean)
+    if score.std == 0.0:
+        return f"{number(score.mean)} ± 0"
+    digits = 1 - math.floor(math.log10(score.std))
+    if digits > 6:
+        return f"{number(score.mean)} ± {score.std:.1e}"
+    return f"{score.mean:.{max(digits, 0)}f} ± {score.std:.{max(digits, 0)}f}"
+
+
+def seeds(group: Group) -> str:
+    done, failed = len(group.done), len(group.failed)
+    return f"{done}/{done + failed}, {failed} failed" if failed else str(done)
+
+
+def quantity(value: float) -> str:
+    """A cost to three digits, in thousands or millions where it is large."""
+    for unit, size in (("M", 1e6), ("k", 1e4)):
+        if value >= size:
+            return f"{value / (1e6 if unit == 'M' else 1e3):.3g}{unit}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def general_notes(blocks: Sequence[Block]) -> list[str]:
+    """What is said once below all tables."""
+    groups = [group for block in blocks for group in block.groups]
+    notes = []
+    spreads = [score.std for block in blocks for column in block.scores.values() for score in column.values()]
+    if any(std is not None for std in spreads):
+        notes.append("± is the standard deviation over seeds; significance by Welch's test, p < 0.05")
+    if any(std is None for std in spreads):
+        notes.append("a row of one seed says nothing of other seeds: no significance is claimed for it")
+    alone = [row["alone"] for group in groups for row in group.done]
+    if not all(alone) and any(block.shared for block in blocks):
+        notes.append("*: measured while other cells ran beside")
+    elif not all(alone):
+        notes.append("no seconds, images/s and MiB of cells that others ran beside: --shared-cost shows them")
+    errors = [(group, row) for group in groups for row in group.failed]
+    notes += [
+        f"failed: {group.name} on {group.dataset}, seed {row['seed']}: {row['error']}"
+        for group, row in errors
+    ]
+    return [*notes, *_made_with(groups)]
+
+
+def _made_with(groups: Sequence[Group]) -> list[str]:
+    rows = [row for group in groups for row in group.done]
+    made: dict[str, list[str]] = {}
+    for row in rows:
+        versions = {name: f"{name} {version}" for name, version in row["versions"].items()}
+        facts = {**versions, "commit": f"commit {row['commit']}", "processor": row["processor"]}
+        facts["threads"] = f"threads: {row['threads']}"
+        for key, value in facts.items():
+            if value not in made.setdefault(key, []):
+                made[key].append(value)
+    return ["made with " + "; ".join(" and ".join(values) for values in made.values())] if made else []
+
+
+def commands(block: Block) -> list[str]:
+    """What does each row again, by its first seed, with its name as a comment before."""
+    made = []
+    for group in block.groups:
+        first, others = group.rows[0], [str(row["seed"]) for row in group.rows[1:]]
+        seeds = f"; and with --seed {', '.join(others)}" if others else ""
+        made += [f"# {group.name} on {group.dataset}{seeds}", *first["commands"].values()]
+    return made
+
+
+def _lines(score: str) -> tuple[str, ...]:
+    plain, at, extractor = score.partition("@")
+    return (plain, at + extractor) if at else (plain,)

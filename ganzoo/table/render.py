@@ -1,0 +1,159 @@
+"""Blocks of a table on a screen, on a page, and for programs."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ganzoo.table.layout import COSTS, Block, Text, commands, general_notes
+
+FIXED = 2  # columns that stand in every part of a table that is too wide: model and options
+OPTIONS_WIDTH = 30
+GAP = 2  # between columns
+
+
+def print_rich(blocks: Sequence[Block], console: Console) -> None:
+    """Each block as a table, in parts one below the other where the console is too narrow for all columns."""
+    for block in blocks:
+        console.print(f"[bold]{escape(block.dataset)}[/]")
+        titles, lines = block.titles(), block.lines()
+        for part in _parts(titles, lines, console.width):
+            console.print(_table(part, titles, lines))
+            console.print()
+        for i, note in enumerate(block.notes(), start=1):
+            console.print(escape(f"[{i}] {note}"))
+        if block.notes():
+            console.print()
+    for note in general_notes(blocks):
+        console.print(f"[dim]{escape(note)}[/]")
+
+
+def _parts(
+    titles: Sequence[tuple[str, ...]], lines: Sequence[Sequence[Text]], width: int
+) -> Iterator[list[int]]:
+    """Columns that fit beside each other, each time after the fixed ones."""
+    sizes = [max(map(len, [*title, *(_plain(line[i]) for line in lines)])) for i, title in enumerate(titles)]
+    sizes[1] = min(sizes[1], OPTIONS_WIDTH)
+    fixed = list(range(FIXED))
+    least = sum(sizes[i] + GAP for i in fixed)
+    part, used = [*fixed], least
+    for i in range(FIXED, len(titles)):
+        if len(part) > FIXED and used + sizes[i] > width:
+            yield part
+            part, used = [*fixed], least
+        part.append(i)
+        used += sizes[i] + GAP
+    yield part
+
+
+def _table(part: list[int], titles: Sequence[tuple[str, ...]], lines: Sequence[Sequence[Text]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for i in part:
+        table.add_column(
+            escape("\n".join(titles[i])),
+            justify="left" if i < FIXED else "right",
+            no_wrap=i != 1,
+            max_width=OPTIONS_WIDTH if i == 1 else None,
+        )
+    for line in lines:
+        if any(line[i].text for i in part[FIXED:]):  # real data have no costs
+            table.add_row(*(_markup(line[i]) for i in part))
+    return table
+
+
+def _plain(cell: Text) -> str:
+    return cell.text + f" [{cell.note}]" * bool(cell.note)
+
+
+def _markup(cell: Text) -> str:
+    text = escape(_plain(cell))
+    return f"[bold]{text}[/]" if cell.best else text
+
+
+def markdown(blocks: Sequence[Block]) -> str:
+    """A page: tables, footnotes, and the commands behind each row."""
+    parts = []
+    for block in blocks:
+        titles = ["<br>".join(_safe(line) for line in title) for title in block.titles()]
+        rule = ["---" if i < FIXED else "---:" for i in range(len(titles))]
+        rows = [titles, rule, *([_md(cell) for cell in line] for line in block.lines())]
+        parts.append(f"**{_safe(block.dataset)}**\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows))
+        notes = [f"({i}) {_safe(note)}" for i, note in enumerate(block.notes(), start=1)]
+        parts += ["  \n".join(notes)] if notes else []
+    parts.append("\n".join(f"- {_safe(note)}" for note in general_notes(blocks)))
+    lines = [line for block in blocks for line in commands(block)]
+    # No Markdown in here, and no empty line: all readers of Markdown take it as it stands.
+    shown = html.escape("\n".join(lines), quote=False)
+    parts.append(
+        f"<details>\n<summary>The commands behind each row</summary>\n<pre>\n{shown}\n</pre>\n</details>"
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _md(cell: Text) -> str:
+    text = f"**{_safe(cell.text)}**" if cell.best else _safe(cell.text)
+    return text + f" ({cell.note})" * bool(cell.note)
+
+
+def _safe(text: str) -> str:
+    return "".join(f"\\{c}" if c in "\\|*_`#" else c for c in html.escape(text, quote=False))
+
+
+def as_rows(blocks: Sequence[Block]) -> list[dict[str, Any]]:
+    """One JSON object per row of the table, numbers in full."""
+    return [_row(block, i) for block in blocks for i in range(len(block.groups))]
+
+
+def _row(block: Block, i: int) -> dict[str, Any]:
+    group = block.groups[i]
+    scores = {}
+    for column in block.columns:
+        score = block.scores[column.score].get(group.name)
+        if score is not None:
+            scores[column.score] = {
+                "mean": score.mean,
+                "std": score.std,
+                "n": score.n,
+                "real": block.real.get(column.score),
+                "best": score.best,
+                "note": score.note,
+            }
+    first = group.rows[0]
+    return {
+        "dataset": group.dataset,
+        "model": group.model,
+        "options": group.options,
+        "seeds": len(group.done),
+        "failed": len(group.failed),
+        "scores": scores,
+        **{name: _whole(block.cost(group, name)) for name in COSTS},
+        "commands": first["commands"],
+    }
+
+
+def _whole(value: float | None) -> float | None:
+    return int(value) if value is not None and value.is_integer() else value
+
+
+def as_csv(blocks: Sequence[Block]) -> str:
+    """The same with a column per number."""
+    rows = as_rows(blocks)
+    names = list(dict.fromkeys(score for row in rows for score in row["scores"]))
+    plain = ["dataset", "model", "options", "seeds", "failed"]
+    parts = ("mean", "std", "real")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    head = [f"{name} {part}" for name in names for part in parts]
+    writer.writerow([*plain, *head, *COSTS, "run", "eval"])
+    for row in rows:
+        scores = [row["scores"].get(name, {}).get(part) for name in names for part in parts]
+        costs = [row[name] for name in COSTS]
+        writer.writerow([*(row[key] for key in plain), *scores, *costs, *row["commands"].values()])
+    return text.getvalue()
