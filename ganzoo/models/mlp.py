@@ -98,7 +98,9 @@ class MLPGAN(GAN):
 
     arXiv 1406.2661. Differences from the paper, in its own recipe: G's output is tanh on [-1, 1] where the
     paper had a sigmoid on [0, 1]; weights start from torch's default; conditional (an embedding beside z, a
-    projection head in D), which the paper only names as an extension.
+    projection head in D), which the paper only names as an extension. The paper has no settings for vectors:
+    there its recipe is the plain algorithm, with the loss that section 3 advises, nets without any
+    normalisation in the size of such data, and Adam.
 
     Args:
         z_dim: 0 stands for 100 for images, and for vectors for their own dimension, 2 at least.
@@ -129,7 +131,7 @@ class MLPGAN(GAN):
             ema_halflife=50_000,
             model={"width": 128, "depth": 3, "d_width": 128, "d_depth": 3, "d_norm": "layer"},
         ),
-        "paper": Recipe(
+        "paper/images": Recipe(
             loss="minimax",
             optimizer_g=Optimizer("sgd", lr=0.1, momentum=0.5),
             optimizer_d=Optimizer("sgd", lr=0.1, momentum=0.5),
@@ -141,6 +143,14 @@ class MLPGAN(GAN):
                 "width": 1200, "depth": 2, "d_width": 240, "d_depth": 2, "d_activation": "maxout",
                 "dropout": 0.5, "z": "uniform",
             },
+        ),
+        "paper/vectors": Recipe(
+            optimizer_g=Optimizer(lr=1e-3),
+            optimizer_d=Optimizer(lr=1e-3),
+            batch_size=100,
+            steps=40_000,
+            ema_halflife=0.0,
+            model={"width": 128, "depth": 2, "d_width": 128, "d_depth": 2},
         ),
     }  # fmt: skip
 

@@ -190,7 +190,7 @@ class R3GAN(GAN):
             optimizer_d=Optimizer(lr=1e-3, beta1=0.0, beta2=0.99),
             batch_size=256,
             steps=25_000,
-            lr_schedule=Schedule("cosine", 1.0, 0.05, until=0.7),
+            lr_schedule=Schedule("cosine", 1.0, 0.01, until=0.85),
             penalty_schedule=Schedule("cosine", 1.0, 0.01),
             ema_halflife=25_000,
             model={"width": 128, "depth": 3, "fourier": 64},
