@@ -193,8 +193,8 @@ def score_table(group: Group) -> str:
 def pages() -> dict[Path, str]:
     """Every file with generated parts, as it should be."""
     made = {HERE / "README.md": page(), DOCS / "metrics.md": fill(DOCS / "metrics.md", {MADE: example()})}
-    members = HERE / "results" / "members.jsonl"
-    groups = group_rows(read_rows([members])) if members.exists() else []
+    suites = [HERE / "results" / f"{suite}.jsonl" for suite in ("members", "gaussians")]
+    groups = group_rows(read_rows([path for path in suites if path.exists()]))
     for path in sorted((DOCS / "models").glob("*.md")):
         name = path.stem
         if name != "index":

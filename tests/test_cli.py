@@ -187,7 +187,9 @@ def test_info_tells_what_it_is_and_its_options(ganzoo, plural, name):
     if plural in ("models", "losses"):  # their papers
         assert re.search(r"[A-Z]\w+.* (19|20)\d\d\b", result.out)
     for recipe in getattr(member, "recipes", {}):
-        assert re.search(rf"recipe {recipe}\n(  .+\n)*  optimizer_g\.lr +\d", result.out)
+        title = recipe.replace("/", " for ")
+        assert re.search(rf"recipe {title} \(.+\)\n(  .+\n)*  optimizer_g\.lr +\d", result.out)
+    assert re.search(rf"^try it\n(  ganzoo .+\n)*  ganzoo .*\b{name}\b", result.out, re.MULTILINE)
 
 
 # --- run ---
@@ -279,7 +281,7 @@ def test_notices_leave_stdout_to_programs(ganzoo):
         ("--lr 0.003 --lr-d 0.004", "recipe.optimizer_d.lr", 0.004),
         ("--lr-g 0.004", "recipe.optimizer_g.lr", 0.004),
         ("--recipe paper", "recipe_name", "paper"),
-        ("--recipe paper", "recipe.loss", "minimax"),
+        ("--recipe paper", "recipe.ema_halflife", 0.0),
         ("--recipe paper --loss hinge", "recipe.loss", "hinge"),
         ("--conditional", "conditional", True),
         ("--precision bf16", "precision", "bf16"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from textwrap import indent
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
+from ganzoo.cli.plugin import USES
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry import REGISTRIES, Registry
 
@@ -40,10 +42,14 @@ def _describe(registry: Registry, name: str) -> None:
         for key, default in options.items():
             shown = "required" if default is inspect.Parameter.empty else f"default {default!r}"
             console.print(escape(f"  {key:<14} {shown}"))
+    console.print("\n[bold]try it[/]")
+    console.print(escape(indent(USES[kind].replace("NAME", name), "  ")))
     for recipe_name, recipe in getattr(member, "recipes", {}).items():
-        console.print(f"\n[bold]recipe[/] {escape(recipe_name)}")
+        chosen, _, data = recipe_name.partition("/")
+        how = "what runs unless you say otherwise" if chosen == "default" else f"--recipe {chosen}"
+        console.print(f"\n[bold]recipe[/] {escape(chosen)}{f' for {data}' if data else ''} ({escape(how)})")
         for key, value in _unlike_default(recipe).items():
-            console.print(escape(f"  {key:<14} {value}"))
+            console.print(escape(f"  {key:<24} {value}"))
 
 
 def _options(kind: str, member: Any) -> dict[str, Any]:
@@ -62,10 +68,11 @@ def _how(kind: str, name: str) -> str:
 
 
 def _unlike_default(recipe: Any) -> dict[str, str]:
-    """What the recipe says, nested settings by dotted name; loss, rates and budget always."""
+    """What the recipe says, nested settings by dotted name; loss, rates, batch and budget always."""
     always = {"loss", "steps", "batch_size", "optimizer_g.lr", "optimizer_d.lr", "n_dis"}
     from ganzoo.config import flatten
 
     plain = flatten(dataclasses.asdict(type(recipe)()))
-    given = flatten(dataclasses.asdict(recipe))
+    given = flatten(dataclasses.asdict(recipe)) | {"stabilizers": ", ".join(recipe.stabilizers)}
+    plain["stabilizers"] = ""
     return {key: value for key, value in given.items() if key in always or plain.get(key) != value}

@@ -1,0 +1,149 @@
+"""StyleGAN2: a style-based generator with demodulated convolutions (Karras et al. 2020)."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.gan import GAN
+from ganzoo.models.equalized import LEAK, EqualizedHead, conv, equalized, last_block
+from ganzoo.models.layers import HeadedDiscriminator, LatentInput, at_least_one, ladder, widths_of
+from ganzoo.models.styled import Mapping, Smooth, Synthesis
+from ganzoo.recipe import Optimizer, Recipe
+
+MIXING = 0.9  # share of training samples with the styles of two w
+
+
+class Generator(nn.Module):
+    """z [N, z_dim], y -> images [N, C, H, W].
+
+    Attributes:
+        styles: z, y -> w [N, layers, w_dim], one w for each place in the synthesis network.
+        synthesis: those -> images.
+    """
+
+    def __init__(
+        self,
+        sizes: list[int],
+        widths: list[int],
+        channels: int,
+        z_dim: int,
+        w_dim: int,
+        depth: int,
+        z: str,
+        classes: int,
+    ) -> None:
+        super().__init__()
+        self.latent = LatentInput(z_dim, classes)
+        self.mapping = Mapping(self.latent.width, w_dim, depth)
+        self.synthesis = Synthesis(sizes, widths, channels, w_dim)
+        self.z = z
+
+    def styles(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """In train mode most samples change to the w of another z after some layer (style mixing)."""
+        layers = self.synthesis.layers
+        w: Tensor = self.mapping(self.latent(z, y)).unsqueeze(1)
+        if not self.training:
+            return w.expand(-1, layers, -1)
+        fresh = torch.randn_like(z) if self.z == "normal" else torch.rand_like(z) * 2.0 - 1.0
+        other = self.mapping(self.latent(fresh, y)).unsqueeze(1)
+        change = torch.randint(1, layers, (len(z), 1), device=z.device)
+        change = change.masked_fill(torch.rand(len(z), 1, device=z.device) >= MIXING, layers)
+        first = torch.arange(layers, device=z.device) < change  # [N, layers]
+        return torch.where(first.unsqueeze(2), w, other)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        images: Tensor = self.synthesis(self.styles(z, y))
+        return images
+
+
+class Block(nn.Module):
+    """[N, before, s, s] -> [N, after, s / 2, s / 2]: two convolutions, beside a 1x1 (figure 7c)."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        halved = equalized(nn.Conv2d(before, after, 3, stride=2))
+        self.main = nn.Sequential(*conv(before, before), Smooth(padding=2), halved, nn.LeakyReLU(LEAK))
+        skip = equalized(nn.Conv2d(before, after, 1, bias=False), gain=1.0)
+        self.skip = nn.Sequential(Smooth(padding=1, stride=2), skip)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h: Tensor = self.main(x) + self.skip(x)
+        return h * math.sqrt(0.5)  # the sum of two has twice the variance
+
+
+def critic(sizes: list[int], widths: list[int], channels: int) -> nn.Sequential:
+    """Images [N, C, H, W] -> h [N, widths[0]]."""
+    layers = conv(channels, widths[-1], 1)
+    for after, before in reversed(list(pairwise(widths))):
+        layers.append(Block(before, after))
+    return nn.Sequential(*layers, last_block(widths[0], widths[0], sizes[0]))
+
+
+class StyleGAN2(GAN):
+    """StyleGAN2: styles made of w scale the weights of G's convolutions (Karras et al. 2020).
+
+    arXiv 1912.04958, configuration F, on StyleGAN (Karras et al. 2019, arXiv 1812.04948). G: a mapping
+    network from z to w, a learnt constant, demodulated convolutions with noise, and a sum of images over the
+    resolutions; D: residual, with the standard deviation over a minibatch. Differences from the paper: G's
+    images end in tanh (the paper: linear); resampling is by [1, 3, 3, 1] where the papers have [1, 2, 1];
+    resolutions that are not powers of two (28 px: 7, 14, 28); penalties share Adam's step with the loss, so
+    that its settings need no correction for their intervals; path lengths are measured on half a batch; the
+    label enters G through an embedding beside z and D through a projection; samples drawn together in eval
+    mode share their noise. The paper's recipe is for up to 64 px (halve the width for each further doubling
+    of the side); it shows 25 million images, and its R1 weight was chosen at 1024 px.
+
+    Args:
+        z_dim: dimension of z, which is normalised to the sphere.
+        w_dim: dimension of w and of the mapping network's layers.
+        depth: layers of the mapping network.
+        width: channels at the highest resolution; doubled per halving of the side, up to max_width.
+        max_width: channels at most.
+    """
+
+    generator: Generator
+    recipes: ClassVar = {
+        "default": Recipe(
+            stabilizers=("r1:gamma=0.2,interval=16", "path-length:weight=2,interval=8"),
+            optimizer_g=Optimizer(lr=4e-3, beta1=0.0, beta2=0.99),
+            optimizer_d=Optimizer(lr=4e-3, beta1=0.0, beta2=0.99),
+            steps=3000,
+            ema_halflife=5_000,
+            model={"z_dim": 64, "w_dim": 64, "depth": 4, "width": 16, "max_width": 64},
+        ),
+        "paper": Recipe(
+            stabilizers=("r1:gamma=10,interval=16", "path-length:weight=2,interval=8"),
+            optimizer_g=Optimizer(lr=2e-3, beta1=0.0, beta2=0.99, eps=1e-8),
+            optimizer_d=Optimizer(lr=2e-3, beta1=0.0, beta2=0.99, eps=1e-8),
+            batch_size=32,
+            steps=780_000,
+            ema_halflife=10_000,
+            ema_ramp=1.0,
+            model={"z_dim": 512, "w_dim": 512, "depth": 8, "width": 512, "max_width": 512},
+        ),
+    }
+
+    def __init__(
+        self,
+        sample_shape: tuple[int, ...],
+        z_dim: int = 64,
+        num_classes: int = 0,
+        pack: int = 1,
+        w_dim: int = 64,
+        depth: int = 4,
+        width: int = 16,
+        max_width: int = 64,
+        z: str = "normal",
+    ) -> None:
+        super().__init__(sample_shape, z_dim, num_classes, pack, z)
+        at_least_one(w_dim=w_dim, depth=depth, width=width, max_width=max_width)
+        sizes, channels = ladder(sample_shape, "stylegan2"), sample_shape[0]
+        widths = widths_of(sizes, width, max_width)
+        self.generator = Generator(sizes, widths, channels, z_dim, w_dim, depth, z, num_classes)
+        self.discriminator = HeadedDiscriminator(
+            critic(sizes, widths, channels * pack), EqualizedHead(widths[0], num_classes)
+        )

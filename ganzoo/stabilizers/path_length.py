@@ -1,0 +1,73 @@
+"""Path length regularisation: a step in w should change an image as much anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganzoo.errors import UsageError
+from ganzoo.gan import GAN, Sample
+from ganzoo.stabilizers.base import Critic, Stabilizer
+from ganzoo.stabilizers.penalties import at_least_zero
+
+
+class PathLength(Stabilizer):
+    """Path length regularisation: G's Jacobian from w to images should keep lengths, up to one factor.
+
+    Karras et al. 2020, arXiv 1912.04958, section 3.2: weight * mean (|J^T y| - a)^2 for images y of noise,
+    where a is a running mean of |J^T y|, at first 0. The square of |J^T y| is the mean over the layers that w
+    enters, divided by the number of pixels, so that weight = 2 is the paper's weight at any resolution
+    (equation 5). z is drawn anew, half a batch, which the paper leaves open. It is added to G's loss every
+    `interval` steps and then `interval` times as strong.
+
+    Args:
+        weight: of the penalty; multiplied by the recipe's penalty schedule.
+        decay: share of the running mean that is forgotten each time, in (0, 1].
+        interval: apply it every so many steps.
+    """
+
+    def __init__(self, weight: float = 2.0, decay: float = 0.01, interval: int = 8) -> None:
+        self.mean: float | Tensor = 0.0  # a tensor on the device: nothing waits for its value
+        super().__init__()
+        if not 0.0 < decay <= 1.0:
+            raise UsageError(f"path-length: decay must be in (0, 1], got {decay:g}")
+        if interval < 1:
+            raise UsageError(f"interval: expected a whole number of at least 1, got {interval}")
+        self.weight, self.decay, self.interval = at_least_zero("weight", weight), decay, interval
+        self._gan: GAN | None = None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return {"mean": float(self.mean)}
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None:
+        self.mean = state.get("mean", 0.0)
+
+    def setup(self, gan: GAN) -> None:
+        if not (hasattr(gan.generator, "styles") and hasattr(gan.generator, "synthesis")):
+            raise UsageError("path-length needs a generator with a mapping network, as stylegan2 has")
+        self._gan = gan
+
+    def g_penalty(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor | None:
+        if self.step % self.interval:
+            return None
+        assert self._gan is not None
+        generator: Any = self._gan.generator
+        n = -(-len(fake[0] if isinstance(fake, tuple) else fake) // 2)
+        z = self._gan.sample_z(n)
+        with torch.autocast(z.device.type, enabled=False):  # in full precision whatever the nets run in
+            w = generator.styles(z, None if y is None else y[:n])
+            images = self._gan.samples(generator.synthesis(w))
+            lengths = path_lengths(images, w, torch.randn_like(images))
+        self.mean = self.mean + self.decay * (lengths.detach().mean() - self.mean)
+        return self.interval * self.scale * self.weight * (lengths - self.mean).square().mean()
+
+
+def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:
+    """|J^T noise| for each sample, J being the Jacobian of images [N, C, ...] by w [N, layers, w_dim]. [N]"""
+    (grad,) = torch.autograd.grad((images * noise).sum(), w, create_graph=True)
+    square = grad.square().sum((1, 2)) / (w.shape[1] * images[0, 0].numel())
+    return (square + 1e-12).sqrt()  # the root of 0 has no gradient
