@@ -10,7 +10,7 @@ import torch
 
 from ganzoo.config import Config
 from ganzoo.data.base import Dataset
-from ganzoo.errors import UsageError, WorkError
+from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
 from ganzoo.gan import GAN
 from ganzoo.losses import Loss
@@ -40,7 +40,8 @@ def open_dataset(
         filled["root"] = Path(root).expanduser() if root else None
     if "offline" in takes:
         filled["offline"] = offline
-    dataset: Dataset = member(**filled, **resolve(f"dataset {kind}", options_of(member, FILLED_IN), options))
+    given = resolve(f"dataset {kind}", options_of(member, FILLED_IN), options)
+    dataset: Dataset = DATASETS.make(kind, **filled, **given)
     return dataset
 
 
@@ -51,19 +52,9 @@ def model_options(name: str) -> dict[str, Any]:
 
 def build_model(config: Config, device: torch.device) -> GAN:
     """The model of a run with its first weights, which follow from the seed; conv nets lie channels_last."""
-    member = MODELS.get(config.model)
     classes = config.num_classes if config.conditional else 0
     with counted(torch.device("cpu"), config.seed, "init"):
-        try:
-            gan: GAN = member(config.sample_shape, num_classes=classes, **config.model_options)
-        except UsageError:
-            raise
-        except Exception as error:
-            origin = config.origins.get(f"model {config.model}", {})
-            raise WorkError(
-                f"model {config.model!r} of {origin.get('distribution', '?')} cannot be built for samples of "
-                f"shape {config.sample_shape}: {type(error).__name__}: {error}"
-            ) from error
+        gan: GAN = MODELS.make(config.model, config.sample_shape, num_classes=classes, **config.model_options)
     return gan.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -82,7 +73,7 @@ def set_up(gan: GAN, stabilizers: Sequence[Stabilizer], config: Config) -> None:
 
 
 def build_loss(name: str) -> Loss:
-    loss: Loss = LOSSES.get(name)()
+    loss: Loss = LOSSES.make(name)
     return loss
 
 
@@ -102,7 +93,7 @@ def open_extractor(
         "weights": None if weights is None else Path(weights).expanduser(),
         "offline": offline,
     }
-    extractor: Extractor = member(**{key: value for key, value in given.items() if key in takes})
+    extractor: Extractor = EXTRACTORS.make(kind, **{key: given[key] for key in given if key in takes})
     extractor.name = name
     extractor.to(device or torch.device("cpu"))
     return extractor
@@ -113,6 +104,6 @@ def build_stabilizer(spec: str) -> tuple[Stabilizer, dict[str, Any]]:
     name, given = parse_spec(spec)
     member = STABILIZERS.get(name)
     options = resolve(f"stabilizer {name}", options_of(member), given)
-    stabilizer: Stabilizer = member(**options)
+    stabilizer: Stabilizer = STABILIZERS.make(name, **options)
     stabilizer.name = name
     return stabilizer, options

@@ -7,17 +7,23 @@ for notebooks and tests. Listing reads installed metadata and source text; only 
 
 from __future__ import annotations
 
-import ast
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
-from importlib import import_module, metadata
-from importlib.machinery import ModuleSpec, PathFinder
-from pathlib import Path
+from importlib import import_module
 from typing import Any
 
-from ganzoo.errors import UsageError, nearest
+from ganzoo.errors import UsageError, WorkError, nearest
+from ganzoo.installed import first_line, points
 
 DISTRIBUTION = "ganzoo-torch"
 CONTRACT = 1
+"""Number of the contract between ganzoo and its members; a change of it is an entry in the changelog."""
+
+NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
+BY_HAND = "(added by hand)"
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,7 @@ class Entry:
 
     def summary(self) -> str:
         """First line of the object's docstring, read from its source: nothing is imported."""
-        module, _, attribute = self.target.partition(":")
-        return _first_line(module, attribute)
+        return first_line(self.target)
 
     def as_json(self) -> dict[str, str]:
         row = {key: value for key, value in asdict(self).items() if key != "target"}
@@ -52,15 +57,25 @@ class Registry:
 
     def add(self, name: str, member: Any) -> None:
         """Register an object by hand, for notebooks and tests; a name that is taken is refused."""
-        if name in self._added or name in self.names():
+        if name in self.names():
             raise UsageError(f"there is a {self.kind} named {name!r} already: choose another name")
+        _check_name(name, f"{self.kind} {name!r}")
         self._added[name] = member
+
+    @contextmanager
+    def lent(self, name: str, member: Any) -> Iterator[None]:
+        """`add`, for the time of a `with` block."""
+        self.add(name, member)
+        try:
+            yield
+        finally:
+            del self._added[name]
 
     def entries(self) -> list[Entry]:
         """What the installed distributions declare, sorted; the same name from two of them appears twice."""
         found = [
-            Entry(point.name, self.kind, *_origin(point), target=point.value)
-            for point in metadata.entry_points(group=self.group)
+            Entry(point.name, self.kind, point.distribution, point.version, point.target)
+            for point in points(self.group)
         ]
         return sorted(found, key=lambda entry: (entry.name, entry.distribution))
 
@@ -70,7 +85,7 @@ class Registry:
     def origin(self, name: str) -> dict[str, str]:
         """Distribution and version behind a name, for a run's record."""
         if name in self._added:
-            return {"distribution": "(added by hand)", "version": ""}
+            return {"distribution": BY_HAND, "version": ""}
         entry = self._entry(name)
         return {"distribution": entry.distribution, "version": entry.version}
 
@@ -82,17 +97,44 @@ class Registry:
                 what this registry holds; the sentence names the distribution.
         """
         if name in self._added:
-            return self._checked(self._added[name], f"{self.kind} {name!r}")
-        entry = self._entry(name)
-        where = f"{self.kind} {name!r} of {entry.distribution} {entry.version} ({entry.target})"
+            return self._checked(self._added[name], self._where(name))
+        entry, where = self._entry(name), self._where(name)
+        _check_name(name, where)
         module, _, attribute = entry.target.partition(":")
         try:
-            member = import_module(module.strip())
-            for part in attribute.strip().split("."):
-                member = getattr(member, part)
-        except (Exception, SystemExit) as error:  # whatever a plugin raises breaks that plugin alone
-            raise UsageError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
+            with redirect_stdout(sys.stderr):  # what a plugin prints is no part of anybody's JSON
+                member = import_module(module.strip())
+                for part in attribute.strip().split("."):
+                    member = getattr(member, part)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a plugin raises breaks that plugin alone
+            raise UsageError(
+                f"{where} cannot be loaded: {type(error).__name__}: {error}; install what it needs or "
+                f"another version of it, or uninstall {entry.distribution}"
+            ) from error
         return self._checked(member, where)
+
+    def make(self, name: str, *arguments: Any, **options: Any) -> Any:
+        """An object of the member called `name`.
+
+        Raises:
+            UsageError: as `get`, or because the member refuses the arguments.
+            WorkError: the member itself fails; the sentence names the distribution.
+        """
+        member = self.get(name)
+        try:
+            return member(*arguments, **options)
+        except (UsageError, WorkError):
+            raise
+        except Exception as error:  # whatever a plugin raises breaks that plugin alone
+            raise WorkError(f"{self._where(name)} cannot be made: {type(error).__name__}: {error}") from error
+
+    def _where(self, name: str) -> str:
+        if name in self._added:
+            return f"{self.kind} {name!r}"
+        entry = self._entry(name)
+        return f"{self.kind} {name!r} of {entry.distribution} {entry.version} ({entry.target})"
 
     def _entry(self, name: str) -> Entry:
         entries = self.entries()
@@ -123,38 +165,13 @@ class Registry:
         return member
 
 
-def _origin(point: metadata.EntryPoint) -> tuple[str, str]:
-    # A dist-info folder without METADATA is still listed; its name is then None.
-    if point.dist is None or not point.dist.metadata["Name"]:
-        return "(unknown)", ""
-    return point.dist.metadata["Name"], point.dist.version
-
-
-def _find(module: str) -> ModuleSpec | None:
-    """The spec of a dotted module, without importing its parents as importlib.util.find_spec does."""
-    path: list[str] | None = None
-    spec: ModuleSpec | None = None
-    for part in module.split("."):
-        # Each part by itself: a dotted name would be looked up below parents that are not imported.
-        spec = PathFinder.find_spec(part, path)
-        if spec is None:
-            return None
-        path = list(spec.submodule_search_locations or ())
-    return spec
-
-
-def _first_line(module: str, attribute: str) -> str:
-    spec = _find(module.strip())
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-        return ""
-    try:
-        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):  # ValueError: not UTF-8
-        return ""  # `ganzoo list --check` is where a broken plugin is reported
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute.strip():
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-    return ""
+def _check_name(name: str, where: str) -> None:
+    # Names become parts of paths, of options and of `NAME:key=value`.
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"{where} has no name that can be used: expected lower-case letters and digits, joined by single "
+            f"hyphens, dots or underscores"
+        )
 
 
 MODELS = Registry("models", "model", "ganzoo.gan:GAN")
@@ -165,3 +182,32 @@ DATASETS = Registry("datasets", "dataset", "ganzoo.data.base:Dataset")
 EXTRACTORS = Registry("extractors", "extractor", "ganzoo.extractors.base:Extractor")
 
 REGISTRIES = {r.plural: r for r in (MODELS, LOSSES, STABILIZERS, METRICS, DATASETS, EXTRACTORS)}
+OF_KIND = {r.kind: r for r in REGISTRIES.values()}
+
+
+def changes(origins: Mapping[str, Mapping[str, str]], run: str) -> list[str]:
+    """From what a run recorded of its members to what is installed: a sentence for each other version.
+
+    Raises:
+        UsageError: a member that the run was made with is gone.
+    """
+    sentences: dict[str, None] = {}
+    for what, origin in origins.items():
+        kind, _, name = what.partition(" ")
+        then, version = origin["distribution"], origin["version"]
+        registry = OF_KIND[kind]
+        now = {entry.distribution: entry.version for entry in registry.entries() if entry.name == name}
+        if then == BY_HAND and name not in registry.names():
+            raise UsageError(
+                f"{run} was made with the {kind} {name!r}, which was added by hand: add it again with "
+                f"ganzoo.{registry.plural.upper()}.add({name!r}, ...)"
+            )
+        if then != BY_HAND and then not in now:
+            other = f" (the {kind} {name!r} of {' and '.join(now)} is another one)" if now else ""
+            raise UsageError(
+                f"{run} was made with the {kind} {name!r} of {then} {version}, which is not installed"
+                f"{other}: pip install {then}=={version}"
+            )
+        if then != BY_HAND and now[then] != version:
+            sentences[f"{run} was made with {then} {version}; with {now[then]} its numbers may differ"] = None
+    return list(sentences)

@@ -22,6 +22,7 @@ from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.files import cut_lines, write_json
 from ganzoo.gan import GAN
 from ganzoo.plan import evaluation_of
+from ganzoo.registry import changes
 from ganzoo.sampling import draw
 from ganzoo.training.callbacks import Bar, Log, Pictures, stops_cleanly
 from ganzoo.training.checkpoint import (
@@ -53,11 +54,13 @@ class Run:
         self.config = config
         self._recorded = config  # what config.json says
         self.steps_done: int | None = None
+        self._looked = False
         self.device = choose_device("auto")
 
     @cached_property
     def dataset(self) -> Dataset:
         """The data of the run, opened again. Raises UsageError if it is not the same any more."""
+        self._look_at_members()
         options = dict(self.config.data_options)
         root, offline = options.pop("root", None), options.pop("offline", False)
         dataset = open_dataset(self.config.dataset, options, root, offline)
@@ -87,6 +90,7 @@ class Run:
             raise UsageError(f"{self.path} has no best checkpoint: train it with --eval-every N")
         if not weights.exists():
             raise UsageError(f"{self.path} has no weights yet: ganzoo resume {self.path} goes on with it")
+        self._look_at_members()
         gan = build_trained(self.config, self.device)
         meta = load_generator(weights, gan)
         step = int(meta["step"])
@@ -123,6 +127,7 @@ class Run:
 
     def train(self, dataset: Dataset | None = None, progress: bool = True) -> None:
         """Train from the newest checkpoint, or from the start, to the end of the plan."""
+        self._look_at_members()
         if dataset is not None:
             self.__dict__["dataset"] = dataset
         log = Log(self.path, self.config.log_every)
@@ -155,6 +160,13 @@ class Run:
                 bar.close()
         self.steps_done = trainer.step
         self.__dict__.pop("model", None)
+
+    def _look_at_members(self) -> None:
+        """Say what is of another version than the run was made with; refuse where something is gone."""
+        if not self._looked:
+            for sentence in changes(self.config.origins, str(self.path)):
+                notice(sentence)
+            self._looked = True
 
     def _match_threads(self) -> None:
         """The bits of a run depend on the number of threads: take the number it was planned with."""

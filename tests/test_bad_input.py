@@ -107,7 +107,7 @@ def run(finished):
 @pytest.mark.parametrize(
     ("words", "pieces"),
     [
-        ("samlpe", ["no command 'samlpe'", "did you mean sample?"]),
+        ("samlpe", ["no command 'samlpe'", "did you mean sample"]),
         ("list modles", ["'modles'", "did you mean models"]),
         ("list --jsno", ["--jsno", "--json"]),
         ("info dcgn", ["'dcgn'", "did you mean dcgan"]),

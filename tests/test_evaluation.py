@@ -268,11 +268,8 @@ def test_a_metric_that_fails_is_named(digits):
 
 
 @pytest.mark.parametrize("name", METRICS.names())
-def test_every_metric_states_direction_meaning_and_source(name):
-    metric = METRICS.get(name)
-    assert metric.higher_is_better.keys() == metric.says.keys()
-    assert all(len(text) <= 60 for text in metric.says.values())
-    assert any(year in (metric.__doc__ or "") for year in map(str, range(1951, 2027)))
+def test_every_metric_states_its_source(name):
+    assert any(year in (METRICS.get(name).__doc__ or "") for year in map(str, range(1951, 2027)))
 
 
 def test_one_rule_from_floats_to_bytes(run):

@@ -39,7 +39,7 @@ def test_waves_are_kept_with_the_weights_and_not_trained():
 @pytest.mark.parametrize("model", ["mlp-gan", "r3gan"])
 @pytest.mark.parametrize(("shape", "fourier"), [((2,), -1), ((1, 28, 28), 8)])
 def test_refused_where_it_has_no_meaning(model, shape, fourier):
-    with pytest.raises(UsageError, match="model.fourier: expected"):
+    with pytest.raises(UsageError, match=r"model\.fourier: expected"):
         MODELS.get(model)(shape, fourier=fourier)
 
 

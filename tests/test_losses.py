@@ -1,4 +1,4 @@
-"""Losses against closed forms, against torch's own, and as properties, over every registered name."""
+"""Losses against closed forms and against torch's own (as properties: tests/test_contract.py)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.nn.functional import logsigmoid, mse_loss
 
@@ -70,55 +68,14 @@ def test_agrees_with_the_formula(name, seed):
     torch.testing.assert_close(g_of(loss, fake, real), g, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@given(scale=st.floats(1.0, 1e4), seed=st.integers(0, 100))
-@settings(max_examples=15, deadline=None)
-def test_finite_with_finite_gradients_far_out(name, scale, seed):
-    loss = LOSSES.get(name)()
-    real, fake = (scale * x.float().requires_grad_() for x in logits(seed))
-    for value in (loss.d(real, fake), g_of(loss, fake, real)):
-        grads = torch.autograd.grad(value, (real, fake), allow_unused=True)
-        assert torch.isfinite(value)
-        assert all(torch.isfinite(grad).all() for grad in grads if grad is not None)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_averages_over_a_tuple_of_logits(name):
-    loss, (r1, f1), (r2, f2) = LOSSES.get(name)(), logits(1), logits(2, n=4)
-    torch.testing.assert_close(loss.d((r1, r2), (f1, f2)), (loss.d(r1, f1) + loss.d(r2, f2)) / 2)
-    real = (r1, r2) if loss.needs_real_in_g else None
-    torch.testing.assert_close(loss.g((f1, f2), real), (g_of(loss, f1, r1) + g_of(loss, f2, r2)) / 2)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_d_prefers_to_tell_them_apart_and_g_to_be_taken_for_real(name):
-    loss = LOSSES.get(name)()
-    high, low = torch.full((4,), 0.4), torch.full((4,), -0.4)
-    assert loss.d(high, low) < loss.d(low, high)
-    assert g_of(loss, high, low) < g_of(loss, low, high)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_bounded_below_as_it_says(name):
-    loss = LOSSES.get(name)()
-    values = [float(loss.d(torch.full((2,), s), torch.full((2,), -s))) for s in (1e2, 1e4)]
-    assert (min(values) >= 0.0) == loss.bounded_below
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_real_target_changes_the_real_side_alone_where_there_are_targets(name):
+@pytest.mark.parametrize("name", [name for name in NAMES if LOSSES.get(name).has_targets])
+def test_real_target_moves_the_target_of_real_samples(name):
     loss, (real, fake) = LOSSES.get(name)(), logits(0)
-    change = loss.d(real, fake, real_target=0.9) - loss.d(real, fake)
-    if not loss.has_targets:
-        assert float(change) == 0.0
-        return
-    other = logits(5)[1]
-    torch.testing.assert_close(loss.d(real, other, real_target=0.9) - loss.d(real, other), change)
     if name == "least-squares":
         expected = 0.5 * ((real - 0.9).square() - (real - 1.0).square()).mean()
     else:
         expected = bce(real, torch.full_like(real, 0.9)) - bce(real, torch.ones_like(real))
-    torch.testing.assert_close(change, expected)
+    torch.testing.assert_close(loss.d(real, fake, real_target=0.9) - loss.d(real, fake), expected)
 
 
 def test_every_loss_is_covered_by_the_closed_forms():

@@ -1,4 +1,4 @@
-"""The contract of a model, over every registered name, size, channel count and condition."""
+"""What the zoo's models are, beyond the contract (tests/test_contract.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN, kind_of_data, map_sample
+from ganzoo.gan import kind_of_data
 from ganzoo.models.layers import Project
 from ganzoo.options import options_of
 from ganzoo.registry import MODELS
@@ -26,103 +26,20 @@ def build(name: str, shape: tuple[int, ...], **options):
     return MODELS.get(name)(shape, **{k: v for k, v in SMALL.items() if k in known} | options)
 
 
-def cases():
-    """Every model with every shape that it says it can build, plain and conditional."""
-    for name, shape, classes in itertools.product(MODELS.names(), SHAPES, (0, 5)):
-        try:
-            build(name, shape, num_classes=classes)
-        except UsageError:
-            continue
-        yield pytest.param(name, shape, classes, id=f"{name}-{'x'.join(map(str, shape))}-{classes}")
+@pytest.mark.parametrize(("name", "shape"), [(name, shape) for name in MODELS.names() for shape in SHAPES])
+def test_the_zoo_builds_what_it_should(name, shape):
+    if name in ("mlp-gan", "r3gan") or kind_of_data(shape) == "images":
+        assert build(name, shape).sample_shape == shape
+    else:
+        with pytest.raises(UsageError, match="makes images"):
+            build(name, shape)
 
 
-CASES = list(cases())
-
-
-def test_the_zoo_builds_what_it_should():
-    built = {(case.values[0], case.values[1]) for case in CASES}
-    assert built >= {("mlp-gan", shape) for shape in SHAPES}
-    assert built >= {("dcgan", shape) for shape in SHAPES if kind_of_data(shape) == "images"}
-
-
-@pytest.mark.parametrize(("name", "shape", "classes"), CASES)
-def test_contract(name, shape, classes):
-    n = 4
-    gan = build(name, shape, num_classes=classes)
-    with torch.no_grad():
-        for parameter in gan.parameters():  # what starts at zero would hide what goes through it
-            parameter.add_(0.01 * torch.randn_like(parameter))
-    y = torch.arange(n) % classes if classes else None
-    z = gan.sample_z(n)
-    assert z.shape == (n, gan.z_dim)
-    fake = gan.generator(z, y)
-    images = gan.samples(fake)
-    assert images.shape == (n, *shape)
-    assert torch.isfinite(images).all()
-    if kind_of_data(shape) == "images":
-        assert images.abs().max() <= 1.0
-    logits = gan.discriminator(fake, y)
-    for output in logits if isinstance(logits, tuple) else (logits,):
-        assert output.shape[0] == n
-        assert torch.isfinite(output).all()
-    total = sum(output.square().mean() for output in (logits if isinstance(logits, tuple) else (logits,)))
-    total.backward()
-    if type(gan).progress is not GAN.progress:  # each part of a growing model has its time
-        for t in (i / 16 for i in range(17)):
-            gan.progress(t)
-            gan.discriminator(gan.generator(z, y), y).square().mean().backward()
-    still = [key for key, p in gan.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    if classes:  # the rows of labels that were not drawn have no gradient, the table has
-        assert not [key for key in still if "embed" in key]
-    # BatchNorm takes away what a bias before it adds, so exact zeros may remain there alone.
-    assert all(key.endswith("bias") for key in still), still
-    assert all(p.grad is not None for p in gan.parameters())
-    assert map_sample(torch.Tensor.size, gan.view(images.detach())) is not None
-
-
-@pytest.mark.parametrize(("name", "shape", "classes"), CASES)
-def test_state_goes_round(name, shape, classes):
-    first, second = build(name, shape, num_classes=classes), build(name, shape, num_classes=classes)
-    for parameter in second.parameters():
-        torch.nn.init.normal_(parameter)
-    second.load_state_dict(first.state_dict())
-    z = first.sample_z(3)
-    y = torch.arange(3) % classes if classes else None
-    first.eval(), second.eval()
-    assert torch.equal(first.samples(first.generator(z, y)), second.samples(second.generator(z, y)))
-
-
-@pytest.mark.parametrize(("name", "shape", "classes"), CASES)
-def test_the_label_matters_when_conditional(name, shape, classes):
-    gan = build(name, shape, num_classes=classes)
-    gan.eval()
-    z = gan.sample_z(1)
-    if not classes:
-        return
-    a, b = (gan.samples(gan.generator(z, torch.tensor([k]))) for k in (0, 1))
-    assert not torch.equal(a, b)
-    x = gan.view(a.detach())
-    assert not torch.equal(gan.discriminator(x, torch.tensor([0])), gan.discriminator(x, torch.tensor([1])))
+@pytest.mark.parametrize("name", MODELS.names())
+def test_a_conditional_generator_asks_for_labels(name):
+    gan = build(name, (1, 28, 28), num_classes=5)
     with pytest.raises(ValueError, match="labels"):
-        gan.generator(z, None)
-
-
-@pytest.mark.parametrize("name", MODELS.names())
-@pytest.mark.parametrize("classes", [0, 3])
-def test_packed_discriminator_judges_groups(name, classes):
-    gan = build(name, (1, 28, 28), pack=2, num_classes=classes)
-    x = torch.randn(8, 1, 28, 28)
-    y = torch.arange(8) % 3 if classes else None
-    logits = gan.discriminator(pack(gan.view(x), 2), y)
-    assert (logits[0] if isinstance(logits, tuple) else logits).shape[0] == 4
-
-
-@pytest.mark.parametrize("name", MODELS.names())
-def test_features_and_head_make_up_the_discriminator(name):
-    gan = build(name, (1, 28, 28)).eval()
-    x = gan.view(torch.randn(3, 1, 28, 28))
-    net = gan.discriminator
-    torch.testing.assert_close(net.head(net.features(x, None), None), net(x, None))
+        gan.generator(gan.sample_z(2), None)
 
 
 @pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
@@ -203,12 +120,3 @@ def test_z_is_drawn_as_it_says(name, z, std):
 @pytest.mark.parametrize(("shape", "z_dim"), [((1,), 2), ((2,), 2), ((7,), 7), ((1, 28, 28), 100)])
 def test_mlp_gan_chooses_z_by_the_data(shape, z_dim):
     assert build("mlp-gan", shape, z_dim=0).z_dim == z_dim
-
-
-@pytest.mark.parametrize("name", MODELS.names())
-def test_recipes_name_options_that_exist(name):
-    from ganzoo.assemble import model_options
-
-    for recipe in MODELS.get(name).recipes.values():
-        assert set(recipe.model) <= set(model_options(name))
-        assert recipe.steps > 0

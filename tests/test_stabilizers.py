@@ -8,7 +8,7 @@ from toys import ToyGAN, real_batch, toy_step
 
 from ganzoo.assemble import build_stabilizer
 from ganzoo.errors import UsageError
-from ganzoo.registry import LOSSES, MODELS, STABILIZERS
+from ganzoo.registry import LOSSES, MODELS
 from ganzoo.stabilizers.base import Stabilizer, couples_batch, refuse_nonsense
 
 
@@ -218,19 +218,3 @@ def test_couples_batch_sees_flagged_modules():
     assert couples_batch(module) == ""
     module[0].couples_batch = True
     assert couples_batch(module) == "Identity (0)"
-
-
-@pytest.mark.parametrize("name", STABILIZERS.names())
-def test_every_stabilizer_trains_every_model_it_goes_with(name):
-    stabilizer = make(name)
-    d_norm = "none" if "per-sample-gradients" in stabilizer.needs else "batch"
-    options = {"width": 4, "z_dim": 5, "d_norm": d_norm, **stabilizer.model_options()}
-    gan = MODELS.get("dcgan")((1, 16, 16), **options)
-    step = toy_step("non-saturating", [stabilizer], gan=gan, lr=0.01)
-    before = {k: v.clone() for k, v in gan.state_dict().items()}
-    for _ in range(3):
-        step(lambda i: (torch.rand(8, 1, 16, 16) * 2 - 1, None))
-    after = gan.state_dict()
-    assert all(torch.isfinite(value).all() for value in after.values())
-    for net in ("generator", "discriminator"):
-        assert any(not torch.equal(before[k], after[k]) for k in before if k.startswith(net))

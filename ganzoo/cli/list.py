@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ganzoo.errors import UsageError, nearest
-from ganzoo.registry import DISTRIBUTION, REGISTRIES, Entry
+from ganzoo.registry import DISTRIBUTION, OF_KIND, REGISTRIES, Entry
 
 
 @click.command("list")
@@ -33,9 +33,8 @@ def command(kind: str | None, as_json: bool, check: bool) -> int:
 
 
 def _fault(entry: Entry) -> str:
-    registry = next(r for r in REGISTRIES.values() if r.kind == entry.kind)
     try:
-        registry.get(entry.name)
+        OF_KIND[entry.kind].get(entry.name)
     except UsageError as error:
         return str(error)
     return ""

@@ -58,7 +58,15 @@ class Evaluation:
             raise UsageError(f"--reference {reference}: {nearest(reference, ('train', 'test'))}")
         self.dataset, self.reference = dataset, reference
         asked = list(dict.fromkeys(names))
-        self.metrics: dict[str, Metric] = {name: METRICS.get(name)() for name in asked or METRICS.names()}
+        self.metrics: dict[str, Metric] = {}
+        self._broken: dict[str, str] = {}
+        for name in asked or METRICS.names():
+            try:
+                self.metrics[name] = METRICS.make(name)
+            except (UsageError, WorkError) as error:
+                if asked:
+                    raise
+                self._broken[name] = str(error)
         lacks = {name: lack(metric, dataset, has_discriminator) for name, metric in self.metrics.items()}
         self.extractor: Extractor | None = None
         if any(self._uses_extractor(name) for name, why in lacks.items() if not why):
@@ -103,6 +111,8 @@ class Evaluation:
                 part.extract(progress)
         result: dict[str, Any] = {"scores": {}, "real": {}, "protocol": {}, "notes": [], "seconds": {}}
         parameters: dict[str, Any] = {}
+        for name, fault in self._broken.items():
+            context.note(f"{name} was left out: {fault}")
         for name in stages(list(self.metrics), "measuring") if progress else list(self.metrics):
             metric, began = self.metrics[name], time.perf_counter()
             try:

@@ -1,0 +1,164 @@
+"""`ganzoo plugin`"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import shlex
+import textwrap
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from ganzoo.errors import UsageError, WorkError, nearest
+from ganzoo.files import write_whole
+from ganzoo.registry import CONTRACT, OF_KIND
+
+USES = {
+    "model": "ganzoo run NAME --dataset ring8\nganzoo run NAME --dataset mnist\nganzoo eval --metric fid",
+    "loss": "ganzoo run mlp-gan --dataset ring8 --loss NAME",
+    "stabilizer": "ganzoo run mlp-gan --dataset ring8 --stabilizer NAME",
+    "metric": "ganzoo run mlp-gan --dataset ring8\nganzoo eval --metric NAME",
+    "dataset": "ganzoo run mlp-gan --dataset NAME",
+    "extractor": "ganzoo run dcgan --dataset mnist\nganzoo eval --metric fid --extractor NAME",
+}
+KIND = click.option("--kind", metavar="KIND", help=f"{', '.join(USES)}.")
+
+
+@click.group("plugin")
+def command() -> None:
+    """Your own models, losses, stabilizers, metrics, datasets and extractors, as packages."""
+
+
+@command.command("new")
+@click.argument("name")
+@KIND
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="The new folder; NAME by default."
+)
+def new(name: str, kind: str | None, out: Path | None) -> None:
+    """Write a small package that adds NAME, a model by default: it installs, runs and passes its tests.
+
+    \b
+    ganzoo plugin new my-gan && pip install ./my-gan
+    ganzoo run my-gan --dataset ring8
+    """
+    kind = kind or "model"
+    if kind not in USES:
+        raise UsageError(f"--kind {kind}: {nearest(kind, USES)}")
+    folder = out or Path(name)
+    _refuse(name, kind, folder)
+    module = name.replace("-", "_")
+    for path, text in _files(name, module, kind).items():
+        write_whole(folder / path, text.encode())
+    click.echo(f"{folder / module}.py is where to start")
+    click.echo(f"next: pip install -e {shlex.quote(str(folder.absolute()))} && ganzoo plugin check {name}")
+
+
+def _refuse(name: str, kind: str, folder: Path) -> None:
+    if not re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        slug = "-".join(re.findall("[a-z0-9]+", name.lower())).lstrip("-0123456789")
+        raise UsageError(
+            f"no name for a plugin: {name!r}: expected lower-case letters, digits and single hyphens, such "
+            f"as {slug or 'my-gan'}"
+        )
+    for entry in OF_KIND[kind].entries():
+        if entry.name == name:
+            owner = f"{entry.distribution} {entry.version}"
+            raise UsageError(f"there is a {kind} named {name} already, of {owner}: choose another name")
+    module = name.replace("-", "_")
+    if keyword.iskeyword(module) or find_spec(module) is not None:
+        what = "a word of Python's" if keyword.iskeyword(module) else "an installed module's"
+        raise UsageError(f"{module} is {what} name already: choose another name, such as my-{name}")
+    if folder.exists():
+        raise UsageError(f"{folder} is there already: move it away, or name another folder with --out DIR")
+
+
+def _files(name: str, module: str, kind: str) -> dict[str, str]:
+    """Path -> text, made from the templates."""
+    templates = resources.files("ganzoo") / "templates"
+    source = (templates / f"{kind}.py.txt").read_text(encoding="utf-8")
+    title = "".join(part.capitalize() for part in name.split("-"))
+    if re.search(rf"\b{title}\b", source):  # something that the template imports
+        title += kind.capitalize()
+    words = {
+        "my-plugin": name,
+        "my_plugin": module,
+        "MyPlugin": title,
+        "KIND": kind,
+        "GROUP": OF_KIND[kind].group,
+        "USE": USES[kind].replace("NAME", name),
+    }
+    pattern = re.compile("|".join(rf"\b{re.escape(word)}\b" for word in words))
+
+    def filled(template: str) -> str:
+        text = (templates / f"{template}.txt").read_text(encoding="utf-8")
+        return pattern.sub(lambda match: words[match[0]], text)
+
+    return {
+        "pyproject.toml": filled("pyproject.toml"),
+        "README.md": filled("README.md"),
+        f"{module}.py": filled(f"{kind}.py"),
+        f"tests/test_{module}.py": filled(f"{kind}_test.py"),
+    }
+
+
+@command.command("check")
+@click.argument("name")
+@KIND
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of it, such as width=8."
+)
+def check(name: str, kind: str | None, settings: tuple[str, ...]) -> None:
+    """Test whether NAME keeps the contract: any registered member, the zoo's own too.
+
+    A dataset or an extractor may be NAME:PATH.
+    """
+    from ganzoo.testing.core import checks, find
+
+    registry = find(name, kind)
+    plain = name.partition(":")[0]
+    broken: list[Exception] = []
+    try:
+        registry.get(plain)
+    except UsageError as error:
+        _say("loads", "It can be imported, and is what it is registered as.", str(error), error)
+        raise WorkError(f"the {registry.kind} {plain} does not load") from error
+    origin = registry.origin(plain)
+    by = f"{origin['distribution']} {origin['version']}".strip()
+    click.echo(f"{name} is a {registry.kind} of {by}; contract {CONTRACT}")
+    todo = checks(name, registry.kind, **dict(map(_pair, settings)))
+    todo[0].subject()  # refused here, where it cannot be made at all
+    for one in todo:
+        try:
+            _say(one.name, one.title, one())
+        except Exception as error:
+            _say(one.name, one.title, _cause(error), error)
+            broken.append(error)
+    if broken:
+        raise WorkError(f"{name}: {len(broken)} of {len(todo)} checks failed") from broken[0]
+    click.echo(f"{name} keeps the contract: {len(todo)} checks")
+
+
+def _pair(setting: str) -> tuple[str, str]:
+    key, equals, value = setting.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"--set {setting}: expected KEY=VALUE")
+    return key.strip(), value.strip()
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, AssertionError | UsageError | WorkError):
+        return str(error)
+    return f"the contract wants this to work, got {type(error).__name__}: {error}"
+
+
+def _say(name: str, title: str, remark: str, error: Exception | None = None) -> None:
+    """A line for the check, and what is to be said of it below."""
+    mark = click.style("FAIL", fg="red") if error else click.style("ok  ", fg="green")
+    click.echo(f"{mark}  {name:<15} {title}")
+    if remark:
+        indent = " " * 22
+        click.echo(textwrap.fill(remark, 110, initial_indent=indent, subsequent_indent=indent))

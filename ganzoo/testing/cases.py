@@ -1,0 +1,146 @@
+"""What a model is checked on: shapes, plain and conditional, and what its nets make of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.assemble import model_options
+from ganzoo.config import Config
+from ganzoo.data.base import Dataset
+from ganzoo.errors import UsageError
+from ganzoo.gan import GAN, Logits, Sample, kind_of_data
+from ganzoo.registry import MODELS
+from ganzoo.testing.core import Subject, known_options
+from ganzoo.testing.training import BATCH, CLASSES, same, tiny
+
+SHAPES = [(c, s, s) for s, c in itertools.product((28, 32, 64), (1, 3))] + [(1,), (2,), (7,)]
+N = 4
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a model is built for: samples of a shape, with labels or without."""
+
+    shape: tuple[int, ...]
+    classes: int
+
+    def __str__(self) -> str:
+        return f"for samples of shape {self.shape}" + f" of {self.classes} classes" * bool(self.classes)
+
+    def real(self, n: int = N) -> Tensor:
+        return torch.rand(n, *self.shape) * 2 - 1
+
+    def y(self, n: int = N) -> Tensor | None:
+        return torch.arange(n) % self.classes if self.classes else None
+
+
+class Model(Subject):
+    """A model, and all that it can be built for.
+
+    Attributes:
+        cases: shapes, plain and conditional, that it builds.
+        refused: what it refuses, with the sentence.
+        failed: what it does not build for another reason.
+    """
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        super().__init__(MODELS, name)
+        self.options = known_options(f"model {name}", model_options(name), options)
+        self.cases: list[Case] = []
+        self.refused: dict[Case, str] = {}
+        self.failed: dict[Case, Exception] = {}
+        for case in itertools.starmap(Case, itertools.product(SHAPES, (0, CLASSES))):
+            try:
+                self.build(case)
+            except UsageError as error:
+                self.refused[case] = str(error)
+            except Exception as error:
+                self.failed[case] = error
+            else:
+                self.cases.append(case)
+
+    def build(self, case: Case, **more: Any) -> GAN:
+        torch.manual_seed(0)
+        gan: GAN = self.member(case.shape, num_classes=case.classes, **{**self.options, **more})
+        return gan
+
+    def moved(self, case: Case) -> GAN:
+        """The model with its weights moved: what starts at zero would hide what goes through it."""
+        gan = self.build(case)
+        with torch.no_grad():
+            for parameter in gan.parameters():
+                parameter.add_(0.01 * torch.randn_like(parameter))
+        return gan
+
+    @cached_property
+    def few(self) -> list[Case]:
+        """The first shape of images and of vectors, each conditional if it can be."""
+        found: dict[str, Case] = {}
+        for case in self.cases:
+            kind = kind_of_data(case.shape)
+            if kind not in found or (found[kind].shape == case.shape and case.classes):
+                found[kind] = case
+        return list(found.values())
+
+    def plan(self, case: Case) -> tuple[Config, Dataset]:
+        """A tiny run with the default recipe."""
+        batch = BATCH * self.build(case).pack
+        settings = {f"model.{key}": value for key, value in self.options.items()}
+        return tiny(self.name, case.shape, conditional=bool(case.classes), batch_size=batch, set=settings)
+
+
+def scales(sample: Sample | Logits) -> tuple[Tensor, ...]:
+    return sample if isinstance(sample, tuple) else (sample,)
+
+
+def everywhere(subject: Model) -> Iterator[tuple[Case, GAN, Sample]]:
+    """Every case, at several times for a model that grows, with what G makes."""
+    for case in subject.cases:
+        gan = subject.build(case)
+        for t in times(gan, 5):
+            gan.progress(t)
+            yield case, gan, gan.generator(gan.sample_z(N), case.y())
+
+
+def times(gan: GAN, count: int) -> list[float]:
+    return [i / (count - 1) for i in range(count)] if type(gan).progress is not GAN.progress else [1.0]
+
+
+def output_of(gan: GAN, case: Case, t: float = 1.0) -> Any:
+    gan.progress(t)
+    return seeded(gan.generator, z_of(gan), case.y())
+
+
+def z_of(gan: GAN) -> Tensor:
+    torch.manual_seed(1)
+    return gan.sample_z(N)
+
+
+def seeded(net: nn.Module, *inputs: Any) -> Any:
+    torch.manual_seed(2)
+    with torch.no_grad():
+        return net(*inputs)
+
+
+def alike(one: Sample, other: Sample) -> bool:
+    return all(same(a, b) for a, b in itertools.zip_longest(scales(one), scales(other)))
+
+
+def total_of(logits: Logits) -> Tensor:
+    return torch.stack([output.square().mean() for output in scales(logits)]).sum()
+
+
+def without_gradient(gan: nn.Module) -> set[str]:
+    """Parameters that have no gradient. BatchNorm takes away what a bias before it adds: zeros do there."""
+    return {
+        key
+        for key, p in gan.named_parameters()
+        if p.grad is None or (not key.endswith("bias") and not p.grad.abs().sum() > 0)
+    }

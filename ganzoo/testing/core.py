@@ -1,0 +1,134 @@
+"""What a check is, and how the checks of a member are found and run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+from ganzoo.errors import UsageError, nearest
+from ganzoo.options import cast
+from ganzoo.registry import OF_KIND, Registry
+
+
+class Broken(AssertionError):
+    """The contract is not kept: the sentence says what it wants, and what it got."""
+
+
+def want(kept: Any, what: str, got: Any) -> None:
+    """Raise Broken unless `kept`."""
+    __tracebackhide__ = True  # pytest shows the check that wants it
+    if not kept:
+        raise Broken(f"the contract wants {what}, got {got}")
+
+
+def first(sentences: Iterable[str], before: str = "") -> str:
+    """The first sentence after `before`, or "" where there is none."""
+    return next((before + sentence for sentence in sentences), "")
+
+
+class Subject:
+    """A member that is checked; for each kind there is one that knows how to make it."""
+
+    def __init__(self, registry: Registry, name: str) -> None:
+        self.registry = registry
+        self.name = name
+        self.member = registry.get(name.partition(":")[0])
+
+
+def described(subject: Subject) -> None:
+    """Its docstring begins with a line that `ganzoo list` can show without importing it."""
+    line = (subject.member.__doc__ or "").strip().partition("\n")[0]
+    want(line, "a docstring", "none")
+    for entry in subject.registry.entries():
+        if entry.name == subject.name.partition(":")[0]:
+            found = entry.summary() == line
+            want(found, "an entry point that names the module in which the class is written", entry.target)
+
+
+def known_options(what: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given`, each value of the type of the default. Raises UsageError for an option that there is not."""
+    for key in given:
+        if key not in known:
+            raise UsageError(f"{what} has no option {key!r}: {nearest(key, known)}")
+    return {key: cast(f"{what}: {key}", value, known[key]) for key, value in given.items()}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that the contract wants of one member.
+
+    Attributes:
+        name: short, for programs and for the ids of tests.
+        title: what is checked, for people.
+    """
+
+    name: str
+    title: str
+    function: Callable[[Any], str | None]
+    subject: Callable[[], Any]
+
+    def __call__(self) -> str:
+        """Check it, and return a remark, or "". Raises Broken, or whatever the member itself raises."""
+        __tracebackhide__ = True
+        return self.function(self.subject()) or ""
+
+
+def checks(name: str, kind: str | None = None, **options: Any) -> list[Check]:
+    """The checks of a registered member; nothing of it is imported before the first of them is called.
+
+    Args:
+        name: as on the command line; a dataset or an extractor may be NAME:PATH.
+        kind: "model", "loss", "stabilizer", "metric", "dataset" or "extractor", where the name does not say.
+        options: of the member, where the defaults are not what should be checked.
+
+    Raises:
+        UsageError: there is no such member.
+    """
+    registry = find(name, kind)
+    module = import_module(f"ganzoo.testing.{registry.plural}")
+
+    @lru_cache
+    def subject() -> Any:
+        return module.SUBJECT(name, options)
+
+    return [
+        Check(function.__name__, (inspect.getdoc(function) or "").rstrip("."), function, subject)
+        for function in module.CHECKS
+    ]
+
+
+def contract(name: str, kind: str | None = None, **options: Any) -> Any:
+    """A pytest test of all that the contract wants of a registered member; arguments as for `checks`.
+
+    test_contract = contract("my-gan", width=8)
+    """
+    import pytest
+
+    @pytest.mark.parametrize("check", checks(name, kind, **options), ids=lambda check: check.name)
+    def test(check: Check) -> None:
+        check()
+
+    return test
+
+
+def find(name: str, kind: str | None = None) -> Registry:
+    """The registry that holds a name."""
+    if kind is not None and kind not in OF_KIND:
+        raise UsageError(f"no kind {kind!r}: {nearest(kind, OF_KIND)}")
+    plain = name.partition(":")[0]
+    among = [OF_KIND[kind]] if kind else list(OF_KIND.values())
+    found = [registry for registry in among if plain in registry.names()]
+    if len(found) > 1:
+        kinds = " and ".join(f"a {registry.kind}" for registry in found)
+        raise UsageError(f"{plain!r} is {kinds}: say which with --kind")
+    if not found:
+        known = {name for registry in among for name in registry.names()}
+        raise UsageError(
+            f"no {kind or 'member'} {plain!r} is installed: {nearest(plain, known)} One's own package is "
+            f"installed with pip install -e FOLDER"
+        )
+    return found[0]

@@ -1,0 +1,129 @@
+"""What the contract wants of a stabilizer."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+
+from ganzoo.assemble import build_stabilizer, model_options
+from ganzoo.config import Config
+from ganzoo.data.base import Dataset
+from ganzoo.errors import UsageError
+from ganzoo.options import format_spec, options_of
+from ganzoo.registry import MODELS, STABILIZERS
+from ganzoo.stabilizers.base import Need, Stabilizer
+from ganzoo.testing.core import Subject, described, first, known_options, want
+from ganzoo.testing.training import STOP, flat, tiny, trained, want_exact_resume, want_moving
+
+VECTORS, IMAGES = (4,), (1, 16, 16)
+SMALL = {"width": 8, "d_width": 8, "z_dim": 6}
+NORMS = ("none", "batch")  # of D: some stabilizers refuse BatchNorm, and some replace it
+PLAIN = bool | int | float | str
+
+
+class Switch(Subject):
+    """A stabilizer, and the small runs that it goes with.
+
+    Vectors with mlp-gan and images with dcgan; where it goes with neither, models of its own distribution.
+
+    Attributes:
+        runs: a plan for each model and shape.
+        refused: why others are not among them.
+    """
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        super().__init__(STABILIZERS, name)
+        given = known_options(f"stabilizer {name}", options_of(self.member), options)
+        self.spec = format_spec(name, given)
+        self.runs: dict[str, tuple[Config, Dataset]] = {}
+        self.refused: dict[str, str] = {}
+        owner = STABILIZERS.origin(name)["distribution"]
+        own = [entry.name for entry in MODELS.entries() if entry.distribution == owner]
+        for pairs in ([("mlp-gan", VECTORS), ("dcgan", IMAGES)], itertools.product(own, (VECTORS, IMAGES))):
+            for model, shape in pairs if not self.runs else ():
+                self._try(model, shape)
+
+    def _try(self, model: str, shape: tuple[int, ...]) -> None:
+        where = f"for {model} on samples of shape {shape}"
+        for norm in NORMS:
+            try:
+                self.runs[where] = self.plan(model, shape, norm)
+                return
+            except UsageError as error:
+                self.refused[where] = str(error)
+
+    def make(self) -> Stabilizer:
+        return build_stabilizer(self.spec)[0]
+
+    def plan(self, model: str, shape: tuple[int, ...], norm: str) -> tuple[Config, Dataset]:
+        options, known = {**SMALL, "d_norm": norm}, model_options(model)
+        small = {f"model.{key}": value for key, value in options.items() if key in known}
+        loss = "non-saturating"  # has targets, and is bounded below
+        # Those of the model's own recipe would be in the way.
+        return tiny(model, shape, loss=loss, stabilizer=["none", self.spec], set=small, seed=1)
+
+
+def declares(subject: Switch) -> None:
+    """`needs` are of the known ones, and `refuses` are names."""
+    for need in subject.member.needs:
+        want(need in get_args(Need), f"needs among {', '.join(get_args(Need))}", repr(need))
+    for name in subject.member.refuses:
+        want(isinstance(name, str), "refuses to be names of stabilizers", repr(name))
+
+
+def goes_with(subject: Switch) -> str:
+    """It goes with mlp-gan, dcgan or a model of its own distribution; others it refuses with a UsageError."""
+    want(subject.runs, "a model that it goes with", first(subject.refused.values()))
+    refused = [sentence for where, sentence in subject.refused.items() if where not in subject.runs]
+    return first(refused, "refuses: ")
+
+
+def trains(subject: Switch) -> None:
+    """Real steps with it keep both nets finite and moving."""
+    for where, run in subject.runs.items():
+        want_moving(*run, where)
+
+
+def keeps(subject: Switch) -> None:
+    """What it keeps is in `state`, plain numbers; what it logs are numbers by name."""
+    for run in subject.runs.values():
+        (stabilizer,) = trained(*run, STOP).stabilizers
+        for path, value in flat(stabilizer.state).items():
+            plain = value is None or value == {} or isinstance(value, PLAIN)
+            want(plain, "plain Python numbers in `state`", f"state{path} = {value!r}")
+        for key, number in stabilizer.log().items():
+            kept = isinstance(key, str) and isinstance(number, int | float)
+            want(kept, "log() to give numbers by name", f"{key!r}: {number!r}")
+
+
+def resumes(subject: Switch) -> None:
+    """A run that was stopped and goes on gives the very numbers of one that was not."""
+    for where, run in subject.runs.items():
+        want_exact_resume(*run, where)
+
+
+def transforms(subject: Switch) -> None:
+    """`transform` keeps shape and type, of every scale of a pyramid too, and lets gradients through."""
+    for config, _ in subject.runs.values():
+        torch.manual_seed(0)
+        gan = MODELS.get(config.model)(config.sample_shape, **config.model_options)
+        stabilizer = subject.make()
+        stabilizer.setup(gan)
+        x = (torch.rand(8, *config.sample_shape) * 2 - 1).requires_grad_()
+        pyramid = (x[..., ::2, ::2], x) if x.dim() == 4 else (x,)
+        for sample in (x, pyramid):
+            seen = stabilizer.transform(sample, None)
+            shapes = [tuple(s.shape) for s in (seen if isinstance(seen, tuple) else (seen,))]
+            expected = [tuple(s.shape) for s in (sample if isinstance(sample, tuple) else (sample,))]
+            want(type(seen) is type(sample) or isinstance(seen, Tensor), "a Tensor or a tuple", type(seen))
+            want(shapes == expected, f"transform to keep the shapes {expected}", shapes)
+            last = seen[-1] if isinstance(seen, tuple) else seen
+            want(last.requires_grad, "a transform through which gradients go", "none")
+
+
+SUBJECT = Switch
+CHECKS = (described, declares, goes_with, trains, keeps, resumes, transforms)

@@ -1,0 +1,113 @@
+"""Real training on very little: toy data of any shape, and a run that is stopped, saved and resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganzoo.config import Config
+from ganzoo.data.base import Dataset
+from ganzoo.data.tensors import TensorSplit, fingerprint
+from ganzoo.gan import kind_of_data
+from ganzoo.plan import plan
+from ganzoo.registry import DATASETS
+from ganzoo.testing.core import want
+from ganzoo.training.checkpoint import load_checkpoint, save_state
+from ganzoo.training.trainer import Callback, Trainer
+from ganzoo.words import Words
+
+STEPS, STOP, BATCH = 4, 2, 8
+CLASSES = 5
+TOY = "contract-toy"
+
+
+class Toy(Dataset):
+    """64 samples of noise, with labels in turn."""
+
+    name = TOY
+    num_classes = CLASSES
+
+    def __init__(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        if kind_of_data(self.sample_shape) == "images":
+            x = torch.randint(0, 256, (64, *self.sample_shape), dtype=torch.uint8, generator=generator)
+        else:
+            x = torch.randn(64, *self.sample_shape, generator=generator)
+        self.fingerprint = fingerprint(x)
+        self.train = self.test = TensorSplit(x, torch.arange(64) % CLASSES)
+
+
+def tiny(model: str, shape: tuple[int, ...], **words: Any) -> tuple[Config, Dataset]:
+    """The plan of a run of 4 steps on toy data of a shape, with the words of `ganzoo run`."""
+    defaults = {"steps": STEPS, "batch_size": BATCH, "device": "cpu"}
+    with DATASETS.lent(TOY, type("ToyOfShape", (Toy,), {"sample_shape": shape})):
+        return plan(Words(model, TOY, **{**defaults, **words}))
+
+
+class StopAt(Callback):
+    """Asks the trainer to stop after so many steps."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def after_step(self, trainer: Trainer) -> None:
+        if trainer.step == self.step:
+            trainer.stop.set()
+
+
+def trained(config: Config, dataset: Dataset, steps: int = STEPS) -> Trainer:
+    """A trainer that has done so many steps of its plan."""
+    trainer = Trainer(config, dataset, [StopAt(steps)])
+    trainer.fit()
+    return trainer
+
+
+def resumed(config: Config, dataset: Dataset) -> Trainer:
+    """A trainer that went on, half way, from what another one had saved in a file."""
+    with TemporaryDirectory() as folder:
+        save_state(Path(folder), "half.pt", trained(config, dataset, STOP))
+        state = load_checkpoint(Path(folder, "checkpoints", "half.pt"))
+    trainer = Trainer(config, dataset)
+    trainer.load_state_dict(state)
+    trainer.fit()
+    return trainer
+
+
+def want_moving(config: Config, dataset: Dataset, where: str) -> None:
+    """Steps move the weights of both nets, which stay finite."""
+    trainers = Trainer(config, dataset), trained(config, dataset)
+    before, after = (dict(trainer.gan.named_parameters()) for trainer in trainers)
+    for net in ("generator", "discriminator"):
+        names = [key for key in before if key.startswith(f"{net}.")]
+        moved = any(not torch.equal(before[key], after[key]) for key in names)
+        want(moved, f"a {net} that moves in {STEPS} steps {where}", "the same weights")
+    infinite = [key for key, value in after.items() if not value.isfinite().all()]
+    want(not infinite, f"finite weights after {STEPS} steps {where}", f"others in {', '.join(infinite[:3])}")
+
+
+def want_exact_resume(config: Config, dataset: Dataset, where: str) -> None:
+    """2 steps, a checkpoint, and 2 more make the very numbers of 4."""
+    whole, parts = (flat(run(config, dataset).state_dict()) for run in (trained, resumed))
+    unlike = [key for key in sorted({*whole, *parts}) if not same(whole.get(key), parts.get(key))]
+    want(
+        not unlike,
+        "2 steps, a checkpoint and 2 more steps to give the numbers of 4 steps: what is drawn to come from "
+        "torch's default generator, and what is kept to be in parameters, buffers or `state`",
+        f"{len(unlike)} that differ {where}, the first being {', '.join(unlike[:3])}",
+    )
+
+
+def flat(state: Any, prefix: str = "") -> dict[str, Any]:
+    """Every tensor and number in a checkpoint's state, by path."""
+    if isinstance(state, dict | list | tuple):
+        items = state.items() if isinstance(state, dict) else enumerate(state)
+        return {path: leaf for key, part in items for path, leaf in flat(part, f"{prefix}/{key}").items()}
+    return {prefix: state}
+
+
+def same(a: Any, b: Any) -> bool:
+    return torch.equal(a, b) if isinstance(a, Tensor) and isinstance(b, Tensor) else bool(a == b)

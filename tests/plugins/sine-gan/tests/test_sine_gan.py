@@ -1,0 +1,3 @@
+from ganzoo.testing import contract
+
+test_contract = contract("sine-gan", width=16)

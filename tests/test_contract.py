@@ -1,0 +1,87 @@
+"""The zoo's own members keep the contract that plugins are checked by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganzoo.assemble import model_options
+from ganzoo.errors import UsageError
+from ganzoo.losses import Loss
+from ganzoo.registry import DISTRIBUTION, OF_KIND, REGISTRIES
+from ganzoo.testing import checks, contract
+
+SMALL = {"width": 8, "d_width": 8, "z_dim": 6}  # of these, the options that a model has
+ELSEWHERE = {  # what needs a path, a network or weights; some of them are opened below
+    "folder", "npy", "cnn", "inception", "cifar10", "fashion-mnist", "stacked-mnist",
+}  # fmt: skip
+
+
+def options(kind: str, name: str) -> dict:
+    if kind == "model":
+        return {key: value for key, value in SMALL.items() if key in model_options(name)}
+    return {"offline": True} if name == "mnist" else {}
+
+
+def own():
+    """Every check of every member that needs nothing from outside."""
+    for registry in REGISTRIES.values():
+        for entry in registry.entries():
+            if entry.distribution == DISTRIBUTION and entry.name not in ELSEWHERE:
+                for check in checks(entry.name, registry.kind, **options(registry.kind, entry.name)):
+                    yield pytest.param(check, id=f"{registry.kind}-{entry.name}-{check.name}")
+
+
+@pytest.mark.parametrize("check", list(own()))
+def test_own(check):
+    check()
+
+
+def test_own_datasets_from_files():
+    np.save("mine.npy", np.random.default_rng(0).normal(3.0, 2.0, (60, 4)))
+    pixels = np.random.default_rng(1).integers(0, 256, (60, 16, 16, 3), dtype=np.uint8)
+    for i, image in enumerate(pixels):
+        path = Path("pictures", "ab"[i % 2], f"{i}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    for check in [*checks("npy:mine.npy"), *checks("folder:pictures")]:
+        check()
+
+
+def test_a_test_file_of_one_line():
+    test = contract("mlp-gan", width=8)
+    ((mark,),) = [test.pytestmark]
+    names = [check.name for check in mark.args[1]]
+    assert names == [check.name for check in checks("mlp-gan")]
+    for check in mark.args[1]:
+        assert check.title
+        assert mark.kwargs["ids"](check) == check.name
+    test(mark.args[1][0])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("mlp-gam",), "no member 'mlp-gam' is installed: did you mean mlp-gan"),
+        (("hinge", "model"), "no model 'hinge' is installed"),
+        (("hinge", "los"), "no kind 'los': did you mean loss"),
+    ],
+)
+def test_names_that_are_not_there(words, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        contract(*words)
+
+
+def test_a_name_of_two_kinds_must_say_which():
+    with OF_KIND["loss"].lent("mlp-gan", Loss):
+        with pytest.raises(UsageError, match=r"a model and a loss.*--kind"):
+            checks("mlp-gan")
+        assert checks("mlp-gan", "loss")
+
+
+def test_options_that_are_not_there():
+    with pytest.raises(UsageError, match="model mlp-gan has no option 'widht': did you mean width"):
+        checks("mlp-gan", widht=8)[0]()
