@@ -133,7 +133,9 @@ def multi_scale(model):
     recipe = config.recipe
     assert recipe.loss == "non-saturating"
     (r1,) = recipe.stabilizers
-    gamma = float(r1.removeprefix("r1:gamma="))
+    gamma, interval = (float(word.partition("=")[2]) for word in r1.partition(":")[2].split(","))
+    assert r1.startswith("r1:gamma=")
+    assert interval == 1
     trainer = Trainer(config, dataset)
     trainer.gan.train()
 
