@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import settings
 
+# The same examples every time: a failure can be run again. To search for new ones: --hypothesis-profile=default
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.load_profile("same")
 torch.set_num_threads(1)
 
 

@@ -96,6 +96,8 @@ def test_a_monotone_map_is_optimal_however_ill_scaled_the_features(seed, dim, de
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(*[st.floats(-9, 9)] * 2, *[st.floats(0, 1e4)] * 2), min_size=1, max_size=9))
+@example([(0.0, 0.0, 2.3e-308, 2.3e-308)])  # whose product underflows
+@example([(0.0, 0.0, 1e4, 5e-324), (0.0, 0.0, 0.0, 5e-324)])
 def test_commuting_covariances(rows):
     m, n, a, b = torch.tensor(rows, dtype=torch.float64).T
     expected = float((m - n).square().sum() + (a.sqrt() - b.sqrt()).square().sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import torch
@@ -77,16 +78,25 @@ def frechet_distance(mean_1: Tensor, cov_1: Tensor, mean_2: Tensor, cov_2: Tenso
     eigenvalues, to full precision. Covariances may be singular.
     """
     mean_1, cov_1, mean_2, cov_2 = (part.double() for part in (mean_1, cov_1, mean_2, cov_2))
+    apart = float((mean_1 - mean_2).square().sum() + cov_1.trace() + cov_2.trace())
+    # Each at a scale of 1, so that no product of the two underflows.
+    (cov_1, scale_1), (cov_2, scale_2) = _unit_trace(cov_1), _unit_trace(cov_2)
+    scale = scale_1 * scale_2
     root = _root(cov_1)
     inner = root.T @ cov_2 @ root
     values = torch.linalg.eigvalsh((inner + inner.T) / 2).clamp(min=0.0)
-    apart = float((mean_1 - mean_2).square().sum() + cov_1.trace() + cov_2.trace())
-    distance = apart - 2.0 * float(values.sqrt().sum())
+    distance = apart - 2.0 * scale * float(values.sqrt().sum())
     # An eigenvalue is off by eps times the largest one, and its root by that over twice the root.
     error = torch.finfo(torch.float64).eps * float((values[-1] * values.rsqrt()).nan_to_num().sum())
-    if error > PRECISION * distance:
-        distance = apart - 2.0 * float(torch.linalg.svdvals(root.T @ _root(cov_2)).sum())
+    if scale * error > PRECISION * distance:
+        distance = apart - 2.0 * scale * float(torch.linalg.svdvals(root.T @ _root(cov_2)).sum())
     return max(distance, 0.0)
+
+
+def _unit_trace(cov: Tensor) -> tuple[Tensor, float]:
+    """The covariance at a trace of 1, and the root of the trace that it had; zeros stay as they are."""
+    trace = float(cov.trace())
+    return (cov / trace, math.sqrt(trace)) if trace > 0.0 else (cov, 0.0)
 
 
 def _root(cov: Tensor) -> Tensor:
