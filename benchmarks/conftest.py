@@ -20,7 +20,24 @@ from pathlib import Path
 import pytest
 import torch
 
+from ganzoo.data.tensors import ImageSet
+from ganzoo.registry import DATASETS
+
 RESULTS = Path(__file__).parent / "results" / "speed.jsonl"
+
+
+class Noise32(ImageSet):
+    """Random 32 px images: speed does not depend on what they show."""
+
+    def __init__(self) -> None:
+        x = torch.randint(
+            0, 256, (4096, 1, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+        )
+        y = torch.zeros(len(x), dtype=torch.int64)
+        super().__init__("noise32", (x, y), (x[:100], y[:100]), ("noise",))
+
+
+DATASETS.add("noise32", Noise32)
 
 
 def seconds(work: Callable[[], object]) -> float:

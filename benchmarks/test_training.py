@@ -12,27 +12,12 @@ from torch.nn.functional import softplus
 
 from ganzoo.config import Config
 from ganzoo.data.base import from_uint8
-from ganzoo.data.tensors import ImageSet
 from ganzoo.plan import plan
 from ganzoo.registry import DATASETS, MODELS
 from ganzoo.training.trainer import Trainer
 from ganzoo.words import Words
 
 BATCH, STEPS, ROUNDS = 64, 5, 80
-
-
-class Noise32(ImageSet):
-    """Random 32 px images: speed does not depend on what they show."""
-
-    def __init__(self) -> None:
-        x = torch.randint(
-            0, 256, (4096, 1, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-        )
-        y = torch.zeros(len(x), dtype=torch.int64)
-        super().__init__("noise32", (x, y), (x[:100], y[:100]), ("noise",))
-
-
-DATASETS.add("noise32", Noise32)
 
 
 def nets():
@@ -61,7 +46,7 @@ def plain_steps():
     g, d = nets()
     d.main[-1] = torch.nn.Flatten()  # as in the textbook; ours is made for channels_last
     opt_g, opt_d = (torch.optim.Adam(net.parameters(), lr=2e-4, betas=(0.5, 0.999)) for net in (g, d))
-    x = from_uint8(Noise32().train.all()[0])
+    x = from_uint8(DATASETS.get("noise32")().train.all()[0])
     loader = torch.utils.data.DataLoader(
         torch.utils.data.TensorDataset(x), BATCH, shuffle=True, drop_last=True
     )
@@ -92,7 +77,7 @@ def tuned_steps():
         torch.optim.Adam(net.parameters(), lr=5e-4, betas=(0.5, 0.999), fused=True) for net in (g, d)
     )
     averaged = [p.detach().clone() for p in g.parameters()]
-    x = Noise32().train.all()[0]
+    x = DATASETS.get("noise32")().train.all()[0]
     d_parameters = list(d.parameters())
 
     def run():
@@ -152,7 +137,7 @@ def multi_scale(model):
         torch.optim.Adam(net.parameters(), lr=3e-3, betas=(0.0, 0.99), fused=True) for net in (g, d)
     )
     averaged = [p.detach().clone() for p in g.parameters()]
-    x = Noise32().train.all()[0]
+    x = DATASETS.get("noise32")().train.all()[0]
     d_parameters = list(d.parameters())
     every = (lambda f, s: tuple(map(f, s))) if model == "msg-gan" else (lambda f, s: f(s))
 
