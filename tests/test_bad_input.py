@@ -10,7 +10,6 @@ import pickle
 import shutil
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -27,34 +26,6 @@ RING = "run mlp-gan --dataset ring8 --set steps=1"  # quickly done, should it no
 TRAIN = f"{RING} --batch-size 16 {SMALL}"
 DCGAN = "run dcgan --dataset mnist-5k --set steps=1"
 MINE = "run mlp-gan --batch-size 8 --dataset"
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def sentence(self) -> str:
-        """The one line that says what is wrong."""
-        said = [line for line in self.err.splitlines() if line.startswith("ganzoo: ")]
-        assert len(said) == 1, self.err
-        return said[0]
-
-
-@pytest.fixture
-def ganzoo(capsys):
-    """ganzoo("list --json"): the command in this process."""
-
-    def run(words: str) -> Result:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main(words.split())
-        result = Result(end.value.code or 0, *capsys.readouterr())
-        assert "Traceback" not in result.out + result.err
-        return result
-
-    return run
 
 
 def content(folder: Path) -> dict[str, str]:

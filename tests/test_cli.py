@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -22,27 +21,6 @@ from ganzoo.registry import DATASETS, MODELS, REGISTRIES
 RING = "--dataset ring8 --batch-size 16 --set model.width=8 --set model.d_width=8"
 DIGITS = "--dataset mnist-5k --batch-size 8 --set model.width=4 --set z_dim=8"
 NAMES = [(plural, name) for plural, registry in REGISTRIES.items() for name in registry.names()]
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def ganzoo(capsys):
-    """ganzoo("list --json"): the command in this process."""
-
-    def run(words: str, *more: str) -> Result:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main([*words.split(), *more])
-        result = Result(end.value.code or 0, *capsys.readouterr())
-        assert "Traceback" not in result.out + result.err
-        return result
-
-    return run
 
 
 @pytest.fixture
