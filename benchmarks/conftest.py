@@ -2,8 +2,8 @@
 
     pytest benchmarks --benchmark-only
 
-Each test adds a line to results/speed.jsonl. A ratio is a median over interleaved pairs with its quartiles;
-absolute times depend on the machine and are not quoted.
+Each test adds a line to results/speed.jsonl or results/peers.jsonl. A ratio is a median over
+interleaved pairs with its quartiles; absolute times depend on the machine and are not quoted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 from ganzoo.data.tensors import ImageSet
 from ganzoo.registry import DATASETS
 
-RESULTS = Path(__file__).parent / "results" / "speed.jsonl"
+RESULTS = Path(__file__).parent / "results"
 
 
 class Noise32(ImageSet):
@@ -72,9 +72,9 @@ def side_by_side(benchmark, request):
             "processor": processor(),
             "date": date.today().isoformat(),
         }
-        RESULTS.parent.mkdir(exist_ok=True)
-        kept = [line for line in lines(RESULTS) if json.loads(line)["name"] != row["name"]]
-        RESULTS.write_text("".join(f"{line}\n" for line in [*kept, json.dumps(row)]))
+        file = RESULTS / ("peers.jsonl" if "peers" in request.path.parts else "speed.jsonl")
+        kept = [line for line in lines(file) if json.loads(line)["name"] != row["name"]]
+        file.write_text("".join(f"{line}\n" for line in [*kept, json.dumps(row)]))
         print(f"\n{row['name']}: {middle:.2f} x ({low:.2f} to {high:.2f}) over {against}")
         return middle
 

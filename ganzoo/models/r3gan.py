@@ -175,13 +175,14 @@ class R3GAN(GAN):
         "default/images": Recipe(
             loss="relativistic",
             stabilizers=("r1:gamma=1.0", "r2:gamma=1.0"),
-            optimizer_g=Optimizer(lr=5e-4, beta1=0.0, beta2=0.99),
-            optimizer_d=Optimizer(lr=5e-4, beta1=0.0, beta2=0.99),
+            optimizer_g=Optimizer(lr=1e-3, beta1=0.0, beta2=0.99),
+            optimizer_d=Optimizer(lr=1e-3, beta1=0.0, beta2=0.99),
+            batch_size=32,
             steps=3000,
             lr_schedule=Schedule("cosine", 1.0, 0.25),
             penalty_schedule=Schedule("cosine", 1.0, 0.1),
             ema_halflife=5_000,
-            model={"width": 32, "max_width": 128, "depth": 1},
+            model={"width": 16, "max_width": 64, "depth": 1},
         ),
         "default/vectors": Recipe(
             loss="relativistic",

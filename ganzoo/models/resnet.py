@@ -125,6 +125,7 @@ def discriminator(
 class _ResNet(GAN):
     """What the two have in common; `mean` pools by the mean where the other takes the sum."""
 
+    name: ClassVar[str]
     mean: ClassVar[bool]
 
     def __init__(
@@ -134,15 +135,16 @@ class _ResNet(GAN):
         num_classes: int = 0,
         pack: int = 1,
         width: int = 64,
+        d_width: int = 0,
         d_norm: str = "none",
         z: str = "normal",
     ) -> None:
         super().__init__(sample_shape, z_dim, num_classes, pack, z)
-        at_least_one(width=width)
-        sizes, channels = ladder(sample_shape, type(self).__name__.lower()), sample_shape[0]
+        at_least_one(width=width, d_width=d_width or width)
+        sizes, channels = ladder(sample_shape, self.name), sample_shape[0]
         self.generator = Generator(sizes, channels, z_dim, num_classes, width)
         self.discriminator = discriminator(
-            sizes, channels * pack, num_classes, width, check_d_norm(d_norm), self.mean
+            sizes, channels * pack, num_classes, d_width or width, check_d_norm(d_norm), self.mean
         )
 
 
@@ -154,18 +156,20 @@ class WGANGP(_ResNet):
     default recipe is narrower and updates the critic twice a step instead of five times.
 
     Args:
-        width: channels of every layer.
+        width: channels of every layer of G.
+        d_width: the same of D; 0 stands for G's.
         d_norm: "none" (here), "layer" (which the penalty allows too) or "spectral".
         z: "normal" or "uniform".
     """
 
+    name = "wgan-gp"
     mean = True
     recipes: ClassVar = {
         "default": Recipe(
             loss="wasserstein",
             stabilizers=("gradient-penalty:weight=10",),
-            optimizer_g=Optimizer(lr=5e-4, beta1=0.0, beta2=0.9),
-            optimizer_d=Optimizer(lr=5e-4, beta1=0.0, beta2=0.9),
+            optimizer_g=Optimizer(lr=1e-3, beta1=0.0, beta2=0.9),
+            optimizer_d=Optimizer(lr=1e-3, beta1=0.0, beta2=0.9),
             n_dis=2,
             steps=2000,
             lr_schedule=Schedule("linear", 1.0, 0.0),
@@ -195,17 +199,19 @@ class SNGAN(_ResNet):
     step instead of five.
 
     Args:
-        width: channels of every layer.
+        width: channels of every layer of G.
+        d_width: the same of D; 0 stands for G's.
         d_norm: "spectral" (the paper's, and that of both recipes), "none", "layer" or "batch".
         z: "normal" or "uniform".
     """
 
+    name = "sngan"
     mean = False
     recipes: ClassVar = {
         "default": Recipe(
             loss="hinge",
-            optimizer_g=Optimizer(lr=5e-4, beta1=0.0, beta2=0.9),
-            optimizer_d=Optimizer(lr=5e-4, beta1=0.0, beta2=0.9),
+            optimizer_g=Optimizer(lr=1e-3, beta1=0.0, beta2=0.9),
+            optimizer_d=Optimizer(lr=1e-3, beta1=0.0, beta2=0.9),
             n_dis=2,
             steps=2000,
             lr_schedule=Schedule("linear", 1.0, 0.0),
@@ -220,6 +226,6 @@ class SNGAN(_ResNet):
             steps=100_000,
             lr_schedule=Schedule("linear", 1.0, 0.0),
             ema_halflife=0.0,
-            model={"width": 256, "z_dim": 128, "d_norm": "spectral"},
+            model={"width": 256, "d_width": 128, "z_dim": 128, "d_norm": "spectral"},
         ),
     }

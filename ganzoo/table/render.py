@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -81,12 +81,7 @@ def markdown(blocks: Sequence[Block]) -> str:
     """A page: tables, footnotes, and the commands behind each row."""
     parts = []
     for block in blocks:
-        titles = ["<br>".join(_safe(line) for line in title) for title in block.titles()]
-        rule = ["---" if i < FIXED else "---:" for i in range(len(titles))]
-        rows = [titles, rule, *([_md(cell) for cell in line] for line in block.lines())]
-        parts.append(f"**{_safe(block.dataset)}**\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows))
-        notes = [f"({i}) {_safe(note)}" for i, note in enumerate(block.notes(), start=1)]
-        parts += ["  \n".join(notes)] if notes else []
+        parts.append(f"**{_safe(block.dataset)}**\n\n{markdown_table(block)}")
     parts.append("\n".join(f"- {_safe(note)}" for note in general_notes(blocks)))
     lines = [line for block in blocks for line in commands(block)]
     # No Markdown in here, and no empty line: all readers of Markdown take it as it stands.
@@ -95,6 +90,18 @@ def markdown(blocks: Sequence[Block]) -> str:
         f"<details>\n<summary>The commands behind each row</summary>\n<pre>\n{shown}\n</pre>\n</details>"
     )
     return "\n\n".join(parts) + "\n"
+
+
+def markdown_table(block: Block, leave_out: Collection[str] = ()) -> str:
+    """One block and its footnotes, without the costs of these names."""
+    costs = len(block.titles()) - len(COSTS)
+    shown = [i for i in range(len(block.titles())) if i < costs or list(COSTS)[i - costs] not in leave_out]
+    titles = ["<br>".join(_safe(line) for line in block.titles()[i]) for i in shown]
+    rule = ["---" if i < FIXED else "---:" for i in shown]
+    rows = [titles, rule, *([_md(line[i]) for i in shown] for line in block.lines())]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    notes = [f"({i}) {_safe(note)}" for i, note in enumerate(block.notes(), start=1)]
+    return "\n\n".join([table, *(["  \n".join(notes)] if notes else [])])
 
 
 def _md(cell: Text) -> str:

@@ -1,0 +1,71 @@
+"""Tables of what suites have found, for the pages of models and for the README."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ganzoo.bench.results import Row
+from ganzoo.table.layout import BETTER, blocks_of, quantity, spread
+from ganzoo.table.read import Group, columns_of, group_rows
+from ganzoo.table.render import markdown_table
+from ganzoo.table.statistics import summarise
+
+MODE_SCORES = ("modes", "hq", "mode_std", "reverse_kl")
+
+IMAGES = Path(__file__).parent.parent / "docs" / "images"
+
+
+def result_part(name: str, groups: list[Group]) -> str:
+    """The picture of a model's run on MNIST, and the scores of its recipes on each dataset."""
+    parts = []
+    if (IMAGES / f"{name}-mnist.png").exists():
+        parts.append(
+            f"![64 samples of {name}](../images/{name}-mnist.png)\n\n"
+            f"64 samples of `ganzoo run {name} --dataset mnist`, none of them chosen."
+        )
+    own = [group for group in groups if group.model == name]
+    plain = [group for group in own if re.fullmatch(r"default|recipe=\w+", group.options)]
+    parts += [score_table(group) for group in plain]
+    if len(plain) < len(own):
+        parts.append("With other losses and stabilizers: `benchmarks/README.md` in the repository.")
+    return "\n\n".join(parts) or "The repository holds no results of this model yet."
+
+
+def score_table(group: Group) -> str:
+    """Scores over the seeds of one model on one dataset, beside those of real data."""
+    lines = ["| score | generated | real data | better |", "|---|---|---|---|"] if group.done else []
+    for column in columns_of([group], []):
+        made, real = (
+            spread(summarise(values)) if values else "-"
+            for values in (group.scores(column.score), group.real(column.score))
+        )
+        lines.append(f"| `{column.score}` | {made} | {real} | {BETTER[column.higher_is_better]} |")
+    options = "" if group.options == "default" else f" with {group.options}"
+    said = [f"`{group.model}` on `{group.dataset}`{options}"]
+    if group.done:
+        seeds = [str(row["seed"]) for row in group.done]
+        many = (
+            f"seeds {', '.join(seeds)}: mean ± standard deviation" if len(seeds) > 1 else f"seed {seeds[0]}"
+        )
+        said.append(f"{group.done[0]['steps']:,} steps, {many}")
+    said += [f"seed {row['seed']} failed: {row['error']}" for row in group.failed]
+    commands = group.rows[0]["commands"]
+    repeat = f"To repeat it: `{commands['run']}`, then `{commands['eval']}`."
+    return "\n".join([*lines, "", f"{', '.join(said)}. {repeat}"]).lstrip()
+
+
+def coverage_table(rows: Sequence[Row], dataset: str, published: Mapping[str, Any]) -> str:
+    """Who finds all modes of a mixture, at what cost; and what was published of the same protocol."""
+    groups = [group for group in group_rows(rows) if group.dataset == dataset]
+    (block,) = blocks_of(groups, columns_of(groups, MODE_SCORES), shared=False)
+    leave_out = ("peak_mib", "images_per_s", "parameters_g", "parameters_d")
+    lines = [markdown_table(block, leave_out), "", f"Published ({published['source']}):", ""]
+    lines += ["| model | modes | hq | reverse\\_kl | steps | real images |", "|---|---:|---:|---:|---:|---:|"]
+    for row in published["rows"]:
+        scores = [f"{mean:g} ± {error:g}" for mean, error in row[dataset].values()]
+        costs = [quantity(published[name]) for name in ("steps", "images")]
+        lines.append(f"| {' | '.join([row['name'], *scores, *costs])} |")
+    return "\n".join(lines)
