@@ -20,7 +20,7 @@ from ganzoo.pictures import SHOWN
 from ganzoo.table.read import Group, group_rows, read_rows
 
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "grid25-coverage.png"
-SHOW = {("mlp-gan", "recipe=paper"): "a plain GAN", ("r3gan", "default"): "r3gan"}
+SHOW = {("mlp-gan", "loss=non-saturating"): "plain GAN", ("r3gan", "default"): "r3gan"}
 
 
 def middle(group: Group) -> Row:

@@ -1,7 +1,8 @@
-"""Sampling from a run, and listing the zoo, beside the plainest way to do the same."""
+"""Sampling from a run, listing the zoo and two jobs of a suite, beside the plainest way to do the same."""
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 
@@ -33,3 +34,20 @@ def test_listing_over_importing_torch(side_by_side):
         return lambda: subprocess.run([sys.executable, *words], check=True, capture_output=True)
 
     side_by_side(command("-m", "ganzoo", "list"), command("-c", "import torch"), ROUNDS, "import torch alone")
+
+
+def test_two_jobs_over_one_after_the_other(side_by_side, tmp_path):
+    """Target >= 1.4 on two cores. Two small runs by `ganzoo bench`: with --jobs 1 each has all threads."""
+    suite = tmp_path / "small.toml"
+    suite.write_text('model = "mlp-gan"\ndataset = "ring8"\nseeds = 2\nsteps = 2000\nmetric = ["modes"]\n')
+    number = itertools.count()
+
+    def jobs(n):
+        words = ["bench", str(suite), "--jobs", str(n), "--out"]
+        return lambda: subprocess.run(
+            [sys.executable, "-m", "ganzoo", *words, str(tmp_path / f"out{next(number)}")],
+            check=True,
+            capture_output=True,
+        )
+
+    side_by_side(jobs(2), jobs(1), 5, "the same two runs one after the other")

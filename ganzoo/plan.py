@@ -129,6 +129,8 @@ def evaluation_of(config: Config, dataset: Dataset) -> Evaluation:
 
 def _typed(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
     known = model_options(model)
+    for key in options.keys() - known.keys():
+        raise UsageError(f"a recipe of {model} sets the option {key}, which it lacks: {nearest(key, known)}")
     return {key: cast(f"{model}: {key}", value, known[key]) for key, value in options.items()}
 
 

@@ -478,6 +478,20 @@ def test_a_member_that_was_added_by_hand_is_asked_for(ganzoo):
     assert "added by hand: add it again with ganzoo.MODELS.add('by-hand', ...)" in sentence(result)
 
 
+def test_a_recipe_that_sets_what_the_model_lacks(ganzoo):
+    from ganzoo.models.mlp import MLPGAN
+    from ganzoo.recipe import Recipe
+    from ganzoo.registry import MODELS
+
+    class Mistyped(MLPGAN):
+        recipes = {"default": Recipe(model={"widht": 8})}
+
+    with MODELS.lent("mistyped", Mistyped):
+        result = ganzoo("run mistyped --dataset ring8")
+    assert result.code == 2
+    assert "a recipe of mistyped sets the option widht, which it lacks: did you mean width" in result.err
+
+
 # --- every command, every switch ---
 
 
