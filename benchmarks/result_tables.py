@@ -24,7 +24,7 @@ def result_part(name: str, groups: list[Group]) -> str:
     if (IMAGES / f"{name}-mnist.png").exists():
         parts.append(
             f"![64 samples of {name}](../images/{name}-mnist.png)\n\n"
-            f"64 samples of `ganzoo run {name} --dataset mnist`, none of them chosen."
+            f"64 samples of `ganzoo run {name} --dataset mnist-5k`, none of them chosen."
         )
     own = [group for group in groups if group.model == name]
     plain = [group for group in own if re.fullmatch(r"default|recipe=\w+", group.options)]
