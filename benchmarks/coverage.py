@@ -2,7 +2,7 @@
 
     ganzoo bench benchmarks/gaussians.toml --jobs 2 && python benchmarks/coverage.py results/gaussians.jsonl
 
-Of each the seed in the middle: as many of its ten seeds found more modes (and high-quality samples) as fewer.
+Of each the seed in the middle: as many of its seeds found more modes (and high-quality samples) as fewer.
 """
 
 from __future__ import annotations

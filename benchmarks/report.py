@@ -53,9 +53,9 @@ Peak memory beyond imports and inputs, each in a process of its own:
 
     ganzoo bench benchmarks/gaussians.toml --jobs 2 && ganzoo table results/gaussians.jsonl
 
-Ten seeds each, by the protocol of PacGAN (Lin et al. 2018, arXiv 1712.04086): 2,500 samples, a mode is found
-by one sample within three standard deviations. Seconds, images/s and MiB are those of the seeds that had the
-machine to themselves.
+By the protocol of PacGAN (Lin et al. 2018, arXiv 1712.04086): 2,500 samples, a mode is found by one sample
+within three standard deviations. Seconds, images/s and MiB are those of the seeds that had the machine to
+themselves. Not every row has all ten seeds of the suite yet.
 
 {gaussians}
 
