@@ -9,7 +9,6 @@ interleaved pairs with its quartiles; absolute times depend on the machine and a
 from __future__ import annotations
 
 import json
-import os
 import platform
 import statistics
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ganzoo.bench.machine import processor
 from ganzoo.data.tensors import ImageSet
 from ganzoo.registry import DATASETS
 
@@ -69,7 +69,7 @@ def side_by_side(benchmark, request):
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
             "python": platform.python_version(),
-            "processor": processor(),
+            "processor": processor("cpu"),
             "date": date.today().isoformat(),
         }
         file = RESULTS / ("peers.jsonl" if "peers" in request.path.parts else "speed.jsonl")
@@ -83,12 +83,3 @@ def side_by_side(benchmark, request):
 
 def lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
-
-
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return f"{line.partition(':')[2].strip()}, {os.cpu_count()} cores"
-    return f"{platform.processor()}, {os.cpu_count()} cores"

@@ -16,6 +16,7 @@ from matplotlib.patches import Circle
 
 import ganzoo
 from ganzoo.bench.results import Row
+from ganzoo.metrics.modes import RADIUS
 from ganzoo.pictures import SHOWN
 from ganzoo.table.read import Group, group_rows, read_rows
 
@@ -33,7 +34,7 @@ def draw(axes: Axes, row: Row, name: str, results: Path) -> None:
     modes = run.dataset.modes
     x, y = run.sample(SHOWN, seed=0).T.numpy()
     for centre in modes.centers.tolist():
-        axes.add_patch(Circle(centre, 3 * modes.std, color="0.8", linewidth=0))
+        axes.add_patch(Circle(centre, RADIUS * modes.std, color="0.8", linewidth=0))
     axes.scatter(x, y, s=3, color="C3", linewidths=0, alpha=0.5)
     scores = row["scores"]
     axes.set_title(
