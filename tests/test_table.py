@@ -326,7 +326,7 @@ def test_numbers():
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["result"], "there are no results result: did you mean results?"),
+        (["result"], "there are no results at result: did you mean results?"),
         (["empty.jsonl"], "empty.jsonl holds no results of ganzoo bench"),
         (["results", "--metric", "fod"], "--metric fod: not in these results; did you mean fid"),
         (

@@ -66,6 +66,7 @@ def read_suite(path: Path, **instead: Any) -> list[Asked]:
     cells = top.pop("cells", [{}])
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise UsageError(f"{path}: a cell begins with [[cells]], in two pairs of brackets")
+    top, cells = _lists(top), [_lists(cell) for cell in cells]
     _check(top, f"{path}", ["seeds", "cells"])
     instead = {key: value for key, value in instead.items() if value is not None}
     asked: list[Asked] = []
@@ -87,6 +88,14 @@ def _load(path: Path) -> dict[str, Any]:
         raise UsageError(f"there is no suite {path}: {nearest(str(path), set(there))}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML: {error}") from error
+
+
+def _lists(words: Mapping[str, Any]) -> dict[str, Any]:
+    """One text where a list is meant is a list of one, as `ganzoo run` has one `--stabilizer`."""
+    return {
+        key: [value] if OPTIONS.get(key) is list and isinstance(value, str) else value
+        for key, value in words.items()
+    }
 
 
 def _check(words: Mapping[str, Any], where: str, more: list[str]) -> None:

@@ -60,7 +60,8 @@ def read_rows(paths: Sequence[Path]) -> list[Row]:
     for path in paths:
         if not path.exists():
             there = [str(file) for file in path.parent.glob("*") if file.is_dir() or file.suffix == ".jsonl"]
-            raise UsageError(f"there are no results {path}: {nearest(str(path), there)}")
+            hint = nearest(str(path), there) if there else "`ganzoo bench SUITE.toml` makes some"
+            raise UsageError(f"there are no results at {path}: {hint}")
         files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
         found = [
             row for file in files for row in read_lines(file) if {"hash", "group", "status"} <= row.keys()
