@@ -1,8 +1,9 @@
-"""Draw docs/images/grid25-coverage.png: samples of a plain GAN and of r3gan on grid25, from their runs.
+"""Draw docs/images/grid25-coverage.png: samples of a plain GAN, a packed one and r3gan, from their runs.
 
     ganzoo bench benchmarks/gaussians.toml --jobs 2 && python benchmarks/coverage.py results/gaussians.jsonl
 
-Of each the seed in the middle: as many of its seeds found more modes (and high-quality samples) as fewer.
+All on grid25 with the same budget, and of each the seed in the middle: as many of its seeds found
+more modes (and high-quality samples) as fewer.
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ from ganzoo.pictures import SHOWN
 from ganzoo.table.read import Group, group_rows, read_rows
 
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "grid25-coverage.png"
-SHOW = {("mlp-gan", "loss=non-saturating"): "plain GAN", ("r3gan", "default"): "r3gan"}
+STEPS = 25_000
+SHOW = {
+    ("mlp-gan", "loss=non-saturating"): "plain GAN",
+    ("mlp-gan", "packing:m=2"): "packing:m=2",
+    ("r3gan", "default"): "r3gan",
+}
 
 
 def middle(group: Group) -> Row:
@@ -45,8 +51,9 @@ def draw(axes: Axes, row: Row, name: str, results: Path) -> None:
 
 if __name__ == "__main__":
     results = Path(sys.argv[1])
-    groups = {(g.model, g.options): g for g in group_rows(read_rows([results])) if g.dataset == "grid25"}
-    figure = Figure(figsize=(10, 5.2), layout="constrained")
-    for axes, (key, name) in zip(figure.subplots(1, 2), SHOW.items(), strict=True):
+    rows = [row for row in read_rows([results]) if (row["dataset"], row["steps"]) == ("grid25", STEPS)]
+    groups = {(group.model, group.options): group for group in group_rows(rows)}
+    figure = Figure(figsize=(15, 5.4), layout="constrained")
+    for axes, (key, name) in zip(figure.subplots(1, len(SHOW)), SHOW.items(), strict=True):
         draw(axes, middle(groups[key]), name, results)
     figure.savefig(PICTURE, dpi=90)

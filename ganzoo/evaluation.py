@@ -18,7 +18,7 @@ from ganzoo.metrics.evaluate import Evaluation, check_names
 from ganzoo.metrics.foreign import read_samples
 from ganzoo.options import as_int
 from ganzoo.provenance import provenance
-from ganzoo.sampling import draw
+from ganzoo.sampling import draw, labels_for
 
 if TYPE_CHECKING:
     from ganzoo.runs import Run
@@ -85,7 +85,7 @@ def evaluate_run(
     )
     if any("discriminator" in metric.needs_for(data) for metric in evaluation.metrics.values()):
         gan, step = run.load_model(checkpoint, discriminator=True)
-    y = torch.arange(n) % gan.num_classes if gan.num_classes else None
+    y = labels_for(n, gan.num_classes)
     x = run.dataset.to_units(draw(gan, n, seed, "sample", y, progress))
     result = evaluation(x, y, gan, progress=progress)
     made_by = {"generator": "averaged, eval mode", "checkpoint": checkpoint}

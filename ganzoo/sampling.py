@@ -15,6 +15,13 @@ from ganzoo.rng import counted
 CHUNK = 256
 
 
+def labels_for(n: int, num_classes: int, label: int | None = None) -> Tensor | None:
+    """[n] int64 for n samples: `label` for all, or the classes in turn; None for an unconditional model."""
+    if not num_classes:
+        return None
+    return torch.arange(n) % num_classes if label is None else torch.full((n,), label)
+
+
 @torch.no_grad()
 def draw(
     gan: GAN,
@@ -34,7 +41,8 @@ def draw(
     """
     device = next(gan.generator.parameters()).device
     if gan.num_classes:
-        labels = torch.arange(n) % gan.num_classes if labels is None else labels
+        labels = labels_for(n, gan.num_classes) if labels is None else labels
+        assert labels is not None
         if len(labels) != n or labels.min() < 0 or labels.max() >= gan.num_classes:
             raise UsageError(f"labels: expected {n} numbers from 0 to {gan.num_classes - 1}")
     elif labels is not None:
@@ -61,14 +69,8 @@ def interpolate(gan: GAN, rows: int, columns: int, seed: int, label: int | None 
         a, b = gan.sample_z(rows), gan.sample_z(rows)
     t = torch.linspace(0.0, 1.0, columns, device=device).reshape(1, columns, 1)
     z = slerp(a[:, None, :], b[:, None, :], t).reshape(rows * columns, -1)
-    y = None
-    if gan.num_classes:
-        each = (
-            torch.arange(rows, device=device) % gan.num_classes
-            if label is None
-            else torch.full((rows,), label)
-        )
-        y = each.to(device).repeat_interleave(columns)
+    each = labels_for(rows, gan.num_classes, label)
+    y = None if each is None else each.to(device).repeat_interleave(columns)
     return gan.samples(gan.generator(z, y)).float().cpu().contiguous()
 
 

@@ -65,29 +65,20 @@ def _class_index(run: Run, word: str) -> int:
 
 
 def _sampled(run: Run, n: int, seed: int, label: int | None) -> tuple[Tensor, Tensor | None]:
-    import torch
+    from ganzoo.sampling import labels_for
 
-    labels = None
-    if run.config.conditional:
-        labels = torch.full((n,), label) if label is not None else torch.arange(n) % run.config.num_classes
+    labels = labels_for(n, run.model.num_classes, label)
     return run.sample(n, seed, labels), labels
 
 
 def _interpolated(run: Run, n: int, seed: int, label: int | None) -> tuple[Tensor, Tensor | None, int]:
-    import torch
-
-    from ganzoo.sampling import interpolate
+    from ganzoo.sampling import interpolate, labels_for
 
     columns = min(n, 8)
     rows = max(1, n // columns)
     samples = run.dataset.to_units(interpolate(run.model, rows, columns, seed, label))
-    labels = None
-    if run.config.conditional:
-        each = (
-            torch.full((rows,), label) if label is not None else torch.arange(rows) % run.config.num_classes
-        )
-        labels = each.repeat_interleave(columns)
-    return samples, labels, columns
+    each = labels_for(rows, run.model.num_classes, label)
+    return samples, None if each is None else each.repeat_interleave(columns), columns
 
 
 def _beside_nearest(run: Run, samples: Tensor, arrays: dict[str, Any]) -> tuple[Tensor, int]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from ganzoo.console import notice
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.files import append_line, read_lines
 from ganzoo.metrics.evaluate import Evaluation
-from ganzoo.sampling import draw
+from ganzoo.sampling import draw, labels_for
 from ganzoo.training.checkpoint import save_generator, save_state
 from ganzoo.training.trainer import Every, Trainer
 
@@ -33,7 +31,7 @@ class Evaluations(Every):
     def act(self, trainer: Trainer) -> None:
         gan = trainer.snapshot()
         n = self._n
-        y = torch.arange(n) % gan.num_classes if gan.num_classes else None
+        y = labels_for(n, gan.num_classes)
         x = trainer.dataset.to_units(draw(gan, n, trainer.config.seed, labels=y))
         try:
             result = self._evaluation(x, y, gan, with_real=False, progress=False)
