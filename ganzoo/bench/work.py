@@ -16,6 +16,7 @@ from ganzoo.bench.machine import peak_mib, processor, versions
 from ganzoo.bench.results import columns
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.files import read_lines, write_json
+from ganzoo.memory import keep_freed_memory
 from ganzoo.runs import Run, extend, load
 
 STOPPED = 75  # exit status: asked to stop, a checkpoint is saved
@@ -94,6 +95,7 @@ def _end_with_parent() -> None:
 
 def main() -> None:
     folder, task = Path(sys.argv[1]), json.loads(sys.argv[2])
+    keep_freed_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         outcome = work(folder, task)

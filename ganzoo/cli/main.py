@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from ganzoo.errors import UsageError, WorkError, nearest
+from ganzoo.memory import keep_freed_memory
 
 COMMANDS = {
     "list": "What there is: models, losses, stabilizers, datasets, ...",
@@ -59,6 +60,7 @@ def ganzoo(debug: bool) -> None:
 
     First run: ganzoo run dcgan --dataset mnist
     """
+    keep_freed_memory()
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
