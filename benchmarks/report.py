@@ -55,7 +55,7 @@ Peak memory beyond imports and inputs, each in a process of its own:
 
 By the protocol of PacGAN (Lin et al. 2018, arXiv 1712.04086): 2,500 samples, a mode is found by one sample
 within three standard deviations. Seconds, images/s and MiB are those of the seeds that had the machine to
-themselves. Not every row has all ten seeds of the suite yet.
+themselves.
 
 {gaussians}
 

@@ -264,6 +264,20 @@ def test_rows_of_the_same_name_are_told_apart(capsys):
     assert names == ["default #a/defa", "default #012345", "default"]
 
 
+def test_rows_of_other_budgets_keep_their_own_scores(capsys):
+    """Model and options alike: steps tell them apart, in scores, costs and notes."""
+    short = seeds("dcgan", [3.0, 5.0])
+    long = seeds("dcgan", [3.5, 4.0], steps=900, train_seconds=70.0)
+    write(*short, *long)
+    made = json.loads(table(capsys, "results", "--format", "json"))
+    found = [(one["steps"], one["scores"]["fid@cnn"]["mean"], one["train_seconds"]) for one in made]
+    assert found == [(100, 4.0, 10.5), (900, 3.75, 70.0)]
+    assert [one["options"] for one in made] == ["default", "default"]
+    out = table(capsys, "results", "--format", "md")
+    assert "not significantly better than dcgan, 100 steps (p = " in out
+    assert "# dcgan, 900 steps on mnist-5k" in out
+
+
 def test_all_formats_say_the_same(capsys):
     write(*seeds("a", [1.25, 2.5, 4.0]), *seeds("b", [3, 4, 6.5], options="loss=hinge"))
     made = rows_of(capsys)

@@ -17,17 +17,23 @@ SLICED_BY = ("suite", "model", "dataset", "options", "seed", "steps", "device", 
 
 @dataclasses.dataclass
 class Group:
-    """One row of a table: the seeds that were done, and those that failed."""
+    """One row of a table: the seeds that were done, and those that failed.
+
+    Attributes:
+        apart: what tells it from a row of the same model and options, where the name must.
+    """
 
     dataset: str
     model: str
     options: str
+    apart: str = ""
     done: list[Row] = dataclasses.field(default_factory=list)
     failed: list[Row] = dataclasses.field(default_factory=list)
 
     @property
     def name(self) -> str:
-        return self.model if self.options == "default" else f"{self.model} {self.options}"
+        """Of no other row on this dataset."""
+        return (self.model if self.options == "default" else f"{self.model} {self.options}") + self.apart
 
     @property
     def rows(self) -> list[Row]:
@@ -104,11 +110,13 @@ def group_rows(rows: Iterable[Row]) -> list[Group]:
     named: dict[tuple[Any, ...], list[Group]] = {}
     for group in groups.values():
         group.done.sort(key=lambda row: int(row["seed"]))
-        key = (group.dataset, group.model, group.options, group.rows[0]["steps"])
-        named.setdefault(key, []).append(group)
+        named.setdefault((group.dataset, group.model, group.options), []).append(group)
     for same in named.values():
-        if len(same) > 1:  # what differs shows in the commands and under --where alone
-            for group in same:
+        steps = [group.rows[0]["steps"] for group in same]
+        for group, many in zip(same, steps, strict=True):
+            if len(set(steps)) > 1:  # a column says it too
+                group.apart = f", {many} steps"
+            if steps.count(many) > 1:  # what differs shows in the commands and under --where alone
                 group.options += f" #{group.rows[0]['group'][:6]}"
     order = list(dict.fromkeys(group.dataset for group in groups.values()))
     return sorted(groups.values(), key=lambda group: order.index(group.dataset))
