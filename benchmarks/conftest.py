@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import date
@@ -24,6 +26,13 @@ from ganzoo.data.tensors import ImageSet
 from ganzoo.registry import DATASETS
 
 RESULTS = Path(__file__).parent / "results"
+DONE = "--- done\n"
+EACH = f"""
+import sys
+for _ in sys.stdin:
+    work()
+    print({DONE!r}, end="", flush=True)
+"""
 
 
 class Noise32(ImageSet):
@@ -79,6 +88,33 @@ def side_by_side(benchmark, request):
         return middle
 
     return compare
+
+
+@pytest.fixture
+def in_a_process():
+    """in_a_process(code, *words): what calls `work()`, which the code defines, in a process of its own."""
+    processes = []
+
+    def start(code: str, *words: object) -> Callable[[], None]:
+        command = [sys.executable, "-c", code + EACH, *map(str, words)]
+        process = subprocess.Popen(
+            command, cwd=Path(__file__).parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+
+        def work() -> None:
+            print(file=process.stdin, flush=True)
+            for line in process.stdout:  # it may print more
+                if line == DONE:
+                    return
+            raise RuntimeError("the process ended")
+
+        return work
+
+    yield start
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
 
 
 def lines(path: Path) -> list[str]:

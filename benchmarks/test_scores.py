@@ -1,6 +1,7 @@
 """A metric as the harness calls it, features in hand, beside the formulas of its paper in numpy.
 
-The scores have to agree; `is` and `kid` are torch-fidelity's, so the ratio says what going through it costs.
+The scores have to agree; `is` and `kid` are torch-fidelity's, so the ratio says what going through it costs;
+`kl` has the densities that `js` needs as well.
 """
 
 from __future__ import annotations

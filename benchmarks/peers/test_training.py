@@ -111,14 +111,31 @@ def trained(before, *both):
     return all(not torch.equal(a, b) for a, b in zip(before, copied(*both), strict=True))
 
 
+GANZOO = """
+from ganzoo.memory import keep_freed_memory
+from peers.test_training import ganzoo_epoch
+
+keep_freed_memory()
+work = ganzoo_epoch()
+"""
+SCRIPT = """
+import sys
+from pathlib import Path
+from peers import dcgan_example
+
+folder, *numbers = sys.argv[1:]
+work = dcgan_example.epochs(Path(folder), *map(int, numbers))
+"""
+
+
 @pytest.mark.parametrize("workers", [0, 2])
-def test_training_over_dcgan_example(workers, folder, side_by_side):
-    """Target >= 1.6. The script writes its own nets, of the same layers as ours."""
+def test_training_over_dcgan_example(workers, folder, side_by_side, in_a_process):
+    """Target >= 1.6. The script writes its own nets, of the same layers as ours; each in its own process."""
     g, d = nets()
     assert weights(dcgan_example.generator(WIDTH)) == weights(g)
     assert weights(dcgan_example.discriminator(WIDTH)) == weights(d)
-    other = dcgan_example.epochs(folder, BATCH, WIDTH, workers)
-    side_by_side(ganzoo_epoch(), other, ROUNDS, f"a plain DCGAN script, {workers} loader workers")
+    ours, script = in_a_process(GANZOO), in_a_process(SCRIPT, folder, BATCH, WIDTH, workers)
+    side_by_side(ours, script, ROUNDS, f"a plain DCGAN script, {workers} loader workers")
 
 
 @needs("torchgan")
