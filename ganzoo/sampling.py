@@ -40,13 +40,12 @@ def draw(
         progress: show a bar on stderr.
     """
     device = next(gan.generator.parameters()).device
-    if gan.num_classes:
-        labels = labels_for(n, gan.num_classes) if labels is None else labels
-        assert labels is not None
-        if len(labels) != n or labels.min() < 0 or labels.max() >= gan.num_classes:
-            raise UsageError(f"labels: expected {n} numbers from 0 to {gan.num_classes - 1}")
-    elif labels is not None:
+    if labels is None:
+        labels = labels_for(n, gan.num_classes)
+    elif not gan.num_classes:
         raise UsageError("this model is not conditional: it takes no labels; train it with --conditional")
+    elif len(labels) != n or labels.min() < 0 or labels.max() >= gan.num_classes:
+        raise UsageError(f"labels: expected {n} numbers from 0 to {gan.num_classes - 1}")
     made: list[Tensor] = []
     starts: Iterable[int] = range(0, n, CHUNK)
     for start in track(starts, "generating", -(-n // CHUNK)) if progress else starts:

@@ -234,7 +234,7 @@ def test_every_cell_is_a_line_with_all_that_must_be_known(done):
         assert (row["jobs"], row["alone"], row["threads"], row["device"]) == (2, False, 1, "cpu")
         assert row["real"]["modes"] == 8.0
         assert row["columns"]["hq"] == {"metric": "modes", "higher_is_better": None}
-        assert row["images"] / row["images_per_s"] == pytest.approx(row["train_seconds"], abs=0.006)
+        assert row["images_per_s"] == pytest.approx(row["images"] / row["train_seconds"], rel=0.01)
         assert row["peak_mib"] > 50
         assert row["versions"].keys() == {"ganzoo", "torch", "python"}
         assert row["commit"] == commit()

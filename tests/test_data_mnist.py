@@ -241,7 +241,7 @@ def test_a_name_that_never_resolves_is_given_up(monkeypatch, capsys):
     monkeypatch.setattr(fetch, "PROBE_SECONDS", 0.3)
     start = time.monotonic()
     data = mnist.Mnist()
-    assert time.monotonic() - start < 15  # where it would wait for 30
+    assert time.monotonic() - start < 2
     forever.set()
     assert_is_5k(data, capsys)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -661,16 +662,17 @@ def test_a_host_that_does_not_answer_is_given_up(serve, monkeypatch):
     serve(None)
     start = time.monotonic()
     refused(["does not answer", "--extractor-weights PATH"], inception.Inception)
-    assert time.monotonic() - start < 15  # where it would wait for 30
+    assert time.monotonic() - start < 2
 
 
 def test_a_name_that_never_resolves_is_given_up(monkeypatch):
+    importlib.import_module("torch_fidelity.feature_extractor_inceptionv3")  # its import is not what is timed
     forever = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: forever.wait(30))
     monkeypatch.setattr("ganzoo.data.weights.PROBE_SECONDS", 0.3)
     start = time.monotonic()
     refused(["does not answer", "mnist-cnn-v1"], inception.Inception)
-    assert time.monotonic() - start < 15  # where it would wait for 30
+    assert time.monotonic() - start < 2
     forever.set()
 
 

@@ -63,7 +63,7 @@ def costs(run: Run) -> dict[str, Any]:
     return {
         "steps": config.recipe.steps,
         "images": images,
-        "train_seconds": round(seconds, 2),
+        "train_seconds": round(seconds, 4),
         "images_per_s": round(images / seconds, 1),
         **json.loads((run.path / COST).read_text(encoding="utf-8")),
         "parameters": {
