@@ -17,8 +17,8 @@ from matplotlib.patches import Circle
 
 import ganzoo
 from ganzoo.bench.results import Row
+from ganzoo.data.pictures import SHOWN
 from ganzoo.metrics.modes import RADIUS
-from ganzoo.pictures import SHOWN
 from ganzoo.table.read import Group, group_rows, read_rows
 
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "grid25-coverage.png"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ganzoo.recipe import Optimizer, Recipe, Schedule
+from ganzoo.models.recipe import Optimizer, Recipe, Schedule
 
 FIELDS = {
     "loss": ("loss", "--loss"),

@@ -13,8 +13,8 @@ from typing import Any
 from recipe_table import recipe_table
 from result_tables import coverage_table, result_part
 
-from ganzoo.assemble import model_options
 from ganzoo.cli.eval import rows as score_rows
+from ganzoo.plan.assemble import model_options
 from ganzoo.registry import MODELS
 from ganzoo.table.layout import blocks_of
 from ganzoo.table.read import columns_of, group_rows, read_rows

@@ -7,9 +7,9 @@ import pytest
 ROUNDS = 10
 STEPS = """
 import sys
-from ganzoo.plan import plan
+from ganzoo.plan.plan import plan
 from ganzoo.training.trainer import Trainer
-from ganzoo.words import Words
+from ganzoo.plan.words import Words
 
 trainer = Trainer(*plan(Words(sys.argv[1], "mnist-5k", device="cpu")))
 trainer.gan.train()

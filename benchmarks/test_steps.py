@@ -11,11 +11,11 @@ import torch
 from torch.nn.functional import softplus
 
 from ganzoo.data.base import from_uint8
-from ganzoo.gan import leaf, map_sample
-from ganzoo.plan import plan
+from ganzoo.models.base import leaf, map_sample
+from ganzoo.plan.plan import plan
+from ganzoo.plan.words import Words
 from ganzoo.registry import DATASETS, MODELS
 from ganzoo.training.trainer import Trainer
-from ganzoo.words import Words
 
 BATCH, STEPS, ROUNDS = 32, 3, 15
 

@@ -10,12 +10,12 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.nn.functional import softplus
 
-from ganzoo.config import Config
 from ganzoo.data.base import from_uint8
-from ganzoo.plan import plan
+from ganzoo.plan.config import Config
+from ganzoo.plan.plan import plan
+from ganzoo.plan.words import Words
 from ganzoo.registry import DATASETS, MODELS
 from ganzoo.training.trainer import Trainer
-from ganzoo.words import Words
 
 BATCH, STEPS, ROUNDS = 64, 5, 80
 

@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from ganzoo.api import extractor, resume, train
     from ganzoo.data.base import Dataset, Modes, Split
     from ganzoo.errors import UsageError, WorkError
-    from ganzoo.evaluation import evaluate
     from ganzoo.extractors.base import Extractor
-    from ganzoo.gan import GAN, Logits, Sample
     from ganzoo.losses import Loss
     from ganzoo.metrics.base import Metric
     from ganzoo.metrics.context import Context, Samples
-    from ganzoo.recipe import Optimizer, Recipe, Schedule
+    from ganzoo.models.base import GAN, Logits, Sample
+    from ganzoo.models.recipe import Optimizer, Recipe, Schedule
     from ganzoo.registry import (
         CONTRACT,
         DATASETS,
@@ -33,22 +32,23 @@ if TYPE_CHECKING:
         MODELS,
         STABILIZERS,
     )
-    from ganzoo.runs import Run, load
+    from ganzoo.runs.evaluation import evaluate
+    from ganzoo.runs.run import Run, load
     from ganzoo.stabilizers.base import Stabilizer
 
 _WHERE = {
     "ganzoo.api": ("extractor", "resume", "train"),
     "ganzoo.data.base": ("Dataset", "Modes", "Split"),
     "ganzoo.errors": ("UsageError", "WorkError"),
-    "ganzoo.evaluation": ("evaluate",),
+    "ganzoo.runs.evaluation": ("evaluate",),
     "ganzoo.extractors.base": ("Extractor",),
-    "ganzoo.gan": ("GAN", "Logits", "Sample"),
+    "ganzoo.models.base": ("GAN", "Logits", "Sample"),
     "ganzoo.losses": ("Loss",),
     "ganzoo.metrics.base": ("Metric",),
     "ganzoo.metrics.context": ("Context", "Samples"),
-    "ganzoo.recipe": ("Optimizer", "Recipe", "Schedule"),
+    "ganzoo.models.recipe": ("Optimizer", "Recipe", "Schedule"),
     "ganzoo.registry": ("CONTRACT", "DATASETS", "EXTRACTORS", "LOSSES", "METRICS", "MODELS", "STABILIZERS"),
-    "ganzoo.runs": ("Run", "load"),
+    "ganzoo.runs.run": ("Run", "load"),
     "ganzoo.stabilizers.base": ("Stabilizer",),
 }
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ganzoo.assemble import open_extractor
 from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
-from ganzoo.options import options_of
-from ganzoo.plan import plan
-from ganzoo.runs import Run, create, extend, load
-from ganzoo.words import Words
+from ganzoo.extractors.open import open_extractor
+from ganzoo.plan.words import Words
+from ganzoo.registry.options import options_of
+from ganzoo.runs.run import Run, create, extend, load, plan_run
 
 
 def train(
@@ -34,7 +33,7 @@ def train(
     for word in words:
         if word not in known:
             raise UsageError(f"train() has no argument {word!r}: {nearest(word, known)}")
-    config, data = plan(Words(model, dataset, **words))
+    config, data = plan_run(Words(model, dataset, **words))
     run = create(config, None if out is None else str(out))
     run.train(data, progress=progress)
     return run

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from ganzoo.gan import Logits
+from ganzoo.models.base import Logits
 
 
 class Loss:

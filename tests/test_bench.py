@@ -23,9 +23,9 @@ from ganzoo.bench.suite import read_suite
 from ganzoo.bench.work import COST, RESULT, train_seconds, work
 from ganzoo.cli.main import main
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.files import read_lines
-from ganzoo.provenance import commit
 from ganzoo.registry import MODELS
+from ganzoo.system.files import read_lines
+from ganzoo.system.provenance import commit
 
 ROOT = Path(__file__).parent.parent
 TINY = """

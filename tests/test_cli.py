@@ -152,7 +152,7 @@ def test_a_reader_that_has_read_enough_sees_no_traceback(words):
 
 @pytest.mark.parametrize(("plural", "name"), NAMES)
 def test_info_tells_what_it_is_and_its_options(ganzoo, plural, name):
-    from ganzoo.options import options_of
+    from ganzoo.registry.options import options_of
 
     result = ganzoo(f"info {name}")
     assert result.code == 0
@@ -489,7 +489,7 @@ def test_a_fault_of_ganzoo_itself_is_one_line_too(ganzoo, monkeypatch):
     def broken(words):
         raise LookupError("first line\nsecond line")
 
-    monkeypatch.setattr("ganzoo.plan.plan", broken)
+    monkeypatch.setattr("ganzoo.runs.run.plan_run", broken)
     result = ganzoo(f"run mlp-gan {RING}")
     assert result.code == 1
     assert result.err == "ganzoo: failed: LookupError: first line (--debug shows where)\n"

@@ -11,10 +11,10 @@ import torch
 
 import ganzoo
 from ganzoo.cli.main import main
-from ganzoo.files import append_line, write_json
-from ganzoo.plan import plan
-from ganzoo.runs import create
-from ganzoo.words import Words
+from ganzoo.plan.plan import plan
+from ganzoo.plan.words import Words
+from ganzoo.runs.run import create
+from ganzoo.system.files import append_line, write_json
 
 
 def make(out: str, **words) -> Path:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo.assemble import model_options
 from ganzoo.errors import UsageError
 from ganzoo.losses import Loss
+from ganzoo.plan.assemble import model_options
 from ganzoo.registry import DISTRIBUTION, OF_KIND, REGISTRIES
 from ganzoo.testing import checks, contract
 

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo.assemble import build_stabilizer, model_options
 from ganzoo.cli.main import main
-from ganzoo.recipe import Optimizer, Recipe, Schedule
+from ganzoo.models.recipe import Optimizer, Recipe, Schedule
+from ganzoo.plan.assemble import model_options
 from ganzoo.registry import DISTRIBUTION, LOSSES, MODELS, REGISTRIES
+from ganzoo.stabilizers.open import open_stabilizer
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -144,7 +145,7 @@ def test_pages_of_models_are_built_alike(page):
     assert set(re.findall(r"model\.(\w+)", told)) <= {*model_options(page.stem)}
     assert set(re.findall(r"--loss ([\w-]+)", told)) <= {*LOSSES.names()}
     for spec in re.findall(r"--stabilizer ([^\s`]+)", text):
-        build_stabilizer(spec)
+        open_stabilizer(spec)
 
 
 def test_table_of_recipes(report):

@@ -12,16 +12,17 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo.assemble import open_dataset, open_extractor
 from ganzoo.cli.main import main
 from ganzoo.data.base import to_uint8
-from ganzoo.evaluation import evaluate
+from ganzoo.data.open import open_dataset
 from ganzoo.extractors.cnn import MnistCnnV1
-from ganzoo.files import read_lines
+from ganzoo.extractors.open import open_extractor
 from ganzoo.metrics.base import Metric
-from ganzoo.metrics.evaluate import Evaluation
+from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.kept import statistics_folder
 from ganzoo.registry import METRICS
+from ganzoo.runs.evaluation import evaluate
+from ganzoo.system.files import read_lines
 
 FEW = {"model.width": 4, "z_dim": 8}
 AT = "@mnist-cnn-v1"

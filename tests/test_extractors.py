@@ -22,11 +22,10 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from ganzoo.assemble import open_dataset, open_extractor
 from ganzoo.cli.main import main
 from ganzoo.data.base import Dataset
-from ganzoo.data.fetch import cache_folder
 from ganzoo.data.mnist import Mnist5k, read_5k
+from ganzoo.data.open import open_dataset
 from ganzoo.data.stacked import StackedMnist5k
 from ganzoo.data.tensors import ImageSet
 from ganzoo.errors import UsageError, WorkError
@@ -35,7 +34,9 @@ from ganzoo.extractors.classifier import Classifier, classify, pack, read_meta
 from ganzoo.extractors.cnn import SHIPPED, SHIPPED_SHA256, Cnn, MnistCnnV1, installed, trained_for
 from ganzoo.extractors.fidelity import register
 from ganzoo.extractors.identity import Identity
+from ganzoo.extractors.open import open_extractor
 from ganzoo.extractors.training import default_epochs, distort, install, train_classifier
+from ganzoo.system.places import cache_folder
 
 CPU = torch.device("cpu")
 

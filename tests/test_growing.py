@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 import ganzoo
 from ganzoo.errors import UsageError
-from ganzoo.gan import map_sample
+from ganzoo.models.base import map_sample
 from ganzoo.models.equalized import BatchStd, EqualizedHead, PixelNorm, equalized
 from ganzoo.models.layers import widths_of
 from ganzoo.models.msg import MSGGAN

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo.sampling import nearest_real
+from ganzoo.training.sampling import nearest_real
 
 pytestmark = pytest.mark.slow
 

@@ -15,10 +15,10 @@ from torch import nn
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
-from ganzoo.gan import GAN
 from ganzoo.metrics.context import Context, Samples
 from ganzoo.metrics.discriminator import DAccuracy, DFeatures, probe
 from ganzoo.metrics.memorization import Memorization, chance_of_less, nearest_distance
+from ganzoo.models.base import GAN
 
 
 class Vectors(Dataset):

@@ -14,9 +14,9 @@ from scipy.integrate import quad
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy, multivariate_normal, norm
 
-from ganzoo.assemble import open_dataset
 from ganzoo.data.base import Dataset
 from ganzoo.data.mixtures import Gaussian1d, Mixture, Ring8
+from ganzoo.data.open import open_dataset
 from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
 from ganzoo.metrics.context import Context, Samples

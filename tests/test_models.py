@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from ganzoo.errors import UsageError
-from ganzoo.gan import kind_of_data
+from ganzoo.models.base import kind_of_data
 from ganzoo.models.layers import Project
-from ganzoo.options import options_of
 from ganzoo.registry import MODELS
+from ganzoo.registry.options import options_of
 from ganzoo.training.step import pack
 
 SHAPES = [(c, s, s) for s, c in itertools.product((28, 32, 64), (1, 3))] + [(1,), (2,), (7,)]
@@ -19,7 +19,7 @@ SMALL = {"width": 8, "d_width": 8, "z_dim": 6}  # of these, the options that a m
 
 
 def build(name: str, shape: tuple[int, ...], **options):
-    from ganzoo.assemble import model_options
+    from ganzoo.plan.assemble import model_options
 
     known = model_options(name)
     torch.manual_seed(0)

@@ -480,7 +480,7 @@ def test_a_member_that_was_added_by_hand_is_asked_for(ganzoo):
 
 def test_a_recipe_that_sets_what_the_model_lacks(ganzoo):
     from ganzoo.models.mlp import MLPGAN
-    from ganzoo.recipe import Recipe
+    from ganzoo.models.recipe import Recipe
     from ganzoo.registry import MODELS
 
     class Mistyped(MLPGAN):

@@ -19,7 +19,7 @@ from ganzoo.registry import DISTRIBUTION, LOSSES, MODELS, REGISTRIES
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 DECLARED = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["entry-points"]
 BASES = {
-    "models": "ganzoo.gan:GAN",
+    "models": "ganzoo.models.base:GAN",
     "losses": "ganzoo.losses:Loss",
     "stabilizers": "ganzoo.stabilizers.base:Stabilizer",
     "metrics": "ganzoo.metrics.base:Metric",
@@ -224,7 +224,9 @@ def test_another_type_is_refused(plugin, source, what):
 
 def test_a_member_of_another_kind_is_refused(plugin):
     plugin("extra", {"flat": "extra_mod:Flat"}, {"extra_mod.py": A_LOSS}, group="models")
-    with pytest.raises(UsageError, match=r"model 'flat' of extra 1\.0 .*not a subclass of ganzoo\.gan\.GAN"):
+    with pytest.raises(
+        UsageError, match=r"model 'flat' of extra 1\.0 .*not a subclass of ganzoo\.models\.base\.GAN"
+    ):
         MODELS.get("flat")
 
 
@@ -286,7 +288,7 @@ def test_added_by_hand_is_checked_like_a_plugin():
 
 
 def test_imported_but_not_installed(monkeypatch):
-    monkeypatch.setattr("ganzoo.registry.points", lambda group: [])
+    monkeypatch.setattr("ganzoo.registry.registry.points", lambda group: [])
     for registry, name in ((MODELS, "dcgan"), (LOSSES, "hinge")):
         with pytest.raises(UsageError, match=r"not installed.*pip install -e \."):
             registry.get(name)

@@ -15,9 +15,9 @@ import torch
 
 import ganzoo
 from ganzoo.errors import UsageError
-from ganzoo.files import read_lines
-from ganzoo.recipe import Optimizer
-from ganzoo.runs import create
+from ganzoo.models.recipe import Optimizer
+from ganzoo.runs.run import create
+from ganzoo.system.files import read_lines
 from ganzoo.training.checkpoint import load_checkpoint, saved
 from ganzoo.training.optimizers import check_layout, load_optimizer, make_optimizer
 from ganzoo.training.trainer import Callback
@@ -137,8 +137,8 @@ def test_a_grown_budget_equals_the_larger_plan():
 
 
 def test_killed_before_the_first_checkpoint_starts_again_from_zero():
-    from ganzoo.plan import plan
-    from ganzoo.words import Words
+    from ganzoo.plan.plan import plan
+    from ganzoo.plan.words import Words
 
     words = {**CASES["mlp-gan"], "steps": 4}
     whole = ganzoo.train(**words, progress=False)

@@ -12,10 +12,10 @@ from PIL import Image
 from toys import ToyGAN
 
 import ganzoo
-from ganzoo.pictures import grid, plot
+from ganzoo.data.pictures import grid, plot
 from ganzoo.registry import MODELS
-from ganzoo.sampling import draw, interpolate, nearest_real, slerp
 from ganzoo.training.ema import EMA
+from ganzoo.training.sampling import draw, interpolate, nearest_real, slerp
 
 
 def test_slerp_is_the_arc():

@@ -6,14 +6,14 @@ import pytest
 import torch
 from toys import ToyGAN, real_batch, toy_step
 
-from ganzoo.assemble import build_stabilizer
 from ganzoo.errors import UsageError
 from ganzoo.registry import LOSSES, MODELS
 from ganzoo.stabilizers.base import Stabilizer, couples_batch, refuse_nonsense
+from ganzoo.stabilizers.open import open_stabilizer
 
 
 def make(spec: str) -> Stabilizer:
-    return build_stabilizer(spec)[0]
+    return open_stabilizer(spec)
 
 
 def test_label_smoothing_moves_the_target_of_real_samples_in_ds_step_only():

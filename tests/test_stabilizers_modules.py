@@ -11,7 +11,7 @@ from toys import ToyGAN, real_batch, toy_step
 
 import ganzoo
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN
+from ganzoo.models.base import GAN
 from ganzoo.models.layers import HeadedDiscriminator, batch_std
 from ganzoo.registry import LOSSES, MODELS
 from ganzoo.stabilizers.augment import DiffAugment, InstanceNoise

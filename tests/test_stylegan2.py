@@ -18,10 +18,10 @@ from ganzoo.errors import UsageError
 from ganzoo.models.equalized import equalized
 from ganzoo.models.styled import SLOW, ModulatedConv, Smooth, slow
 from ganzoo.models.stylegan2 import Block, StyleGAN2
-from ganzoo.sampling import draw
 from ganzoo.stabilizers.path_length import PathLength, path_lengths
 from ganzoo.stabilizers.penalties import R1, R2
 from ganzoo.training.checkpoint import load_checkpoint, saved
+from ganzoo.training.sampling import draw
 
 F64 = torch.float64
 

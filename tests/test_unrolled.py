@@ -10,7 +10,7 @@ from toys import real_batch, toy_step
 
 import ganzoo
 from ganzoo.errors import UsageError
-from ganzoo.recipe import Optimizer
+from ganzoo.models.recipe import Optimizer
 from ganzoo.registry import MODELS
 from ganzoo.stabilizers.balance import LabelSmoothing
 from ganzoo.stabilizers.penalties import R1, R2

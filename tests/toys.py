@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ganzoo.gan import GAN
+from ganzoo.models.base import GAN
 from ganzoo.registry import LOSSES
 from ganzoo.training.step import Step
 

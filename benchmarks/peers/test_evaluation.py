@@ -23,8 +23,8 @@ import ganzoo
 from ganzoo.data.mnist import read_5k
 from ganzoo.data.tensors import ImageSet
 from ganzoo.extractors.fidelity import register
-from ganzoo.metrics.evaluate import Evaluation
 from ganzoo.metrics.frechet import frechet_distance, mean_and_covariance
+from ganzoo.metrics.harness import Evaluation
 from ganzoo.registry import DATASETS
 
 from . import SMALL, needs

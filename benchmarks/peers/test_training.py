@@ -16,10 +16,10 @@ from torch.nn.functional import pad
 from ganzoo.data.base import from_uint8
 from ganzoo.data.mnist import read_5k
 from ganzoo.data.tensors import ImageSet
-from ganzoo.plan import plan
+from ganzoo.plan.plan import plan
+from ganzoo.plan.words import Words
 from ganzoo.registry import DATASETS, MODELS
 from ganzoo.training.trainer import Trainer
-from ganzoo.words import Words
 
 from . import SMALL, dcgan_example, needs, patches
 
@@ -112,7 +112,7 @@ def trained(before, *both):
 
 
 GANZOO = """
-from ganzoo.memory import keep_freed_memory
+from ganzoo.system.memory import keep_freed_memory
 from peers.test_training import ganzoo_epoch
 
 keep_freed_memory()

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.bench.suite import EVALUATION, TRAINING, Asked
-from ganzoo.config import Config
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError, nearest
-from ganzoo.metrics.evaluate import Evaluation, check_names
-from ganzoo.options import as_int
-from ganzoo.plan import plan
-from ganzoo.words import Words
+from ganzoo.metrics.harness import Evaluation
+from ganzoo.metrics.open import check_names
+from ganzoo.plan.config import Config
+from ganzoo.plan.words import Words
+from ganzoo.registry.options import as_int
+from ganzoo.runs.run import plan_run
 
 PLACES = ("data_options.root", "data_options.offline", "seed")  # where data lie makes no difference
 
@@ -81,7 +82,7 @@ def _plan(asked: Asked, threads: int) -> list[Cell]:
     try:
         # What holds for one seed holds for all of them.
         words = {key.replace("-", "_"): value for key, value in asked.training.items()}
-        config, dataset = plan(Words(**words, seed=asked.seeds[0]))
+        config, dataset = plan_run(Words(**words, seed=asked.seeds[0]))
         evaluation, resolved = _evaluation(asked, config, dataset)
     except UsageError as error:
         raise UsageError(f"{asked.where}: {error}") from error

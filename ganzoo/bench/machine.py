@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ganzoo.provenance import provenance
+from ganzoo.system.provenance import provenance
 
 
 def versions() -> dict[str, str]:

@@ -17,8 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Column
 
 from ganzoo.bench.cells import Cell
-from ganzoo.cli.eval import number
-from ganzoo.console import stderr
+from ganzoo.system.console import number, stderr
 
 SHOWN = 3  # scores in a line
 

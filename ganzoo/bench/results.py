@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.files import cut_lines, read_lines
 from ganzoo.registry import METRICS
+from ganzoo.system.files import cut_lines, read_lines
 
 Row = dict[str, Any]
 

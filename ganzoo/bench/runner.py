@@ -18,8 +18,8 @@ from ganzoo.bench.progress import Job, Show
 from ganzoo.bench.results import Row
 from ganzoo.bench.work import RESULT
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.files import append_line, write_json
-from ganzoo.runs import load
+from ganzoo.runs.run import load
+from ganzoo.system.files import append_line, write_json
 from ganzoo.training.callbacks import stops_cleanly
 from ganzoo.training.checkpoint import saved
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import UsageError, nearest
-from ganzoo.words import Words
+from ganzoo.plan.words import Words
 
 EVALUATION: dict[str, type] = {
     "metric": list,
@@ -20,7 +20,14 @@ EVALUATION: dict[str, type] = {
     "reference": str,
     "checkpoint": str,
 }
-KINDS: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool, "Iterable[str]": list}
+KINDS: dict[str, type] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": bool,
+    "Iterable[str]": list,
+    "Specs": list,
+}
 TRAINING: dict[str, type] = {
     field.name.replace("_", "-"): KINDS[str(field.type).partition(" ")[0]]
     for field in dataclasses.fields(Words)
@@ -84,7 +91,8 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError):
-        there = [str(file) for folder in (path.parent, Path("benchmarks")) for file in folder.glob("*.toml")]
+        folders = (path.parent, Path("benchmarks", "suites"))
+        there = [str(file) for folder in folders for file in folder.glob("*.toml")]
         raise UsageError(f"there is no suite {path}: {nearest(str(path), set(there))}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML: {error}") from error

@@ -15,9 +15,9 @@ from typing import Any
 from ganzoo.bench.machine import peak_mib, processor, versions
 from ganzoo.bench.results import columns
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.files import read_lines, write_json
-from ganzoo.memory import keep_freed_memory
-from ganzoo.runs import Run, extend, load
+from ganzoo.runs.run import Run, extend, load
+from ganzoo.system.files import read_lines, write_json
+from ganzoo.system.memory import keep_freed_memory
 
 STOPPED = 75  # exit status: asked to stop, a checkpoint is saved
 RESULT = "result.json"

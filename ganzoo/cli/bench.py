@@ -49,7 +49,7 @@ def command(
     from ganzoo.bench.results import only_one, read_results, repair
     from ganzoo.bench.runner import Runner
     from ganzoo.bench.suite import read_suite
-    from ganzoo.console import stderr
+    from ganzoo.system.console import stderr
 
     threads = max(1, min(torch.get_num_threads(), cores() // jobs))
     asked = read_suite(suite, steps=steps, samples=samples)

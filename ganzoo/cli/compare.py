@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ganzoo.cli.eval import number
+from ganzoo.system.console import number
 
 NONE = "-"
 
@@ -25,7 +25,7 @@ def command(a: str, b: str, as_json: bool) -> None:
     \b
     ganzoo compare runs/0001-dcgan-mnist-s0 runs/0002-dcgan-mnist-s0
     """
-    from ganzoo.runs import load
+    from ganzoo.runs.run import load
     from ganzoo.table.compare import compare
 
     document = compare(load(a), load(b))

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ganzoo.errors import UsageError
+from ganzoo.system.console import number
 
 WIDE = 110  # columns from which there is room for words beside the numbers
 
@@ -48,7 +49,7 @@ def command(
     ganzoo eval --metric is --metric fid
     ganzoo eval samples.npz --dataset mnist --metric fid
     """
-    from ganzoo.options import parse_settings
+    from ganzoo.data.open import parse_settings
 
     words["data_options"] = parse_settings(settings)
     document = _foreign(target, metrics, words) if _is_foreign(target) else _run(target, metrics, words)
@@ -66,13 +67,13 @@ def _is_foreign(target: str | None) -> bool:
 
 
 def _run(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
-    from ganzoo.runs import load
+    from ganzoo.runs.run import load
 
     return load(target).evaluate(metrics, **words)
 
 
 def _foreign(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
-    from ganzoo.evaluation import evaluate
+    from ganzoo.runs.evaluation import evaluate
 
     dataset, count = words.pop("dataset"), words.pop("samples")
     if dataset is None:
@@ -140,10 +141,3 @@ def shown(scores: dict[str, float], key: str, spread: str) -> str:
         return "-"
     text = number(scores[key])
     return f"{text} ± {scores[spread]:.2g}" if spread in scores else text
-
-
-def number(value: float) -> str:
-    """Four significant digits, without an exponent where none is needed."""
-    if value == round(value) and abs(value) < 1e6:
-        return str(int(value))
-    return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 else f"{value:.1e}"

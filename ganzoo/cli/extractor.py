@@ -54,13 +54,12 @@ def train(
     if out is not None and (out.suffix != ".safetensors" or out.is_dir()):
         raise UsageError(f"--out {out}: expected the name of a file that ends in .safetensors")
 
-    from ganzoo.assemble import open_dataset
-    from ganzoo.devices import choose_device
+    from ganzoo.data.open import open_dataset, parse_settings
     from ganzoo.extractors.classifier import pack
     from ganzoo.extractors.cnn import folder
     from ganzoo.extractors.training import default_epochs, install, refuse, train_classifier
-    from ganzoo.files import write_whole
-    from ganzoo.options import parse_settings
+    from ganzoo.system.devices import choose_device
+    from ganzoo.system.files import write_whole
 
     where = choose_device(device)
     data = open_dataset(dataset, parse_settings(settings), data_root, offline)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from textwrap import indent
 from typing import Any
@@ -53,7 +52,7 @@ def _describe(registry: Registry, name: str) -> None:
 
 
 def _options(kind: str, member: Any) -> dict[str, Any]:
-    from ganzoo.options import options_of
+    from ganzoo.registry.options import options_of
 
     return options_of(member, ("sample_shape", "num_classes", "path", "root", "offline", "args", "kwargs"))
 
@@ -70,9 +69,8 @@ def _how(kind: str, name: str) -> str:
 def _unlike_default(recipe: Any) -> dict[str, str]:
     """What the recipe says, nested settings by dotted name; loss, rates, batch and budget always."""
     always = {"loss", "steps", "batch_size", "optimizer_g.lr", "optimizer_d.lr", "n_dis"}
-    from ganzoo.config import flatten
+    from ganzoo.plan.config import flatten, plain
 
-    plain = flatten(dataclasses.asdict(type(recipe)()))
-    given = flatten(dataclasses.asdict(recipe)) | {"stabilizers": ", ".join(recipe.stabilizers)}
-    plain["stabilizers"] = ""
-    return {key: value for key, value in given.items() if key in always or plain.get(key) != value}
+    usual = flatten(plain(type(recipe)())) | {"stabilizers": ""}
+    given = flatten(plain(recipe)) | {"stabilizers": ", ".join(map(str, recipe.stabilizers))}
+    return {key: value for key, value in given.items() if key in always or usual.get(key) != value}

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from ganzoo.errors import UsageError, WorkError, nearest
-from ganzoo.memory import keep_freed_memory
+from ganzoo.system.memory import keep_freed_memory
 
 COMMANDS = {
     "list": "What there is: models, losses, stabilizers, datasets, ...",

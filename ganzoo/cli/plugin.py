@@ -13,8 +13,9 @@ from pathlib import Path
 import click
 
 from ganzoo.errors import UsageError, WorkError, nearest
-from ganzoo.files import write_whole
 from ganzoo.registry import CONTRACT, OF_KIND
+from ganzoo.registry.spec import Ref, pair
+from ganzoo.system.files import write_whole
 
 USES = {
     "model": "ganzoo run NAME --dataset ring8\nganzoo run NAME --dataset mnist\nganzoo eval --metric fid",
@@ -119,7 +120,7 @@ def check(name: str, kind: str | None, settings: tuple[str, ...]) -> None:
     from ganzoo.testing.core import checks, find
 
     registry = find(name, kind)
-    plain = name.partition(":")[0]
+    plain = Ref.parse(name).name
     broken: list[Exception] = []
     try:
         registry.get(plain)
@@ -129,7 +130,7 @@ def check(name: str, kind: str | None, settings: tuple[str, ...]) -> None:
     origin = registry.origin(plain)
     by = f"{origin['distribution']} {origin['version']}".strip()
     click.echo(f"{name} is a {registry.kind} of {by}; contract {CONTRACT}")
-    todo = checks(name, registry.kind, **dict(map(_pair, settings)))
+    todo = checks(name, registry.kind, **dict(pair(setting, "KEY=VALUE") for setting in settings))
     todo[0].subject()  # refused here, where it cannot be made at all
     for one in todo:
         try:
@@ -140,13 +141,6 @@ def check(name: str, kind: str | None, settings: tuple[str, ...]) -> None:
     if broken:
         raise WorkError(f"{name}: {len(broken)} of {len(todo)} checks failed") from broken[0]
     click.echo(f"{name} keeps the contract: {len(todo)} checks")
-
-
-def _pair(setting: str) -> tuple[str, str]:
-    key, equals, value = setting.partition("=")
-    if not equals or not key.strip():
-        raise UsageError(f"--set {setting}: expected KEY=VALUE")
-    return key.strip(), value.strip()
 
 
 def _cause(error: Exception) -> str:

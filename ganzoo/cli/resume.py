@@ -13,8 +13,8 @@ import click
 def command(run: str | None, steps: int | None) -> None:
     """Go on with RUN (a folder, a name under runs/, or the newest) as if it had never stopped."""
     from ganzoo.cli.run import report
-    from ganzoo.console import stderr
-    from ganzoo.runs import extend, load
+    from ganzoo.runs.run import extend, load
+    from ganzoo.system.console import stderr
 
     loaded = load(run)
     if not extend(loaded, steps):

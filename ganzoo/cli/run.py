@@ -69,12 +69,12 @@ def command(out: str | None, dry_run: bool, set_: tuple[str, ...], **words: Any)
     ganzoo run dcgan --dataset mnist
     ganzoo run mlp-gan --dataset ring8 --loss hinge --stabilizer clip-grad-norm:max=1
     """
-    from ganzoo.console import stderr
-    from ganzoo.plan import plan
-    from ganzoo.runs import create, refuse_taken
-    from ganzoo.words import Words
+    from ganzoo.plan.words import Words
+    from ganzoo.runs.folder import refuse_taken
+    from ganzoo.runs.run import create, plan_run
+    from ganzoo.system.console import stderr
 
-    config, dataset = plan(Words(set=set_, **words))
+    config, dataset = plan_run(Words(set=set_, **words))
     if dry_run:
         if out is not None:
             refuse_taken(Path(out).expanduser())

@@ -13,7 +13,7 @@ from ganzoo.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganzoo.runs import Run
+    from ganzoo.runs.run import Run
 
 
 @click.command("sample")
@@ -28,7 +28,7 @@ def command(
     run: str | None, n: int, seed: int, class_: str | None, out: Path | None, nearest: bool, interpolate: bool
 ) -> None:
     """Draw from RUN (a folder, a name under runs/, or the newest): a picture, or arrays for programs."""
-    from ganzoo.runs import load
+    from ganzoo.runs.run import load
 
     if out is not None and out.suffix not in (".png", ".npz"):
         raise UsageError(f"--out {out}: expected a name that ends in .png or .npz")
@@ -65,27 +65,25 @@ def _class_index(run: Run, word: str) -> int:
 
 
 def _sampled(run: Run, n: int, seed: int, label: int | None) -> tuple[Tensor, Tensor | None]:
-    from ganzoo.sampling import labels_for
+    from ganzoo.training.sampling import labels_for
 
     labels = labels_for(n, run.model.num_classes, label)
     return run.sample(n, seed, labels), labels
 
 
 def _interpolated(run: Run, n: int, seed: int, label: int | None) -> tuple[Tensor, Tensor | None, int]:
-    from ganzoo.sampling import interpolate, labels_for
+    from ganzoo.training.sampling import interpolate
 
     columns = min(n, 8)
-    rows = max(1, n // columns)
-    samples = run.dataset.to_units(interpolate(run.model, rows, columns, seed, label))
-    each = labels_for(rows, run.model.num_classes, label)
-    return samples, None if each is None else each.repeat_interleave(columns), columns
+    samples, labels = interpolate(run.model, max(1, n // columns), columns, seed, label)
+    return run.dataset.to_units(samples), labels, columns
 
 
 def _beside_nearest(run: Run, samples: Tensor, arrays: dict[str, Any]) -> tuple[Tensor, int]:
     """Rows of samples, each above the row of their nearest training images."""
     import torch
 
-    from ganzoo.sampling import nearest_real
+    from ganzoo.training.sampling import nearest_real
 
     if samples.dim() != 4:
         raise UsageError("--nearest compares images, and this run makes vectors")
@@ -101,13 +99,13 @@ def _beside_nearest(run: Run, samples: Tensor, arrays: dict[str, Any]) -> tuple[
 
 def _write(out: Path, samples: Tensor, arrays: dict[str, Any], run: Run, columns: int | None) -> None:
     if out.suffix == ".png":
-        from ganzoo.pictures import picture
+        from ganzoo.data.pictures import picture
 
         picture(out, samples, run.dataset, columns, title=run.path.name)
         return
     import numpy as np
 
-    from ganzoo.files import write_whole
+    from ganzoo.system.files import write_whole
 
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)

@@ -65,10 +65,10 @@ def command(
     \b
     ganzoo stylize photo.jpg painting.jpg -o painted.png
     """
-    from ganzoo.devices import choose_device
     from ganzoo.style.networks import open_features
     from ganzoo.style.pictures import check_out, read_picture, write_picture
     from ganzoo.style.transfer import check_numbers, stylize
+    from ganzoo.system.devices import choose_device
 
     check_out(out, (content, style))
     check_numbers(words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganzoo.rng import counted_seed
+from ganzoo.system.rng import counted_seed
 
 
 class Order:

@@ -19,6 +19,7 @@ import torch
 
 from ganzoo.data.tensors import Pair
 from ganzoo.errors import UsageError
+from ganzoo.system.places import cache_folder
 
 PROBE_SECONDS = 3.0  # to find out whether any mirror answers
 STALL_SECONDS = 10.0  # without a byte, within a download that has begun
@@ -45,20 +46,6 @@ class Source:
     files: tuple[str, ...]
     mirrors: tuple[str, ...]
     probe: str
-
-
-def cache_folder() -> Path:
-    """Where ganzoo keeps what it can make or fetch again."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("ganzoo", appauthor=False))
-
-
-def user_folder() -> Path:
-    """Where ganzoo keeps what cannot be fetched again: the classifiers that were trained here."""
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("ganzoo", appauthor=False))
 
 
 def data_folders(root: str | Path | None) -> list[Path]:

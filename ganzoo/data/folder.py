@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.console import track
 from ganzoo.data.base import Dataset, Modes, Split
-from ganzoo.data.fetch import cache_folder
 from ganzoo.data.images import Files, check_options, choose, find_images, read_image
 from ganzoo.data.streams import StreamSplit
 from ganzoo.data.tensors import Array, TensorSplit, fingerprint, shares, split_by_hash
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.files import write_json
+from ganzoo.system.console import track
+from ganzoo.system.files import write_json
+from ganzoo.system.places import cache_folder
 
 FORMAT = 1  # of the cache; a change of what is decoded or stored needs another number
 BAR_FROM = 2_000

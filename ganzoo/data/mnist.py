@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganzoo.console import notice
 from ganzoo.data.fetch import Source, Unavailable, fetch
 from ganzoo.data.tensors import ImageSet, Pair, content_hash
 from ganzoo.errors import WorkError
+from ganzoo.system.console import notice
 
 DIGITS = tuple("0123456789")
 MNIST = Source(

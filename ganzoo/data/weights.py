@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from ganzoo.data.fetch import PROBE_SECONDS, STALL_SECONDS, Unavailable, cache_folder
+from ganzoo.data.fetch import PROBE_SECONDS, STALL_SECONDS, Unavailable
+from ganzoo.system.places import cache_folder
 
 
 def cached_weights(url: str, sha256: str, offline: bool) -> Path:

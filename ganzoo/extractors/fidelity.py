@@ -35,7 +35,7 @@ def register(name: str, weights: str | Path | None = None, offline: bool = False
     """
     from torch_fidelity import register_feature_extractor
 
-    from ganzoo.assemble import open_extractor
+    from ganzoo.extractors.open import open_extractor
 
     if name == "inception":
         raise UsageError("inception is torch-fidelity's own: its name there is inception-v3-compat")

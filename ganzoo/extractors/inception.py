@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.console import notice
 from ganzoo.data.fetch import Unavailable
 from ganzoo.data.weights import cached_weights
 from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.classifier import exact, read, require_uint8
+from ganzoo.system.console import notice
 
 NETWORK = "inception-v3-compat"  # torch-fidelity's name for it
 LAYERS = {"features": "2048", "logits": "logits_unbiased"}

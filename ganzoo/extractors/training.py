@@ -12,14 +12,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
-from ganzoo.console import track
 from ganzoo.data.base import Dataset, from_uint8
 from ganzoo.data.counted import Order, draws
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.extractors.classifier import Classifier, classify, exact, pack
 from ganzoo.extractors.cnn import HASH_DIGITS, folder
-from ganzoo.files import write_whole
-from ganzoo.rng import counted
+from ganzoo.system.console import track
+from ganzoo.system.files import write_whole
+from ganzoo.system.rng import counted
 
 BATCH = 100
 UPDATES = 2_400  # that small datasets get

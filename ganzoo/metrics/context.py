@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from ganzoo.console import track
 from ganzoo.data.base import Dataset
 from ganzoo.data.tensors import fingerprint
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.extractors.base import Extractor
-from ganzoo.gan import GAN
 from ganzoo.metrics.kept import kept
-from ganzoo.rng import counted_seed
+from ganzoo.models.base import GAN
+from ganzoo.system.console import track
+from ganzoo.system.rng import counted_seed
 
 T = TypeVar("T")
 

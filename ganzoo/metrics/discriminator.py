@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN, Logits
 from ganzoo.metrics.base import Metric, Scores
 from ganzoo.metrics.context import Context, Samples
-from ganzoo.training.step import pack
+from ganzoo.models.base import GAN, Logits, pack
 
 BATCH = 256
 AT_MOST = 10_000

@@ -9,10 +9,10 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from ganzoo.console import notice
-from ganzoo.data.fetch import cache_folder
 from ganzoo.errors import WorkError
-from ganzoo.files import write_whole
+from ganzoo.system.console import notice
+from ganzoo.system.files import write_whole
+from ganzoo.system.places import cache_folder
 
 
 def kept(key: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:

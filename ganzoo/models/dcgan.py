@@ -3,70 +3,62 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
-from torch import Tensor, nn
+from torch import nn
 
-from ganzoo.gan import GAN
+from ganzoo.models.base import Common
+from ganzoo.models.ladder import LadderGAN
 from ganzoo.models.layers import (
     FlattenLast,
     HeadedDiscriminator,
+    LatentGenerator,
     LatentInput,
     Project,
     ProjectionHead,
     at_least_one,
     check_d_norm,
     init_normal,
-    ladder,
     normed,
 )
-from ganzoo.recipe import Optimizer, Recipe
+from ganzoo.models.recipe import Optimizer, Recipe
 
 
-class Generator(nn.Module):
+def generator(sizes: list[int], channels: int, z_dim: int, num_classes: int, width: int) -> LatentGenerator:
     """z [N, z_dim], y -> images [N, C, H, W]: each layer doubles the side and halves the channels."""
-
-    def __init__(self, sizes: list[int], channels: int, z_dim: int, num_classes: int, width: int) -> None:
-        super().__init__()
-        self.latent = LatentInput(z_dim, num_classes)
-        wide = width << (len(sizes) - 2)
-        layers: list[nn.Module] = [
-            Project(self.latent.width, wide, sizes[0]),
-            nn.BatchNorm2d(wide),
+    latent, wide = LatentInput(z_dim, num_classes), width << (len(sizes) - 2)
+    layers: list[nn.Module] = [
+        Project(latent.width, wide, sizes[0]),
+        nn.BatchNorm2d(wide),
+        nn.ReLU(inplace=True),
+    ]
+    for _ in sizes[1:-1]:
+        layers += [
+            nn.ConvTranspose2d(wide, wide // 2, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(wide // 2),
             nn.ReLU(inplace=True),
         ]
-        for _ in sizes[1:-1]:
-            layers += [
-                nn.ConvTranspose2d(wide, wide // 2, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(wide // 2),
-                nn.ReLU(inplace=True),
-            ]
-            wide //= 2
-        self.main = nn.Sequential(
-            *layers, nn.ConvTranspose2d(wide, channels, 4, stride=2, padding=1), nn.Tanh()
-        )
-
-    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        images: Tensor = self.main(self.latent(z, y))
-        return images
+        wide //= 2
+    last = [nn.ConvTranspose2d(wide, channels, 4, stride=2, padding=1), nn.Tanh()]
+    return LatentGenerator(latent, nn.Sequential(*layers, *last))
 
 
-class Discriminator(HeadedDiscriminator):
+def discriminator(
+    sizes: list[int], channels: int, num_classes: int, width: int, d_norm: str
+) -> HeadedDiscriminator:
     """Images [N, C, H, W], y -> logits [N]: strided convolutions, LeakyReLU, no norm at the input."""
-
-    def __init__(self, sizes: list[int], channels: int, num_classes: int, width: int, d_norm: str) -> None:
-        layers: list[nn.Module] = []
-        before, after = channels, width
-        for level in range(len(sizes) - 1):
-            norm = d_norm if level > 0 or d_norm == "spectral" else "none"
-            conv = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=norm in ("none", "spectral"))
-            layers += [*normed(conv, after, norm), nn.LeakyReLU(0.2, inplace=True)]
-            before, after = after, after * 2
-        head = ProjectionHead(before * sizes[0] ** 2, num_classes, spectral=d_norm == "spectral")
-        super().__init__(nn.Sequential(*layers, FlattenLast()), head)
+    layers: list[nn.Module] = []
+    before, after = channels, width
+    for level in range(len(sizes) - 1):
+        norm = d_norm if level > 0 or d_norm == "spectral" else "none"
+        conv = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=norm in ("none", "spectral"))
+        layers += [*normed(conv, after, norm), nn.LeakyReLU(0.2, inplace=True)]
+        before, after = after, after * 2
+    head = ProjectionHead(before * sizes[0] ** 2, num_classes, spectral=d_norm == "spectral")
+    return HeadedDiscriminator(nn.Sequential(*layers, FlattenLast()), head)
 
 
-class DCGAN(GAN):
+class DCGAN(LadderGAN):
     """DCGAN: transposed convolutions, BatchNorm, ReLU in G and LeakyReLU in D (Radford et al. 2016).
 
     arXiv 1511.06434. Depth follows from the image size (`ladder`). Differences from the paper: z is normal
@@ -96,17 +88,15 @@ class DCGAN(GAN):
         self,
         sample_shape: tuple[int, ...],
         z_dim: int = 64,
-        num_classes: int = 0,
-        pack: int = 1,
         width: int = 32,
         d_norm: str = "batch",
-        z: str = "normal",
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__(sample_shape, z_dim, num_classes, pack, z)
+        super().__init__(sample_shape, z_dim, **common)
         at_least_one(width=width)
-        sizes, channels = ladder(sample_shape, type(self).__name__.lower()), sample_shape[0]
-        self.generator = Generator(sizes, channels, z_dim, num_classes, width)
-        self.discriminator = Discriminator(sizes, channels * pack, num_classes, width, check_d_norm(d_norm))
+        classes, judged = self.num_classes, self.channels * self.pack
+        self.generator = generator(self.sizes, self.channels, z_dim, classes, width)
+        self.discriminator = discriminator(self.sizes, judged, classes, width, check_d_norm(d_norm))
         init_normal(self)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo.errors import UsageError, nearest
-from ganzoo.gan import Sample, kind_of_data
+from ganzoo.models.base import Sample, kind_of_data
 
 D_NORMS = ("batch", "layer", "spectral", "none")
 
@@ -98,6 +98,19 @@ class LatentInput(nn.Module):
         if y is None:
             raise ValueError("a conditional generator needs labels y [N]")
         return torch.cat([z, self.embed(y)], dim=1)
+
+
+class LatentGenerator(nn.Module):
+    """A G made of `latent`, z and y -> [N, width], and `main`, that -> samples [N, ...]."""
+
+    def __init__(self, latent: LatentInput, main: nn.Module) -> None:
+        super().__init__()
+        self.latent = latent
+        self.main = main
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        samples: Tensor = self.main(self.latent(z, y))
+        return samples
 
 
 class Project(nn.ConvTranspose2d):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from torch import Tensor, nn
 
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN, kind_of_data
+from ganzoo.models.base import GAN, Common, kind_of_data
 from ganzoo.models.layers import (
     FourierFeatures,
     HeadedDiscriminator,
+    LatentGenerator,
     LatentInput,
     ProjectionHead,
     at_least_one,
@@ -19,7 +20,7 @@ from ganzoo.models.layers import (
     check_fourier,
     normed,
 )
-from ganzoo.recipe import Optimizer, Recipe, Schedule
+from ganzoo.models.recipe import Optimizer, Recipe, Schedule
 
 
 class Maxout(nn.Module):
@@ -35,62 +36,53 @@ class Maxout(nn.Module):
         return pieces.amax(2)
 
 
-class Generator(nn.Module):
+def generator(
+    sample_shape: tuple[int, ...], z_dim: int, num_classes: int, width: int, depth: int, norm: bool = False
+) -> LatentGenerator:
     """z [N, z_dim], y -> samples [N, *sample_shape]; tanh for images, linear for vectors."""
-
-    def __init__(
-        self, sample_shape: tuple[int, ...], z_dim: int, num_classes: int, width: int, depth: int, norm: bool
-    ) -> None:
-        super().__init__()
-        self.latent = LatentInput(z_dim, num_classes)
-        layers: list[nn.Module] = []
-        before = self.latent.width
-        for _ in range(depth):
-            layers += [
-                nn.Linear(before, width),
-                *([nn.BatchNorm1d(width)] if norm else []),
-                nn.ReLU(inplace=True),
-            ]
-            before = width
-        layers += [nn.Linear(before, math.prod(sample_shape)), nn.Unflatten(1, sample_shape)]
-        self.main = nn.Sequential(*layers, *([nn.Tanh()] if kind_of_data(sample_shape) == "images" else []))
-
-    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        samples: Tensor = self.main(self.latent(z, y))
-        return samples
+    latent = LatentInput(z_dim, num_classes)
+    layers: list[nn.Module] = []
+    before = latent.width
+    for _ in range(depth):
+        layers += [
+            nn.Linear(before, width),
+            *([nn.BatchNorm1d(width)] if norm else []),
+            nn.ReLU(inplace=True),
+        ]
+        before = width
+    layers += [nn.Linear(before, math.prod(sample_shape)), nn.Unflatten(1, sample_shape)]
+    layers += [nn.Tanh()] if kind_of_data(sample_shape) == "images" else []
+    return LatentGenerator(latent, nn.Sequential(*layers))
 
 
-class Discriminator(HeadedDiscriminator):
+def discriminator(
+    inputs: int,
+    num_classes: int,
+    width: int,
+    depth: int,
+    d_norm: str = "none",
+    maxout: bool = False,
+    dropout: float = 0.0,
+    fourier: int = 0,
+) -> HeadedDiscriminator:
     """Samples [N, ...], y -> logits [N]."""
-
-    def __init__(
-        self,
-        inputs: int,
-        num_classes: int,
-        width: int,
-        depth: int,
-        d_norm: str = "none",
-        maxout: bool = False,
-        dropout: float = 0.0,
-        fourier: int = 0,
-    ) -> None:
-        layers: list[nn.Module] = [nn.Flatten()]
-        before = inputs
-        if fourier:
-            waves = FourierFeatures(inputs, fourier)
-            layers.append(waves)
-            before = waves.width
-        for level in range(depth):
-            if dropout:
-                layers.append(nn.Dropout(dropout))
-            if maxout:
-                layers.append(Maxout(before, width))
-            else:
-                norm = d_norm if level > 0 or d_norm == "spectral" else "none"
-                layers += [*normed(nn.Linear(before, width), width, norm), nn.LeakyReLU(0.2, inplace=True)]
-            before = width
-        head = ProjectionHead(before, num_classes, spectral=d_norm == "spectral")
-        super().__init__(nn.Sequential(*layers), head)
+    layers: list[nn.Module] = [nn.Flatten()]
+    before = inputs
+    if fourier:
+        waves = FourierFeatures(inputs, fourier)
+        layers.append(waves)
+        before = waves.width
+    for level in range(depth):
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+        if maxout:
+            layers.append(Maxout(before, width))
+        else:
+            norm = d_norm if level > 0 or d_norm == "spectral" else "none"
+            layers += [*normed(nn.Linear(before, width), width, norm), nn.LeakyReLU(0.2, inplace=True)]
+        before = width
+    head = ProjectionHead(before, num_classes, spectral=d_norm == "spectral")
+    return HeadedDiscriminator(nn.Sequential(*layers), head)
 
 
 class MLPGAN(GAN):
@@ -158,8 +150,6 @@ class MLPGAN(GAN):
         self,
         sample_shape: tuple[int, ...],
         z_dim: int = 0,
-        num_classes: int = 0,
-        pack: int = 1,
         width: int = 256,
         depth: int = 3,
         d_width: int = 256,
@@ -169,10 +159,10 @@ class MLPGAN(GAN):
         d_activation: str = "leaky-relu",
         dropout: float = 0.0,
         fourier: int = 0,
-        z: str = "normal",
+        **common: Unpack[Common],
     ) -> None:
         z_dim = z_dim or (100 if kind_of_data(sample_shape) == "images" else max(2, sample_shape[0]))
-        super().__init__(sample_shape, z_dim, num_classes, pack, z)
+        super().__init__(sample_shape, z_dim, **common)
         at_least_one(width=width, depth=depth, d_width=d_width, d_depth=d_depth)
         if d_activation not in ("leaky-relu", "maxout"):
             raise UsageError(f"model.d_activation must be leaky-relu or maxout, got {d_activation!r}")
@@ -181,8 +171,8 @@ class MLPGAN(GAN):
         if not 0.0 <= dropout < 1.0:
             raise UsageError(f"model.dropout must be in [0, 1), got {dropout:g}")
         check_fourier(fourier, sample_shape)
-        self.generator = Generator(self.sample_shape, z_dim, num_classes, width, depth, g_norm)
-        self.discriminator = Discriminator(
-            math.prod(sample_shape) * pack, num_classes, d_width, d_depth, check_d_norm(d_norm),
-            d_activation == "maxout", dropout, fourier,
-        )  # fmt: skip
+        judged, maxout = math.prod(sample_shape) * self.pack, d_activation == "maxout"
+        self.generator = generator(self.sample_shape, z_dim, self.num_classes, width, depth, g_norm)
+        self.discriminator = discriminator(
+            judged, self.num_classes, d_width, d_depth, check_d_norm(d_norm), maxout, dropout, fourier
+        )

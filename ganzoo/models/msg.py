@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo.gan import GAN, Sample
+from ganzoo.models.base import Common, Sample
 from ganzoo.models.equalized import EqualizedHead, Synthesis, conv, down_block, last_block
-from ganzoo.models.layers import HeadedDiscriminator, at_least_one, ladder, widths_of
-from ganzoo.recipe import Optimizer, Recipe
+from ganzoo.models.ladder import LadderGAN
+from ganzoo.models.layers import HeadedDiscriminator, at_least_one, widths_of
+from ganzoo.models.recipe import Optimizer, Recipe
 
 
 class Generator(Synthesis):
@@ -45,7 +46,7 @@ class Critic(nn.Module):
         return h
 
 
-class MSGGAN(GAN):
+class MSGGAN(LadderGAN):
     """MSG-GAN: G makes images at every resolution and D judges them together (Karnewar & Wang 2020).
 
     arXiv 1903.06048, the variant on ProGAN's layers, with nothing growing: D's gradient reaches each of G's
@@ -61,6 +62,7 @@ class MSGGAN(GAN):
         max_width: channels at most.
     """
 
+    name = "msg-gan"
     recipes: ClassVar = {
         "default": Recipe(
             stabilizers=("r1:gamma=0.2",),
@@ -88,19 +90,16 @@ class MSGGAN(GAN):
         self,
         sample_shape: tuple[int, ...],
         z_dim: int = 64,
-        num_classes: int = 0,
-        pack: int = 1,
         width: int = 16,
         max_width: int = 64,
-        z: str = "normal",
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__(sample_shape, z_dim, num_classes, pack, z)
+        super().__init__(sample_shape, z_dim, **common)
         at_least_one(width=width, max_width=max_width)
-        self.sizes, channels = ladder(sample_shape, "msg-gan"), sample_shape[0]
         widths = widths_of(self.sizes, width, max_width)
-        self.generator = Generator(self.sizes, widths, channels, z_dim, num_classes)
-        critic = Critic(self.sizes, widths, channels * pack)
-        self.discriminator = HeadedDiscriminator(critic, EqualizedHead(widths[0], num_classes))
+        self.generator = Generator(self.sizes, widths, self.channels, z_dim, self.num_classes)
+        critic = Critic(self.sizes, widths, self.channels * self.pack)
+        self.discriminator = HeadedDiscriminator(critic, EqualizedHead(widths[0], self.num_classes))
 
     def view(self, x: Tensor) -> Sample:
         """x [N, C, R, R] -> its pyramid, by average pooling."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN, Sample
+from ganzoo.models.base import Common, Sample
 from ganzoo.models.equalized import EqualizedHead, Synthesis, conv, down_block, last_block
-from ganzoo.models.layers import HeadedDiscriminator, at_least_one, ladder, widths_of
-from ganzoo.recipe import Optimizer, Recipe
+from ganzoo.models.ladder import LadderGAN
+from ganzoo.models.layers import HeadedDiscriminator, at_least_one, widths_of
+from ganzoo.models.recipe import Optimizer, Recipe
 
 
 def double(x: Tensor) -> Tensor:
@@ -73,7 +74,7 @@ class Discriminator(HeadedDiscriminator):
         super().__init__(Critic(sizes, widths, channels), EqualizedHead(widths[0], num_classes))
 
 
-class ProGAN(GAN):
+class ProGAN(LadderGAN):
     """ProGAN: G and D begin at the lowest resolution and grow by one after another (Karras et al. 2018).
 
     arXiv 1710.10196. D's real images are pooled and blended as the generated ones are. Sizes follow from the
@@ -121,25 +122,22 @@ class ProGAN(GAN):
         self,
         sample_shape: tuple[int, ...],
         z_dim: int = 64,
-        num_classes: int = 0,
-        pack: int = 1,
         width: int = 16,
         max_width: int = 64,
         fade: float = 1.0,
         last: float = 1.0,
-        z: str = "normal",
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__(sample_shape, z_dim, num_classes, pack, z)
+        super().__init__(sample_shape, z_dim, **common)
         at_least_one(width=width, max_width=max_width)
         if fade < 0.0 or last <= 0.0:
             raise UsageError(
                 f"model.fade must be at least 0 and model.last above 0, got {fade:g} and {last:g}"
             )
-        self.sizes, channels = ladder(sample_shape, "progan"), sample_shape[0]
         self.fade, self.last = fade, last
-        widths = widths_of(self.sizes, width, max_width)
-        self.generator = Generator(self.sizes, widths, channels, z_dim, num_classes)
-        self.discriminator = Discriminator(self.sizes, widths, channels * pack, num_classes)
+        widths, judged = widths_of(self.sizes, width, max_width), self.channels * self.pack
+        self.generator = Generator(self.sizes, widths, self.channels, z_dim, self.num_classes)
+        self.discriminator = Discriminator(self.sizes, widths, judged, self.num_classes)
 
     def at(self, t: float) -> tuple[int, float]:
         """Stage and alpha at time t: a resolution is trained for one unit, the next faded in for `fade`."""

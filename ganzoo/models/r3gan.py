@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN, kind_of_data
 from ganzoo.models import mlp
+from ganzoo.models.base import GAN, Common, kind_of_data
 from ganzoo.models.layers import (
     HeadedDiscriminator,
+    LatentGenerator,
     LatentInput,
     Project,
     ProjectionHead,
@@ -22,7 +23,7 @@ from ganzoo.models.layers import (
     ladder,
     widths_of,
 )
-from ganzoo.recipe import Optimizer, Recipe, Schedule
+from ganzoo.models.recipe import Optimizer, Recipe, Schedule
 
 LEAK = 0.2
 EXPANSION = 2  # of the channels inside a block
@@ -100,33 +101,19 @@ class Down(nn.Module):
         return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, stride=2, groups=x.shape[1])
 
 
-class Generator(nn.Module):
+def generator(
+    sizes: list[int], widths: list[int], groups: int, depth: int, channels: int, z_dim: int, classes: int
+) -> LatentGenerator:
     """z [N, z_dim], y -> images [N, C, H, W]: a linear map to the lowest resolution, then blocks and Up."""
-
-    def __init__(
-        self,
-        sizes: list[int],
-        widths: list[int],
-        groups: int,
-        depth: int,
-        channels: int,
-        z_dim: int,
-        classes: int,
-    ) -> None:
-        super().__init__()
-        self.latent = LatentInput(z_dim, classes)
-        blocks = depth * len(sizes)
-        layers: list[nn.Module] = [Project(self.latent.width, widths[0], sizes[0])]
-        nn.init.normal_(layers[0].weight, 0.0, self.latent.width**-0.5)  # type: ignore[arg-type]
-        for level, width in enumerate(widths):
-            if level:
-                layers += [*change_width(widths[level - 1], width), Up()]
-            layers += [Block(width, groups_of(width, groups), blocks) for _ in range(depth)]
-        self.main = nn.Sequential(*layers, start(nn.Conv2d(widths[-1], channels, 1)), nn.Tanh())
-
-    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        images: Tensor = self.main(self.latent(z, y))
-        return images
+    latent, blocks = LatentInput(z_dim, classes), depth * len(sizes)
+    layers: list[nn.Module] = [Project(latent.width, widths[0], sizes[0])]
+    nn.init.normal_(layers[0].weight, 0.0, latent.width**-0.5)  # type: ignore[arg-type]
+    for level, width in enumerate(widths):
+        if level:
+            layers += [*change_width(widths[level - 1], width), Up()]
+        layers += [Block(width, groups_of(width, groups), blocks) for _ in range(depth)]
+    layers += [start(nn.Conv2d(widths[-1], channels, 1)), nn.Tanh()]
+    return LatentGenerator(latent, nn.Sequential(*layers))
 
 
 def critic(
@@ -215,32 +202,27 @@ class R3GAN(GAN):
         self,
         sample_shape: tuple[int, ...],
         z_dim: int = 0,
-        num_classes: int = 0,
-        pack: int = 1,
         width: int = 32,
         max_width: int = 128,
         group: int = 16,
         depth: int = 2,
         d_width: int = 0,
         fourier: int = 0,
-        z: str = "normal",
+        **common: Unpack[Common],
     ) -> None:
         z_dim = z_dim or (64 if kind_of_data(sample_shape) == "images" else sample_shape[0] + 2)
-        super().__init__(sample_shape, z_dim, num_classes, pack, z)
+        super().__init__(sample_shape, z_dim, **common)
         at_least_one(width=width, max_width=max_width, group=group, depth=depth)
         if d_width < 0:
             raise UsageError(f"model.d_width: expected a whole number of at least 0, got {d_width}")
         check_fourier(fourier, sample_shape)
+        classes = self.num_classes
         if kind_of_data(self.sample_shape) == "vectors":
-            inputs = math.prod(sample_shape) * pack
-            self.generator: nn.Module = mlp.Generator(
-                self.sample_shape, z_dim, num_classes, width, depth, False
-            )
-            self.discriminator: nn.Module = mlp.Discriminator(
-                inputs, num_classes, d_width or width, depth, fourier=fourier
-            )
+            self.generator = mlp.generator(self.sample_shape, z_dim, classes, width, depth)
+            judged = math.prod(sample_shape) * self.pack
+            self.discriminator = mlp.discriminator(judged, classes, d_width or width, depth, fourier=fourier)
             return
         sizes, channels = ladder(sample_shape, "r3gan"), sample_shape[0]
         widths = widths_of(sizes, width, max_width)
-        self.generator = Generator(sizes, widths, group, depth, channels, z_dim, num_classes)
-        self.discriminator = critic(sizes, widths, group, depth, channels * pack, num_classes)
+        self.generator = generator(sizes, widths, group, depth, channels, z_dim, classes)
+        self.discriminator = critic(sizes, widths, group, depth, channels * self.pack, classes)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganzoo.gan import GAN
+from ganzoo.models.base import Common
+from ganzoo.models.ladder import LadderGAN
 from ganzoo.models.layers import (
     HeadedDiscriminator,
+    LatentGenerator,
     LatentInput,
     Project,
     ProjectionHead,
     at_least_one,
     check_d_norm,
-    ladder,
 )
-from ganzoo.recipe import Optimizer, Recipe, Schedule
+from ganzoo.models.recipe import Optimizer, Recipe, Schedule
 
 
 class UpBlock(nn.Module):
@@ -93,21 +94,14 @@ def up(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
-class Generator(nn.Module):
+def generator(sizes: list[int], channels: int, z_dim: int, num_classes: int, width: int) -> LatentGenerator:
     """z [N, z_dim], y -> images [N, C, H, W]: one block per doubling, all of the same width."""
-
-    def __init__(self, sizes: list[int], channels: int, z_dim: int, num_classes: int, width: int) -> None:
-        super().__init__()
-        self.latent = LatentInput(z_dim, num_classes)
-        project = Project(self.latent.width, width, sizes[0])
-        nn.init.normal_(project.weight, 0.0, self.latent.width**-0.5)
-        blocks = [UpBlock(width, width) for _ in sizes[1:]]
-        last = [nn.BatchNorm2d(width), nn.ReLU(inplace=True), conv(width, channels, 3), nn.Tanh()]
-        self.main = nn.Sequential(project, *blocks, *last)
-
-    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        images: Tensor = self.main(self.latent(z, y))
-        return images
+    latent = LatentInput(z_dim, num_classes)
+    project = Project(latent.width, width, sizes[0])
+    nn.init.normal_(project.weight, 0.0, latent.width**-0.5)
+    blocks = [UpBlock(width, width) for _ in sizes[1:]]
+    last = [nn.BatchNorm2d(width), nn.ReLU(inplace=True), conv(width, channels, 3), nn.Tanh()]
+    return LatentGenerator(latent, nn.Sequential(project, *blocks, *last))
 
 
 def discriminator(
@@ -122,29 +116,26 @@ def discriminator(
     return HeadedDiscriminator(nn.Sequential(*blocks, SumPool(mean)), head)
 
 
-class _ResNet(GAN):
+class _ResNet(LadderGAN):
     """What the two have in common; `mean` pools by the mean where the other takes the sum."""
 
-    name: ClassVar[str]
     mean: ClassVar[bool]
 
     def __init__(
         self,
         sample_shape: tuple[int, ...],
         z_dim: int = 128,
-        num_classes: int = 0,
-        pack: int = 1,
         width: int = 64,
         d_width: int = 0,
         d_norm: str = "none",
-        z: str = "normal",
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__(sample_shape, z_dim, num_classes, pack, z)
+        super().__init__(sample_shape, z_dim, **common)
         at_least_one(width=width, d_width=d_width or width)
-        sizes, channels = ladder(sample_shape, self.name), sample_shape[0]
-        self.generator = Generator(sizes, channels, z_dim, num_classes, width)
+        classes, judged = self.num_classes, self.channels * self.pack
+        self.generator = generator(self.sizes, self.channels, z_dim, classes, width)
         self.discriminator = discriminator(
-            sizes, channels * pack, num_classes, d_width or width, check_d_norm(d_norm), self.mean
+            self.sizes, judged, classes, d_width or width, check_d_norm(d_norm), self.mean
         )
 
 

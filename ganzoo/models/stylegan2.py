@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from ganzoo.gan import GAN
+from ganzoo.models.base import Common
 from ganzoo.models.equalized import LEAK, EqualizedHead, conv, equalized, last_block
-from ganzoo.models.layers import HeadedDiscriminator, LatentInput, at_least_one, ladder, widths_of
+from ganzoo.models.ladder import LadderGAN
+from ganzoo.models.layers import HeadedDiscriminator, LatentInput, at_least_one, widths_of
+from ganzoo.models.recipe import Optimizer, Recipe
 from ganzoo.models.styled import Mapping, Smooth, Synthesis
-from ganzoo.recipe import Optimizer, Recipe
 
 MIXING = 0.9  # share of training samples with the styles of two w
 
@@ -84,7 +85,7 @@ def critic(sizes: list[int], widths: list[int], channels: int) -> nn.Sequential:
     return nn.Sequential(*layers, last_block(widths[0], widths[0], sizes[0]))
 
 
-class StyleGAN2(GAN):
+class StyleGAN2(LadderGAN):
     """StyleGAN2: styles made of w scale the weights of G's convolutions (Karras et al. 2020).
 
     arXiv 1912.04958, configuration F, on StyleGAN (Karras et al. 2019, arXiv 1812.04948). G: a mapping
@@ -131,19 +132,15 @@ class StyleGAN2(GAN):
         self,
         sample_shape: tuple[int, ...],
         z_dim: int = 64,
-        num_classes: int = 0,
-        pack: int = 1,
         w_dim: int = 64,
         depth: int = 4,
         width: int = 16,
         max_width: int = 64,
-        z: str = "normal",
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__(sample_shape, z_dim, num_classes, pack, z)
+        super().__init__(sample_shape, z_dim, **common)
         at_least_one(w_dim=w_dim, depth=depth, width=width, max_width=max_width)
-        sizes, channels = ladder(sample_shape, "stylegan2"), sample_shape[0]
-        widths = widths_of(sizes, width, max_width)
-        self.generator = Generator(sizes, widths, channels, z_dim, w_dim, depth, z, num_classes)
-        self.discriminator = HeadedDiscriminator(
-            critic(sizes, widths, channels * pack), EqualizedHead(widths[0], num_classes)
-        )
+        widths, classes = widths_of(self.sizes, width, max_width), self.num_classes
+        self.generator = Generator(self.sizes, widths, self.channels, z_dim, w_dim, depth, self.z, classes)
+        body = critic(self.sizes, widths, self.channels * self.pack)
+        self.discriminator = HeadedDiscriminator(body, EqualizedHead(widths[0], classes))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.errors import UsageError, nearest
-from ganzoo.gan import GAN, Sample, kind_of_data, map_sample
+from ganzoo.models.base import GAN, Sample, kind_of_data, map_sample
 from ganzoo.stabilizers.base import Stabilizer
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN, Logits, Sample
 from ganzoo.losses import Loss
+from ganzoo.models.base import GAN, Logits, Sample
 
 Critic = Callable[[Sample, Tensor | None], Logits]
 """D as the step calls it: transforms, packing and wrappers included."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN, Logits, Sample
+from ganzoo.models.base import GAN, Logits, Sample
 from ganzoo.stabilizers.base import Critic, Phase, Stabilizer
 from ganzoo.stabilizers.norms import head_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganzoo.gan import Logits, Sample
+from ganzoo.models.base import Logits, Sample
 from ganzoo.stabilizers.base import Critic, Phase, Stabilizer
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN
+from ganzoo.models.base import GAN
 from ganzoo.stabilizers.base import Stabilizer
 
 

@@ -10,10 +10,10 @@ from torch.nn.utils.parametrizations import _SpectralNorm, spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN
+from ganzoo.models.base import GAN
 from ganzoo.models.layers import batch_std
-from ganzoo.rng import counted
 from ganzoo.stabilizers.base import Stabilizer
+from ganzoo.system.rng import counted
 
 
 class SpectralNorm(Stabilizer):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN, Sample
+from ganzoo.models.base import GAN, Sample
 from ganzoo.stabilizers.base import Critic, Stabilizer
 from ganzoo.stabilizers.penalties import at_least_zero
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN, Sample, leaf, map_sample
+from ganzoo.models.base import GAN, Sample, leaf, map_sample
 from ganzoo.stabilizers.base import Critic, Side, Stabilizer
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ganzoo.console import notice
 from ganzoo.data.fetch import Unavailable
 from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.classifier import Classifier
+from ganzoo.registry.spec import Ref
 from ganzoo.style.features import CPU, Features, by_scale
 from ganzoo.style.vgg import vgg19
+from ganzoo.system.console import notice
 
 NAMES = ("vgg19", "random", "cnn", "mnist-cnn-v1")
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -56,7 +57,7 @@ def open_features(
         if weights is not None:
             raise UsageError("--extractor-weights: the extractor random has none")
         made = random_features()
-    elif kind.partition(":")[0] in NAMES:
+    elif Ref.parse(kind).name in NAMES:
         made = _classifier(kind, weights)
     else:
         raise UsageError(f"--extractor {kind} cannot be painted with: {nearest(kind, NAMES)}")
@@ -71,8 +72,8 @@ def _vgg19(weights: str | Path | None, offline: bool) -> Features:
 
 
 def _classifier(name: str, weights: str | Path | None) -> Features:
-    from ganzoo.assemble import open_extractor
     from ganzoo.extractors.cnn import Cnn
+    from ganzoo.extractors.open import open_extractor
 
     extractor = open_extractor(name, weights)
     assert isinstance(extractor, Cnn)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganzoo.data.images import flat_image
 from ganzoo.errors import UsageError
-from ganzoo.files import write_whole
+from ganzoo.system.files import write_whole
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 

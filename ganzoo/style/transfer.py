@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
-from ganzoo.console import stderr
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.extractors.classifier import exact
 from ganzoo.style.features import Features
+from ganzoo.system.console import stderr
 
 RANGE_WEIGHT = 10.0  # keeps pixels within [0, 1]; to clamp them between steps would mislead L-BFGS
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ganzoo.console import notice
 from ganzoo.data.weights import cached_weights
 from ganzoo.errors import UsageError
 from ganzoo.extractors.classifier import read
+from ganzoo.system.console import notice
 
 URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # 548 MB
 PUBLISHED = "dcbb9e9d"  # how its sha256 begins

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ganzoo.bench.results import columns
-from ganzoo.config import flatten
-from ganzoo.files import read_lines
-from ganzoo.runs import Run
+from ganzoo.plan.config import flatten
+from ganzoo.runs.run import Run
+from ganzoo.system.files import read_lines
 from ganzoo.table.read import Column, protocol_of
 
 Pair = tuple[Any, Any]

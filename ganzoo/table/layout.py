@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from statistics import mean
 
 from ganzoo.bench.results import Row
-from ganzoo.cli.eval import number
+from ganzoo.system.console import number
 from ganzoo.table.read import Column, Group, refuse_mixed
 from ganzoo.table.statistics import Score, scores_of
 

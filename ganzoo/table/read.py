@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.bench.results import Row, latest
-from ganzoo.config import flatten
 from ganzoo.errors import UsageError, nearest
-from ganzoo.files import read_lines
+from ganzoo.plan.config import flatten
+from ganzoo.system.files import read_lines
 
 SLICED_BY = ("suite", "model", "dataset", "options", "seed", "steps", "device", "threads", "commit", "group")
 

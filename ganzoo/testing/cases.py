@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo.assemble import model_options
-from ganzoo.config import Config
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN, Logits, Sample, kind_of_data
+from ganzoo.models.base import GAN, Logits, Sample, kind_of_data
+from ganzoo.plan.assemble import model_options
+from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS
 from ganzoo.testing.core import Subject, known_options
 from ganzoo.testing.training import BATCH, CLASSES, same, tiny

@@ -10,8 +10,9 @@ from importlib import import_module
 from typing import Any
 
 from ganzoo.errors import UsageError, nearest
-from ganzoo.options import cast
 from ganzoo.registry import OF_KIND, Registry
+from ganzoo.registry.options import cast
+from ganzoo.registry.spec import Ref
 
 
 class Broken(AssertionError):
@@ -36,7 +37,8 @@ class Subject:
     def __init__(self, registry: Registry, name: str) -> None:
         self.registry = registry
         self.name = name
-        self.member = registry.get(name.partition(":")[0])
+        self.ref = Ref.parse(name)
+        self.member = registry.get(self.ref.name)
 
 
 def described(subject: Subject) -> None:
@@ -44,7 +46,7 @@ def described(subject: Subject) -> None:
     line = (subject.member.__doc__ or "").strip().partition("\n")[0]
     want(line, "a docstring", "none")
     for entry in subject.registry.entries():
-        if entry.name == subject.name.partition(":")[0]:
+        if entry.name == subject.ref.name:
             found = entry.summary() == line
             want(found, "an entry point that names the module in which the class is written", entry.target)
 
@@ -119,7 +121,7 @@ def find(name: str, kind: str | None = None) -> Registry:
     """The registry that holds a name."""
     if kind is not None and kind not in OF_KIND:
         raise UsageError(f"no kind {kind!r}: {nearest(kind, OF_KIND)}")
-    plain = name.partition(":")[0]
+    plain = Ref.parse(name).name
     among = [OF_KIND[kind]] if kind else list(OF_KIND.values())
     found = [registry for registry in among if plain in registry.names()]
     if len(found) > 1:

@@ -8,15 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.assemble import open_dataset
 from ganzoo.data.base import Dataset, Modes, Split
-from ganzoo.gan import kind_of_data
-from ganzoo.options import options_of
-from ganzoo.plan import plan
+from ganzoo.data.open import open_dataset
+from ganzoo.models.base import kind_of_data
+from ganzoo.plan.plan import plan
+from ganzoo.plan.words import Words
 from ganzoo.registry import DATASETS
+from ganzoo.registry.options import options_of
+from ganzoo.registry.spec import Ref
 from ganzoo.testing.core import Subject, described, known_options, want
 from ganzoo.testing.training import BATCH, STEPS, want_exact_resume
-from ganzoo.words import Words
 
 SOME = 200
 
@@ -62,9 +63,8 @@ def reopens(subject: Data) -> None:
         "a fingerprint of the content",
         data.fingerprint,
     )
-    path = subject.name.partition(":")[1:]
-    for name in (subject.name, data.name if not path[0] else subject.name):
-        known = name.partition(":")[0] in DATASETS.names()
+    for name in (subject.name, data.name if subject.ref.path is None else subject.name):
+        known = Ref.parse(name).name in DATASETS.names()
         want(known, f"`name` to be one that it is registered by, such as {subject.name!r}", repr(name))
         again = subject.open(name)
         want(

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.assemble import open_extractor
 from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
-from ganzoo.options import options_of
+from ganzoo.extractors.open import open_extractor
 from ganzoo.registry import EXTRACTORS
+from ganzoo.registry.options import options_of
 from ganzoo.testing.core import Subject, described, first, known_options, want
 
 SHAPES = [(c, s, s) for s in (28, 32, 64) for c in (1, 3)] + [(1,), (2,), (7,)]

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.assemble import build_loss
 from ganzoo.losses import Loss
+from ganzoo.plan.assemble import build_loss
 from ganzoo.registry import LOSSES
 from ganzoo.testing.core import Subject, described, known_options, want
 

@@ -13,11 +13,11 @@ from ganzoo.data.mixtures import MixtureSplit, Ring8
 from ganzoo.data.mnist import Mnist5k
 from ganzoo.data.tensors import TensorSplit
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN
 from ganzoo.metrics.base import Need
-from ganzoo.metrics.evaluate import Evaluation
+from ganzoo.metrics.harness import Evaluation
+from ganzoo.models.base import GAN
 from ganzoo.registry import METRICS, MODELS
-from ganzoo.rng import counted
+from ganzoo.system.rng import counted
 from ganzoo.testing.core import Subject, described, first, known_options, want
 
 LONGEST = 60  # characters of what a table says of a score

@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from ganzoo.assemble import build_stabilizer, build_trained, model_options
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN, kind_of_data, leaf
-from ganzoo.options import cast
-from ganzoo.recipe import Recipe
+from ganzoo.models.base import GAN, kind_of_data, leaf, pack
+from ganzoo.models.recipe import Recipe
+from ganzoo.plan.assemble import build_trained, model_options
 from ganzoo.registry import LOSSES
-from ganzoo.sampling import draw
+from ganzoo.registry.options import cast
+from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.testing.cases import (
     Model,
     N,
@@ -33,7 +33,7 @@ from ganzoo.testing.cases import (
 from ganzoo.testing.core import Broken, described, first, want
 from ganzoo.testing.training import STOP, same, trained, want_exact_resume, want_moving
 from ganzoo.training.checkpoint import load_generator, save_generator
-from ganzoo.training.step import pack
+from ganzoo.training.sampling import draw
 
 
 def recipes(subject: Model) -> None:
@@ -48,7 +48,7 @@ def recipes(subject: Model) -> None:
         want(isinstance(recipe, Recipe), f"recipe {name} to be a ganzoo.Recipe", recipe)
         LOSSES.get(recipe.loss)
         for spec in recipe.stabilizers:
-            build_stabilizer(spec)
+            open_stabilizer(spec)
         for key, value in recipe.model.items():
             want(key in known, f"recipe {name} to set options of the model", f"{key}={value}")
             cast(f"recipe {name}: {key}", value, known[key])
@@ -242,7 +242,7 @@ def samples(subject: Model) -> None:
         with TemporaryDirectory() as folder:
             file = Path(folder, "generator.safetensors")
             save_generator(file, still, {"t": trainer.growth})
-            loaded = build_trained(config, torch.device("cpu"))
+            loaded, _ = build_trained(config, torch.device("cpu"))
             loaded.progress(load_generator(file, loaded)["t"])
         loaded.eval()
         x, again, other = draw(still, 12, seed=0), draw(loaded, 12, seed=0), draw(loaded, 12, seed=1)

@@ -9,13 +9,15 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
-from ganzoo.assemble import build_stabilizer, model_options
-from ganzoo.config import Config
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
-from ganzoo.options import format_spec, options_of
+from ganzoo.plan.assemble import model_options
+from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS, STABILIZERS
+from ganzoo.registry.options import options_of
+from ganzoo.registry.spec import Spec
 from ganzoo.stabilizers.base import Need, Stabilizer
+from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.testing.core import Subject, described, first, known_options, want
 from ganzoo.testing.training import STOP, flat, tiny, trained, want_exact_resume, want_moving
 
@@ -38,7 +40,7 @@ class Switch(Subject):
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         super().__init__(STABILIZERS, name)
         given = known_options(f"stabilizer {name}", options_of(self.member), options)
-        self.spec = format_spec(name, given)
+        self.spec = Spec(name, given)
         self.runs: dict[str, tuple[Config, Dataset]] = {}
         self.refused: dict[str, str] = {}
         owner = STABILIZERS.origin(name)["distribution"]
@@ -57,7 +59,7 @@ class Switch(Subject):
                 self.refused[where] = str(error)
 
     def make(self) -> Stabilizer:
-        return build_stabilizer(self.spec)[0]
+        return open_stabilizer(self.spec)
 
     def plan(self, model: str, shape: tuple[int, ...], norm: str) -> tuple[Config, Dataset]:
         options, known = {**SMALL, "d_norm": norm}, model_options(model)

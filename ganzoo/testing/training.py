@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.config import Config
 from ganzoo.data.base import Dataset
 from ganzoo.data.tensors import TensorSplit, fingerprint
-from ganzoo.gan import kind_of_data
-from ganzoo.plan import plan
+from ganzoo.models.base import kind_of_data
+from ganzoo.plan.config import Config
+from ganzoo.plan.plan import plan
+from ganzoo.plan.words import Words
 from ganzoo.registry import DATASETS
 from ganzoo.testing.core import want
 from ganzoo.training.checkpoint import load_checkpoint, save_state
 from ganzoo.training.trainer import Callback, Trainer
-from ganzoo.words import Words
 
 STEPS, STOP, BATCH = 4, 2, 8
 CLASSES = 5

@@ -14,8 +14,8 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from ganzoo.console import stderr
-from ganzoo.files import append_line
+from ganzoo.system.console import stderr
+from ganzoo.system.files import append_line
 from ganzoo.training.checkpoint import diverged
 from ganzoo.training.trainer import Callback, Every, Trainer
 
@@ -64,7 +64,7 @@ class Pictures(Every):
         self.folder = folder
 
     def act(self, trainer: Trainer) -> None:
-        from ganzoo.pictures import picture
+        from ganzoo.data.pictures import picture
 
         dataset = trainer.dataset
         n = 64 if len(dataset.sample_shape) == 3 else 2500

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.files import write_whole
-from ganzoo.gan import GAN
+from ganzoo.models.base import GAN
+from ganzoo.system.files import write_whole
 from ganzoo.training.trainer import Every, Trainer
 
 KEEP = 2

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn, update_bn
 
-from ganzoo.gan import GAN
-from ganzoo.rng import counted
+from ganzoo.models.base import GAN
+from ganzoo.system.rng import counted
 
 
 class EMA:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, RMSprop
 
-from ganzoo.recipe import Optimizer
+from ganzoo.models.recipe import Optimizer
 
 
 def make_optimizer(settings: Optimizer, net: nn.Module, device: torch.device) -> torch.optim.Optimizer:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import Optimizer
 
-from ganzoo.gan import GAN, Logits, Sample, leaf, map_sample
 from ganzoo.losses import Loss
+from ganzoo.models.base import GAN, Logits, Sample, leaf, map_sample, pack
 from ganzoo.stabilizers.base import Critic, Phase, Side, Stabilizer, Weights
 from ganzoo.training.late import LateScalar
 from ganzoo.training.meter import Meter
@@ -188,10 +188,3 @@ def _once(critic: Critic) -> Critic:
         return seen[id(sample)][1]
 
     return remembering
-
-
-def pack(sample: Sample, m: int) -> Sample:
-    """[N, C, ...] -> [N / m, m C, ...]: m neighbours become one input of D (Lin et al. 2018)."""
-    if m == 1:
-        return sample
-    return map_sample(lambda x: x.reshape(len(x) // m, m * x.shape[1], *x.shape[2:]), sample)

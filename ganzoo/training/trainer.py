@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.assemble import build_loss, build_model, build_stabilizer, set_up
-from ganzoo.config import Config
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN
-from ganzoo.rng import counted_seed, seed_default
-from ganzoo.sampling import draw
+from ganzoo.models.base import GAN
+from ganzoo.plan.assemble import build_loss, build_trained
+from ganzoo.plan.config import Config
+from ganzoo.system.rng import counted_seed, seed_default
 from ganzoo.training.ema import EMA
 from ganzoo.training.optimizers import check_layout, load_optimizer, make_optimizer
+from ganzoo.training.sampling import draw
 from ganzoo.training.step import Step
 
 
@@ -74,9 +74,7 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.recipe = config.recipe
         self.device = torch.device(config.device)
-        self.gan = build_model(config, self.device)
-        self.stabilizers = [build_stabilizer(spec)[0] for spec in self.recipe.stabilizers]
-        set_up(self.gan, self.stabilizers, config)
+        self.gan, self.stabilizers = build_trained(config, self.device)
         self.optimizer_g = make_optimizer(self.recipe.optimizer_g, self.gan.generator, self.device)
         self.optimizer_d = make_optimizer(self.recipe.optimizer_d, self.gan.discriminator, self.device)
         self.ema = EMA(self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp)
@@ -90,6 +88,7 @@ class Trainer:
         )
         self.meter = self._make_step.meter
         self._data = dataset.train.to(self.device)
+        self._snapshot: GAN | None = None  # of the step that was done last
         self.step = 0
         self.stop = stop or threading.Event()
         self.started_at = 0  # the step that this process began with
@@ -132,6 +131,7 @@ class Trainer:
     def one_step(self) -> None:
         """Everything that one step is, and nothing that waits for the device."""
         step, recipe, t = self.step, self.recipe, self.t
+        self._snapshot = None
         seed_default(self.device, counted_seed(self.config.seed, "step", step))
         self.gan.progress(self.growth)
         for optimizer, settings in (
@@ -155,8 +155,13 @@ class Trainer:
         return x, y if self.config.conditional else None
 
     def snapshot(self) -> GAN:
-        """The model with the averaged generator at this step, in eval mode; D is the one in training."""
-        return self.ema.snapshot(self.config.seed, self.step, self.growth)
+        """The model with the averaged generator at this step, in eval mode; D is the one in training.
+
+        Made once for all that ask for it after a step.
+        """
+        if self._snapshot is None:
+            self._snapshot = self.ema.snapshot(self.config.seed, self.step, self.growth)
+        return self._snapshot
 
     def generate(self, n: int, purpose: str, seed: int, labels: Tensor | None = None) -> Tensor:
         """n samples of the averaged generator at this step, [n, ...] as the networks see them."""
@@ -192,6 +197,7 @@ class Trainer:
             self.meter.load_state_dict(state["meter"])
             self._make_step.late_d_loss.set(state["d_loss"])
             self.step = state["step"]
+            self._snapshot = None
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise UsageError(
                 f"the checkpoint is not one of this run's model: {str(error).splitlines()[0]}"

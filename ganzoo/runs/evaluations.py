@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ganzoo.console import notice
+import torch
+
+from ganzoo.system.console import notice
+from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.files import append_line, read_lines
-from ganzoo.metrics.evaluate import Evaluation
-from ganzoo.sampling import draw, labels_for
+from ganzoo.plan.config import Config
+from ganzoo.system.files import append_line, read_lines
+from ganzoo.metrics.harness import Evaluation
+from ganzoo.training.sampling import draw, labels_for
 from ganzoo.training.checkpoint import save_generator, save_state
 from ganzoo.training.trainer import Every, Trainer
 
 SAMPLES = 1000  # cheap, and said in the protocol of each line
 WHEN = "during training"
+
+
+def evaluation_of(config: Config, dataset: Dataset) -> Evaluation:
+    """What a run is measured with. Raises UsageError if its metrics do not fit its data."""
+    evaluation = Evaluation(
+        config.eval_metrics,
+        dataset,
+        offline=bool(config.data_options.get("offline")),
+        device=torch.device(config.device),
+        has_discriminator=True,
+    )
+    assert evaluation.first_score  # refused here, where there is none
+    return evaluation
 
 
 class Evaluations(Every):

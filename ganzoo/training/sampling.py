@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from ganzoo.console import track
 from ganzoo.errors import UsageError
-from ganzoo.gan import GAN
-from ganzoo.rng import counted
+from ganzoo.models.base import GAN
+from ganzoo.system.console import track
+from ganzoo.system.rng import counted
 
 CHUNK = 256
 
@@ -57,11 +57,13 @@ def draw(
 
 
 @torch.no_grad()
-def interpolate(gan: GAN, rows: int, columns: int, seed: int, label: int | None = None) -> Tensor:
+def interpolate(
+    gan: GAN, rows: int, columns: int, seed: int, label: int | None = None
+) -> tuple[Tensor, Tensor | None]:
     """rows x columns samples: each row walks from one z to another on the great circle between them.
 
     Slerp (Shoemake 1985; White 2016, arXiv 1609.04468): a straight line would leave the shell where normal z
-    live. Returns [rows * columns, ...].
+    live. Returns them, [rows * columns, ...], and their labels, one for each row; None without classes.
     """
     device = next(gan.generator.parameters()).device
     with counted(device, seed, "interpolate"):
@@ -69,8 +71,9 @@ def interpolate(gan: GAN, rows: int, columns: int, seed: int, label: int | None 
     t = torch.linspace(0.0, 1.0, columns, device=device).reshape(1, columns, 1)
     z = slerp(a[:, None, :], b[:, None, :], t).reshape(rows * columns, -1)
     each = labels_for(rows, gan.num_classes, label)
-    y = None if each is None else each.to(device).repeat_interleave(columns)
-    return gan.samples(gan.generator(z, y)).float().cpu().contiguous()
+    y = None if each is None else each.repeat_interleave(columns)
+    made = gan.generator(z, None if y is None else y.to(device))
+    return gan.samples(made).float().cpu().contiguous(), y
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:

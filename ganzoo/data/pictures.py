@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset
-from ganzoo.files import write_whole
+from ganzoo.system.files import write_whole
 
 SHOWN = 2500  # points of a scatter plot
 

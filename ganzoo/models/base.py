@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import UsageError
-from ganzoo.recipe import Recipe
+from ganzoo.models.recipe import Recipe
 
 Sample = Tensor | tuple[Tensor, ...]
 """Images [N, C, H, W] in [-1, 1] or vectors [N, D]; a tuple with one per scale for multi-scale models."""
@@ -18,13 +18,22 @@ Logits = Tensor | tuple[Tensor, ...]
 """What D returns, [N] or [N, ...]; never a sigmoid's output."""
 
 
+class Common(TypedDict, total=False):
+    """Options of every model: a subclass takes them as `**common: Unpack[Common]`, and hands them on."""
+
+    num_classes: int
+    pack: int
+    z: str
+
+
 class GAN(nn.Module):
     """A generator, a discriminator and how they are fed. Subclass it to add a model.
 
     A subclass sets `generator` (z [N, z_dim], y [N] | None) -> Sample and `discriminator` (Sample, y | None)
-    -> Logits in its `__init__`, whose keyword arguments are the model's options (`--set model.NAME=VALUE`),
-    and gives `recipes`: "default" for a laptop's first run, "paper" for the paper's settings. Where the
-    settings differ by kind of data, the keys are "default/images" and "default/vectors".
+    -> Logits in its `__init__`, whose keyword arguments are the model's options (`--set model.NAME=VALUE`);
+    what it takes as `**common` and hands on to this one are options of it too. It gives `recipes`: "default"
+    for a laptop's first run, "paper" for the paper's settings. Where the settings differ by kind of data, the
+    keys are "default/images" and "default/vectors".
 
     Every draw comes from torch's default generator, which the trainer seeds anew from (seed, purpose, step):
     a model that draws noise of its own needs to do nothing for an exact resume.
@@ -99,3 +108,10 @@ def leaf(sample: Sample) -> Sample:
 def map_sample(function: Callable[[Tensor], Tensor], sample: Sample) -> Sample:
     """`function` on a sample, or on every scale of a pyramid."""
     return tuple(function(x) for x in sample) if isinstance(sample, tuple) else function(sample)
+
+
+def pack(sample: Sample, m: int) -> Sample:
+    """[N, C, ...] -> [N / m, m C, ...]: m neighbours become one input of D (Lin et al. 2018)."""
+    if m == 1:
+        return sample
+    return map_sample(lambda x: x.reshape(len(x) // m, m * x.shape[1], *x.shape[2:]), sample)

@@ -10,15 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.assemble import open_extractor
-from ganzoo.console import stages
 from ganzoo.data.base import Dataset, Split
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.extractors.base import Extractor
-from ganzoo.gan import GAN, kind_of_data
-from ganzoo.metrics.base import Metric, Scores
+from ganzoo.extractors.open import default_extractor, open_extractor
+from ganzoo.metrics.base import Scores
 from ganzoo.metrics.context import Context, Samples, order
-from ganzoo.registry import EXTRACTORS, METRICS
+from ganzoo.metrics.open import lack, open_metrics
+from ganzoo.models.base import GAN
+from ganzoo.registry import METRICS
+from ganzoo.system.console import stages
 
 AT_MOST = 50_000  # real samples of a split: as many as papers use for CIFAR-10
 
@@ -58,15 +59,7 @@ class Evaluation:
             raise UsageError(f"--reference {reference}: {nearest(reference, ('train', 'test'))}")
         self.dataset, self.reference = dataset, reference
         asked = list(dict.fromkeys(names))
-        self.metrics: dict[str, Metric] = {}
-        self._broken: dict[str, str] = {}
-        for name in asked or METRICS.names():
-            try:
-                self.metrics[name] = METRICS.make(name)
-            except (UsageError, WorkError) as error:
-                if asked:
-                    raise
-                self._broken[name] = str(error)
+        self.metrics, self._broken = open_metrics(asked)
         lacks = {name: lack(metric, dataset, has_discriminator) for name, metric in self.metrics.items()}
         self.extractor: Extractor | None = None
         if any(self._uses_extractor(name) for name, why in lacks.items() if not why):
@@ -151,6 +144,10 @@ class Evaluation:
         key = self.first_score.partition("@")[0]
         return any(metric.higher_is_better.get(key) for metric in self.metrics.values())
 
+    @property
+    def needs_discriminator(self) -> bool:
+        return any("discriminator" in metric.needs_for(self.dataset) for metric in self.metrics.values())
+
     def least(self) -> int:
         """The fewest samples with which features have a covariance of full rank; 0 without features."""
         if self.extractor is None:
@@ -197,47 +194,6 @@ class Evaluation:
             "extractor": extractor,
             "metrics": parameters,
         }
-
-
-def lack(metric: Metric, dataset: Dataset, has_discriminator: bool) -> str:
-    """What the metric needs and these samples do not have, as the end of a sentence; empty if nothing."""
-    there = {
-        "images": (kind_of_data(dataset.sample_shape) == "images", f"images, and {dataset.name} has vectors"),
-        "labels": (dataset.num_classes > 0, f"labels, and {dataset.name} has none"),
-        "modes": (
-            dataset.modes is not None,
-            f"data whose modes are known, and those of {dataset.name} are not",
-        ),
-        "discriminator": (has_discriminator, "a trained discriminator: evaluate a run"),
-        "training data": (
-            not dataset.endless,
-            f"a training set with an end, and {dataset.name} is drawn afresh: there is nothing to memorise",
-        ),
-    }
-    for need in metric.needs_for(dataset):
-        met, why = there.get(need, (True, ""))
-        if not met:
-            return why
-    return ""
-
-
-def default_extractor(dataset: Dataset) -> str:
-    """The name of the extractor that follows from the data."""
-    from ganzoo.extractors.cnn import trained_for
-
-    if dataset.extractor:
-        return dataset.extractor
-    if kind_of_data(dataset.sample_shape) == "vectors":
-        return "identity"
-    return trained_for(dataset.fingerprint) or "inception"
-
-
-def check_names(names: Iterable[str], extractor: str | None = None) -> None:
-    """Raise a UsageError for a metric or an extractor that there is not: before any data are opened."""
-    for name in names:
-        METRICS.get(name)
-    if extractor is not None:
-        EXTRACTORS.get(extractor.partition(":")[0])
 
 
 def _some(name: str, split: Split, extractor: Extractor | None) -> Samples:

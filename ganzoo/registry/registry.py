@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import Any
 
 from ganzoo.errors import UsageError, WorkError, nearest
-from ganzoo.installed import first_line, points
+from ganzoo.registry.installed import first_line, points
 
 DISTRIBUTION = "ganzoo-torch"
 CONTRACT = 1
@@ -174,7 +174,7 @@ def _check_name(name: str, where: str) -> None:
         )
 
 
-MODELS = Registry("models", "model", "ganzoo.gan:GAN")
+MODELS = Registry("models", "model", "ganzoo.models.base:GAN")
 LOSSES = Registry("losses", "loss", "ganzoo.losses:Loss")
 STABILIZERS = Registry("stabilizers", "stabilizer", "ganzoo.stabilizers.base:Stabilizer")
 METRICS = Registry("metrics", "metric", "ganzoo.metrics.base:Metric")

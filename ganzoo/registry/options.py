@@ -1,4 +1,4 @@
-"""Options as a person types them: `NAME:key=value,...` and `--set key=value`, checked against a signature."""
+"""Options as a person types them, held against what a member takes."""
 
 from __future__ import annotations
 
@@ -10,43 +10,28 @@ from typing import Any
 from ganzoo.errors import UsageError, nearest
 
 
-def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
-    """ "skip-d:below=0.3,max_skips=5" -> ("skip-d", {"below": "0.3", "max_skips": "5"})."""
-    name, _, rest = spec.partition(":")
-    options: dict[str, str] = {}
-    for part in filter(None, rest.split(",")):
-        key, equals, value = part.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"{spec!r}: expected NAME:key=value,key=value, and {part!r} is no key=value")
-        if key.strip() in options:
-            raise UsageError(f"{spec!r}: {key.strip()} is given twice")
-        options[key.strip()] = value.strip()
-    return name.strip(), options
+def options_of(member: Callable[..., Any], leave_out: Iterable[str] = ()) -> dict[str, Any]:
+    """The options that a class or function takes, with their defaults: its own, then what it hands on.
+
+    A class hands on by `**`, as in `def __init__(self, width=64, **common)`: then those of the `__init__`
+    that it extends belong to it too.
+    """
+    known: dict[str, Any] = {}
+    for function in _signatures(member):
+        parameters = inspect.signature(function).parameters.values()
+        for parameter in parameters:
+            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                known.setdefault(parameter.name, parameter.default)
+        if all(parameter.kind != parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return {name: default for name, default in known.items() if name not in {"self", *leave_out}}
 
 
-def parse_settings(settings: Iterable[str]) -> dict[str, str]:
-    """ "--set" words for a dataset alone, "size=64" or "data.size=64", to {"size": "64"}."""
-    options: dict[str, str] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"--set {setting}: expected KEY=VALUE, an option of the dataset")
-        options[key.strip().removeprefix("data.")] = value.strip()
-    return options
-
-
-def format_spec(name: str, options: Mapping[str, Any]) -> str:
-    return name + (":" + ",".join(f"{key}={value}" for key, value in options.items()) if options else "")
-
-
-def options_of(function: Callable[..., Any], leave_out: Iterable[str] = ()) -> dict[str, Any]:
-    """The options that a class or function takes, with their defaults, in order."""
-    skip = {"self", *leave_out}
-    return {
-        name: parameter.default
-        for name, parameter in inspect.signature(function).parameters.items()
-        if name not in skip and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    }
+def _signatures(member: Callable[..., Any]) -> list[Callable[..., Any]]:
+    """What is called where a member is: itself, or every `__init__` of a class, its own first."""
+    if not isinstance(member, type):
+        return [member]
+    return [vars(base)["__init__"] for base in member.__mro__[:-1] if "__init__" in vars(base)] or [member]
 
 
 def resolve(what: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

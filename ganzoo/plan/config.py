@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, get_type_hints
 
-from ganzoo.recipe import Optimizer, Recipe, Schedule
+from ganzoo.models.recipe import Recipe
+from ganzoo.registry.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Config:
     first_steps: int = 0  # 0: recipe.steps
 
     def as_json(self) -> dict[str, Any]:
-        return {"format": 1, **asdict(self)}
+        return {"format": 1, **plain(self)}
 
     def identity(self) -> dict[str, str]:
         """What may not change between a checkpoint and its resumption, by dotted name, as text.
@@ -60,16 +61,32 @@ class Config:
             "threads",
             "device",
         )
-        return {key: value for key, value in flatten(asdict(self)).items() if not key.startswith(free)}
+        return {key: value for key, value in flatten(plain(self)).items() if not key.startswith(free)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Config:
-        """The inverse of `as_json`. Raises KeyError or TypeError on anything else."""
-        values = {key: value for key, value in data.items() if key != "format"}
-        values["sample_shape"] = tuple(values["sample_shape"])
-        values["recipe"] = recipe_from(values["recipe"])
-        values["eval_metrics"] = tuple(values.get("eval_metrics", ()))
-        return cls(**values)
+        """The inverse of `as_json`. Raises TypeError or AttributeError on anything else."""
+        config: Config = _built(cls, {key: value for key, value in data.items() if key != "format"})
+        return config
+
+
+def plain(value: Any) -> Any:
+    """Settings as what JSON knows: dataclasses as dicts, specifications as they are typed."""
+    if isinstance(value, Spec):
+        return str(value)
+    if is_dataclass(value):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    return tuple(map(plain, value)) if isinstance(value, tuple) else value
+
+
+def _built(kind: Any, value: Any) -> Any:
+    """The inverse of `plain`, for a field of this type."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        kinds = get_type_hints(kind)
+        return kind(**{key: _built(kinds.get(key), part) for key, part in value.items()})
+    return tuple(value) if isinstance(value, list) else value
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -81,13 +98,3 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[prefix + key] = str(value)
     return flat
-
-
-def recipe_from(data: Mapping[str, Any]) -> Recipe:
-    values = dict(data)
-    for name in ("optimizer_g", "optimizer_d"):
-        values[name] = Optimizer(**values[name])
-    for name in ("lr_schedule", "penalty_schedule", "ema_schedule"):
-        values[name] = Schedule(**values[name])
-    values["stabilizers"] = tuple(values["stabilizers"])
-    return Recipe(**values)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.assemble import build_trained, open_dataset
-from ganzoo.config import Config
-from ganzoo.console import notice
 from ganzoo.data.base import Dataset
-from ganzoo.devices import choose_device
-from ganzoo.errors import UsageError, WorkError, nearest
-from ganzoo.files import cut_lines, write_json
-from ganzoo.gan import GAN
-from ganzoo.plan import evaluation_of
+from ganzoo.data.open import open_dataset
+from ganzoo.errors import UsageError, nearest
+from ganzoo.metrics.harness import Evaluation
+from ganzoo.metrics.open import check_names
+from ganzoo.models.base import GAN
+from ganzoo.plan.assemble import build_trained
+from ganzoo.plan.config import Config
+from ganzoo.plan.plan import plan
+from ganzoo.plan.words import Words
 from ganzoo.registry import changes
-from ganzoo.sampling import draw
+from ganzoo.registry.options import as_int
+from ganzoo.runs.evaluation import Document, document
+from ganzoo.runs.evaluations import Evaluations, evaluation_of
+from ganzoo.runs.folder import find, new_folder
+from ganzoo.system.console import notice
+from ganzoo.system.devices import choose_device
+from ganzoo.system.files import append_line, cut_lines, write_json
 from ganzoo.training.callbacks import Bar, Log, Pictures, stops_cleanly
 from ganzoo.training.checkpoint import (
     NAME,
@@ -33,10 +39,8 @@ from ganzoo.training.checkpoint import (
     load_generator,
     saved,
 )
-from ganzoo.training.evaluations import Evaluations
+from ganzoo.training.sampling import draw, labels_for
 from ganzoo.training.trainer import Callback, Trainer
-
-RUNS = Path("runs")
 
 
 class Run:
@@ -82,39 +86,99 @@ class Run:
 
         In eval mode, on `device`; the discriminator has its trained weights where it is asked for.
         """
-        folder = self.path / "checkpoints"
-        weights = self.path / "generator.safetensors" if checkpoint == "last" else folder / "best.safetensors"
-        if checkpoint not in ("last", "best"):
-            raise UsageError(f"--checkpoint {checkpoint}: {nearest(checkpoint, ('last', 'best'))}")
-        if checkpoint == "best" and not weights.exists():
-            raise UsageError(f"{self.path} has no best checkpoint: train it with --eval-every N")
-        if not weights.exists():
-            raise UsageError(f"{self.path} has no weights yet: ganzoo resume {self.path} goes on with it")
+        weights = self._weights(checkpoint)
         self._look_at_members()
-        gan = build_trained(self.config, self.device)
+        gan, _ = build_trained(self.config, self.device)
         meta = load_generator(weights, gan)
         step = int(meta["step"])
         if discriminator:
-            load_discriminator(folder / ("best.pt" if checkpoint == "best" else NAME.format(step)), gan)
+            state = "best.pt" if checkpoint == "best" else NAME.format(step)
+            load_discriminator(self.path / "checkpoints" / state, gan)
         gan.progress(float(meta["t"]))
         gan.eval()
         return gan, step
 
-    def evaluate(self, metrics: Sequence[str] = (), **words: Any) -> dict[str, Any]:
-        """Measure the run's generator; a line of metrics.jsonl, and the same as a dict.
+    def _weights(self, checkpoint: str) -> Path:
+        """The file with the averaged generator. Raises UsageError if there is none."""
+        if checkpoint not in ("last", "best"):
+            raise UsageError(f"--checkpoint {checkpoint}: {nearest(checkpoint, ('last', 'best'))}")
+        best = self.path / "checkpoints" / "best.safetensors"
+        weights = self.path / "generator.safetensors" if checkpoint == "last" else best
+        if checkpoint == "best" and not weights.exists():
+            raise UsageError(f"{self.path} has no best checkpoint: train it with --eval-every N")
+        if not weights.exists():
+            raise UsageError(f"{self.path} has no weights yet: ganzoo resume {self.path} goes on with it")
+        return weights
+
+    def evaluate(
+        self,
+        metrics: Sequence[str] = (),
+        *,
+        samples: int | None = None,
+        seed: int = 0,
+        reference: str = "train",
+        extractor: str | None = None,
+        extractor_weights: str | None = None,
+        checkpoint: str = "last",
+        dataset: str | None = None,
+        data_options: Mapping[str, Any] | None = None,
+        data_root: str | None = None,
+        offline: bool = False,
+        progress: bool = True,
+    ) -> Document:
+        """Measure the averaged generator: a line of metrics.jsonl, and the same as a dict.
 
         Args:
             metrics: names; all that fit the data where there are none.
-            words: the options of `ganzoo eval`: samples, seed, reference, extractor, extractor_weights,
-                checkpoint, dataset (another one to measure against); `progress` shows bars on stderr.
+            samples: how many to generate; as many as the dataset's protocol says where it is None.
+            seed: of the latent vectors: the samples are those of `ganzoo sample` with the same seed.
+            reference: the real split to compare with, "train" or "test".
+            extractor, extractor_weights: by name, and a file; both follow from the data where they are None.
+            checkpoint: "last" or "best".
+            dataset, data_options, data_root: what to measure against, where that is not the run's own data.
+            offline: download nothing.
+            progress: show bars on stderr.
 
         Returns:
             {"scores": {...}, "real": {the same on real data}, "protocol": {...}, "provenance": {...},
             "notes": [...]}
-        """
-        from ganzoo.evaluation import evaluate_run
 
-        return evaluate_run(self, metrics, **words)
+        Raises:
+            UsageError: a word is wrong, or the run has no weights yet; nothing was written.
+        """
+        check_names(metrics, extractor)
+        self._weights(checkpoint)
+        if dataset is None and data_options:
+            raise UsageError(
+                "--set is for a dataset that is named with --dataset; a run's own is as it was trained on"
+            )
+        data = self.dataset
+        if dataset is not None:
+            data = open_dataset(dataset, data_options or {}, data_root, offline)
+        if data.sample_shape != self.config.sample_shape:
+            raise UsageError(
+                f"{self.path} makes samples of shape {self.config.sample_shape}, and those of {data.name} are "
+                f"{data.sample_shape}"
+            )
+        n = data.eval_samples if samples is None else as_int("--samples", samples, at_least=1)
+        evaluation = Evaluation(
+            metrics,
+            data,
+            extractor=extractor,
+            weights=extractor_weights,
+            reference=reference,
+            offline=offline,
+            device=self.device,
+            has_discriminator=True,
+        )
+        gan, step = self.load_model(checkpoint, discriminator=evaluation.needs_discriminator)
+        y = labels_for(n, gan.num_classes)
+        x = self.dataset.to_units(draw(gan, n, seed, "sample", y, progress))
+        made_by = {"generator": "averaged, eval mode", "checkpoint": checkpoint}
+        source = {"run": self.path.name, "step": step, "seed": seed, "device": str(self.device)}
+        measured = document(evaluation(x, y, gan, progress=progress), made_by, source)
+        append_line(self.path / "metrics.jsonl", {"step": step, **measured})
+        return measured
 
     def sample(self, n: int = 64, seed: int = 0, labels: Tensor | Sequence[int] | None = None) -> Tensor:
         """n samples in the data's own units: uint8 [n, C, H, W] for images, float32 [n, D] for vectors.
@@ -178,73 +242,19 @@ class Run:
             torch.set_num_threads(self.config.threads)
 
 
+def plan_run(words: Words) -> tuple[Config, Dataset]:
+    """`plan`, which refuses evaluations too that cannot be made during the run."""
+    config, dataset = plan(words)
+    if config.eval_every:
+        evaluation_of(config, dataset)
+    return config, dataset
+
+
 def create(config: Config, out: str | None) -> Run:
     """A new run folder: `out`, or the next number under runs/. Raises UsageError if `out` is taken."""
-    try:
-        path = _claim(config) if out is None else _exactly(Path(out).expanduser())
-    except (NotADirectoryError, FileExistsError) as error:
-        raise UsageError(
-            f"cannot make the run folder {error.filename}: part of that path is a file"
-        ) from error
-    except OSError as error:
-        raise WorkError(f"cannot make the run folder: {error}") from error
+    path = new_folder(config, out)
     write_json(path / "config.json", config.as_json())
     return Run(path, config)
-
-
-def _claim(config: Config) -> Path:
-    data = re.sub(r"[^\w.-]+", "-", Path(config.dataset).name if ":" in config.dataset else config.dataset)
-    RUNS.mkdir(parents=True, exist_ok=True)
-    while True:
-        numbers = [int(match[1]) for path in RUNS.iterdir() if (match := re.match(r"(\d+)-", path.name))]
-        path = RUNS / f"{max(numbers, default=0) + 1:04d}-{config.model}-{data}-s{config.seed}"
-        try:
-            path.mkdir()
-        except FileExistsError:
-            continue  # another process took the number
-        return path
-
-
-def refuse_taken(path: Path) -> None:
-    """Raise a UsageError if `--out` names something that is there already."""
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"--out {path} is a file: name a new folder")
-    if path.is_dir() and any(path.iterdir()):
-        what = (
-            "holds a run already: ganzoo resume goes on with it"
-            if (path / "config.json").exists()
-            else "is not empty"
-        )
-        raise UsageError(f"--out {path} {what}; name a new folder")
-
-
-def _exactly(path: Path) -> Path:
-    refuse_taken(path)
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def find(name: str | None) -> Path:
-    """A run folder by path, by name under runs/, or the newest one. Raises UsageError if there is none."""
-    if name is None:
-        runs = all_runs()
-        if not runs:
-            raise UsageError(
-                "there is no run under runs/ yet: start one with ganzoo run MODEL --dataset NAME"
-            )
-        return runs[-1]
-    for path in (Path(name).expanduser(), RUNS / name):
-        if (path / "config.json").is_file():
-            return path
-    if Path(name).exists():
-        raise UsageError(f"{name} is not a run folder: it has no config.json")
-    raise UsageError(f"no run {name!r}: {nearest(name, [path.name for path in all_runs()])}")
-
-
-def all_runs() -> list[Path]:
-    """The runs under runs/, oldest first."""
-    found = [config.parent for config in RUNS.glob("*/config.json")]
-    return sorted(found, key=lambda path: ((path / "config.json").stat().st_mtime_ns, path.name))
 
 
 def load(path: str | Path | None = None) -> Run:

@@ -28,7 +28,7 @@ def provenance() -> dict[str, Any]:
 @cache
 def commit() -> str | None:
     """The commit of ganzoo's source, with "+" where it was changed since; None where it lies in no clone."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
 
     def git(*words: str) -> str:
         done = subprocess.run(["git", "-C", str(package), *words], capture_output=True, text=True, check=True)

@@ -38,3 +38,10 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
     yield from _track(
         items, description=description, total=total, console=stderr, transient=True, disable=off
     )
+
+
+def number(value: float) -> str:
+    """Four significant digits, without an exponent where none is needed."""
+    if value == round(value) and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 else f"{value:.1e}"

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ganzoo.registry.spec import Specs
+
 
 @dataclass(frozen=True)
 class Optimizer:
@@ -48,7 +50,7 @@ class Recipe:
     """
 
     loss: str = "non-saturating"
-    stabilizers: tuple[str, ...] = ()  # as typed: "NAME" or "NAME:key=value,..."
+    stabilizers: Specs = Specs()  # as typed, "NAME" or "NAME:key=value,...", or as values, which they become
     optimizer_g: Optimizer = Optimizer()
     optimizer_d: Optimizer = Optimizer()
     n_dis: int = 1

@@ -1,0 +1,48 @@
+"""Datasets by name, as they are typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ganzoo.data.base import Dataset
+from ganzoo.errors import UsageError
+from ganzoo.registry import DATASETS
+from ganzoo.registry.options import options_of, resolve
+from ganzoo.registry.spec import Ref, pair
+
+FILLED_IN = ("path", "root", "offline")  # dataset options that have a place of their own on the command line
+
+
+def open_dataset(
+    name: str, options: Mapping[str, Any], root: str | None = None, offline: bool = False
+) -> Dataset:
+    """The dataset called NAME or NAME:PATH. Raises UsageError if its name, options or files are wrong."""
+    ref = Ref.parse(name)
+    takes = options_of(DATASETS.get(ref.name))
+    filled: dict[str, Any] = {}
+    if "path" in takes:
+        if not ref.path:
+            raise UsageError(f"--dataset {ref.name} needs a path: --dataset {ref.name}:PATH")
+        filled["path"] = ref.path
+    elif ref.path is not None:
+        raise UsageError(f"--dataset {name}: {ref.name} takes nothing after a colon")
+    if "root" in takes:
+        filled["root"] = Path(root).expanduser() if root else None
+    if "offline" in takes:
+        filled["offline"] = offline
+    given = resolve(f"dataset {ref.name}", dataset_options(ref.name), options)
+    dataset: Dataset = DATASETS.make(ref.name, **filled, **given)
+    return dataset
+
+
+def dataset_options(name: str) -> dict[str, Any]:
+    """What `--set data.KEY=VALUE` reaches of the dataset called NAME or NAME:PATH, with its defaults."""
+    return options_of(DATASETS.get(Ref.parse(name).name), FILLED_IN)
+
+
+def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:
+    """ "--set" words for a dataset alone, "size=64" or "data.size=64", to {"size": "64"}."""
+    pairs = (pair(setting, "KEY=VALUE, an option of the dataset") for setting in settings)
+    return {key.removeprefix("data."): value for key, value in pairs}

@@ -1,0 +1,47 @@
+"""From a Config to the objects of a run: model, loss, stabilizers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ganzoo.losses import Loss
+from ganzoo.models.base import GAN
+from ganzoo.plan.config import Config
+from ganzoo.registry import LOSSES, MODELS
+from ganzoo.registry.options import options_of
+from ganzoo.stabilizers.base import Stabilizer
+from ganzoo.stabilizers.open import open_stabilizer
+from ganzoo.system.rng import counted
+
+
+def model_options(name: str) -> dict[str, Any]:
+    """A model's own options with their defaults."""
+    return options_of(MODELS.get(name), leave_out=("sample_shape", "num_classes"))
+
+
+def build_model(config: Config, device: torch.device) -> GAN:
+    """The model of a run with its first weights, which follow from the seed; conv nets lie channels_last."""
+    classes = config.num_classes if config.conditional else 0
+    with counted(torch.device("cpu"), config.seed, "init"):
+        gan: GAN = MODELS.make(config.model, config.sample_shape, num_classes=classes, **config.model_options)
+    return gan.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def build_trained(config: Config, device: torch.device) -> tuple[GAN, list[Stabilizer]]:
+    """The model of a run as its training has it: changed by its stabilizers, which come along.
+
+    What they draw when they change it follows from the seed.
+    """
+    gan = build_model(config, device)
+    stabilizers = [open_stabilizer(spec) for spec in config.recipe.stabilizers]
+    with counted(next(gan.parameters()).device, config.seed, "setup"):
+        for stabilizer in stabilizers:
+            stabilizer.setup(gan)
+    return gan, stabilizers
+
+
+def build_loss(name: str) -> Loss:
+    loss: Loss = LOSSES.make(name)
+    return loss

@@ -1,0 +1,100 @@
+"""Samples from any program, measured; and what a measurement is written down as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganzoo.data.open import open_dataset
+from ganzoo.data.base import Dataset
+from ganzoo.system.devices import choose_device
+from ganzoo.errors import UsageError
+from ganzoo.metrics.harness import Evaluation
+from ganzoo.metrics.open import check_names
+from ganzoo.metrics.foreign import read_samples
+from ganzoo.registry.options import as_int
+from ganzoo.system.provenance import provenance
+
+Document = dict[str, Any]
+
+
+def evaluate(
+    samples: str | Path | Tensor,
+    dataset: str,
+    metrics: Sequence[str] = (),
+    *,
+    count: int | None = None,
+    labels: Tensor | None = None,
+    data_options: Mapping[str, Any] | None = None,
+    reference: str = "train",
+    extractor: str | None = None,
+    extractor_weights: str | None = None,
+    data_root: str | None = None,
+    offline: bool = False,
+    progress: bool = True,
+) -> Document:
+    """Measure samples from any program against a dataset.
+
+    Args:
+        samples: an .npz file, a folder of images, or a tensor uint8 [N, C, H, W] or float32 [N, D].
+        dataset, data_options: by name, and its options, such as {"size": 64}.
+        metrics, reference, extractor, extractor_weights: as in `Run.evaluate`.
+        count: measure the first so many; all where it is None.
+
+    Raises:
+        UsageError: a word is wrong, or the samples are not of the dataset's kind, shape and range.
+    """
+    check_names(metrics, extractor)
+    data = open_dataset(dataset, data_options or {}, data_root, offline)
+    if isinstance(samples, Tensor):
+        x, y, name = samples, labels, "(tensor)"
+        _refuse_tensor(x, data)
+    else:
+        (x, y), name = read_samples(Path(samples).expanduser(), data), str(samples)
+    if count is not None:
+        if as_int("--samples", count, at_least=1) > len(x):
+            raise UsageError(f"--samples {count}: {name} has {len(x)} samples")
+        x, y = x[:count], None if y is None else y[:count]
+    device = choose_device("auto")
+    evaluation = Evaluation(
+        metrics,
+        data,
+        extractor=extractor,
+        weights=extractor_weights,
+        reference=reference,
+        offline=offline,
+        device=device,
+    )
+    result = evaluation(x, y, progress=progress)
+    return document(result, {"generator": "foreign"}, {"samples": name, "device": str(device)})
+
+
+def _refuse_tensor(x: Tensor, data: Dataset) -> None:
+    wanted = torch.uint8 if len(data.sample_shape) == 3 else torch.float32
+    if x.dtype != wanted or tuple(x.shape[1:]) != data.sample_shape or not len(x):
+        raise UsageError(
+            f"samples are {x.dtype} {tuple(x.shape)}: {data.name} needs {wanted} [N, "
+            f"{', '.join(map(str, data.sample_shape))}]"
+        )
+    if x.dtype.is_floating_point and not bool(torch.isfinite(x).all()):
+        raise UsageError("samples have numbers that are not finite")
+
+
+def document(result: Document, made_by: Document, source: Document) -> Document:
+    """What was measured, with what is known of the samples in its protocol and in its provenance."""
+    return {
+        "scores": result["scores"],
+        "real": result["real"],
+        "protocol": {**result["protocol"], **made_by},
+        "provenance": {
+            **source,
+            **provenance(),
+            "threads": torch.get_num_threads(),
+            "seconds": result["seconds"],
+        },
+        "notes": result["notes"],
+    }
