@@ -15,7 +15,6 @@ from PIL import Image
 
 from ganzoo.cli.main import main
 from ganzoo.models.recipe import Optimizer, Recipe, Schedule
-from ganzoo.plan.assemble import model_options
 from ganzoo.registry import DISTRIBUTION, LOSSES, MODELS, REGISTRIES
 from ganzoo.stabilizers.open import open_stabilizer
 
@@ -108,12 +107,12 @@ def test_links_and_pictures_are_there():
 @pytest.fixture(scope="module")
 def report():
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
+        patch.syspath_prepend(ROOT / "benchmarks" / "pages")
         return importlib.import_module("report")
 
 
 def test_generated_pages_are_current(report):
-    assert [path.name for path in report.stale()] == [], "run python benchmarks/report.py"
+    assert [path.name for path in report.stale()] == [], "run python benchmarks/pages/report.py"
 
 
 def test_every_member_is_named_in_the_readme_or_the_docs():
@@ -142,7 +141,7 @@ def test_pages_of_models_are_built_alike(page):
     assert re.search(r"\[arXiv (\d{4}\.\d{4,5})\]\(https://arxiv\.org/abs/\1\)", section(page, "Paper"))
     # What is to be typed exists; test_commands runs the blocks alone.
     told = section(page, "Run it") + section(page, "What is logged")
-    assert set(re.findall(r"model\.(\w+)", told)) <= {*model_options(page.stem)}
+    assert set(re.findall(r"model\.(\w+)", told)) <= {*MODELS.options(page.stem)}
     assert set(re.findall(r"--loss ([\w-]+)", told)) <= {*LOSSES.names()}
     for spec in re.findall(r"--stabilizer ([^\s`]+)", text):
         open_stabilizer(spec)

@@ -38,7 +38,7 @@ def command(
     """Train and measure all that SUITE.toml asks for; what is done is not done again.
 
     \b
-    ganzoo bench benchmarks/quick.toml --jobs 2
+    ganzoo bench benchmarks/suites/quick.toml --jobs 2
     ganzoo table results/
     """
     import torch

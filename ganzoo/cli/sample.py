@@ -72,11 +72,12 @@ def _sampled(run: Run, n: int, seed: int, label: int | None) -> tuple[Tensor, Te
 
 
 def _interpolated(run: Run, n: int, seed: int, label: int | None) -> tuple[Tensor, Tensor | None, int]:
-    from ganzoo.training.sampling import interpolate
+    from ganzoo.training.sampling import interpolate, labels_in_rows
 
     columns = min(n, 8)
-    samples, labels = interpolate(run.model, max(1, n // columns), columns, seed, label)
-    return run.dataset.to_units(samples), labels, columns
+    rows = max(1, n // columns)
+    samples = run.dataset.to_units(interpolate(run.model, rows, columns, seed, label))
+    return samples, labels_in_rows(rows, columns, run.model.num_classes, label), columns
 
 
 def _beside_nearest(run: Run, samples: Tensor, arrays: dict[str, Any]) -> tuple[Tensor, int]:

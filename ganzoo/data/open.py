@@ -9,14 +9,12 @@ from typing import Any
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
 from ganzoo.registry import DATASETS
-from ganzoo.registry.options import options_of, resolve
-from ganzoo.registry.spec import Ref, pair
-
-FILLED_IN = ("path", "root", "offline")  # dataset options that have a place of their own on the command line
+from ganzoo.registry.options import options_of
+from ganzoo.registry.spec import Ref, Spec, pair
 
 
 def open_dataset(
-    name: str, options: Mapping[str, Any], root: str | None = None, offline: bool = False
+    name: str | Ref, options: Mapping[str, Any], root: str | None = None, offline: bool = False
 ) -> Dataset:
     """The dataset called NAME or NAME:PATH. Raises UsageError if its name, options or files are wrong."""
     ref = Ref.parse(name)
@@ -27,19 +25,14 @@ def open_dataset(
             raise UsageError(f"--dataset {ref.name} needs a path: --dataset {ref.name}:PATH")
         filled["path"] = ref.path
     elif ref.path is not None:
-        raise UsageError(f"--dataset {name}: {ref.name} takes nothing after a colon")
+        raise UsageError(f"--dataset {ref}: {ref.name} takes nothing after a colon")
     if "root" in takes:
         filled["root"] = Path(root).expanduser() if root else None
     if "offline" in takes:
         filled["offline"] = offline
-    given = resolve(f"dataset {ref.name}", dataset_options(ref.name), options)
+    given = DATASETS.settled(Spec(ref.name, options)).options
     dataset: Dataset = DATASETS.make(ref.name, **filled, **given)
     return dataset
-
-
-def dataset_options(name: str) -> dict[str, Any]:
-    """What `--set data.KEY=VALUE` reaches of the dataset called NAME or NAME:PATH, with its defaults."""
-    return options_of(DATASETS.get(Ref.parse(name).name), FILLED_IN)
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:

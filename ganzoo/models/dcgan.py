@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar
 
 from torch import nn
 
-from ganzoo.models.base import Common
 from ganzoo.models.ladder import LadderGAN
 from ganzoo.models.layers import (
     FlattenLast,
@@ -88,11 +87,12 @@ class DCGAN(LadderGAN):
         self,
         sample_shape: tuple[int, ...],
         z_dim: int = 64,
+        *common: Any,
         width: int = 32,
         d_norm: str = "batch",
-        **common: Unpack[Common],
+        **more: Any,
     ) -> None:
-        super().__init__(sample_shape, z_dim, **common)
+        super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(width=width)
         classes, judged = self.num_classes, self.channels * self.pack
         self.generator = generator(self.sizes, self.channels, z_dim, classes, width)

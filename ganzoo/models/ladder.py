@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar
 
-from ganzoo.models.base import GAN, Common
+from ganzoo.models.base import GAN
 from ganzoo.models.layers import ladder
 
 
@@ -22,7 +22,7 @@ class LadderGAN(GAN):
 
     name: ClassVar[str] = ""
 
-    def __init__(self, sample_shape: tuple[int, ...], z_dim: int = 100, **common: Unpack[Common]) -> None:
-        super().__init__(sample_shape, z_dim, **common)
-        self.sizes = ladder(sample_shape, self.name or type(self).__name__.lower())
-        self.channels = sample_shape[0]
+    def __init__(self, *common: Any, **more: Any) -> None:
+        super().__init__(*common, **more)
+        self.sizes = ladder(self.sample_shape, self.name or type(self).__name__.lower())
+        self.channels = self.sample_shape[0]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, Common, kind_of_data
+from ganzoo.models.base import GAN, kind_of_data
 from ganzoo.models.layers import (
     FourierFeatures,
     HeadedDiscriminator,
@@ -150,6 +150,7 @@ class MLPGAN(GAN):
         self,
         sample_shape: tuple[int, ...],
         z_dim: int = 0,
+        *common: Any,
         width: int = 256,
         depth: int = 3,
         d_width: int = 256,
@@ -159,10 +160,10 @@ class MLPGAN(GAN):
         d_activation: str = "leaky-relu",
         dropout: float = 0.0,
         fourier: int = 0,
-        **common: Unpack[Common],
+        **more: Any,
     ) -> None:
         z_dim = z_dim or (100 if kind_of_data(sample_shape) == "images" else max(2, sample_shape[0]))
-        super().__init__(sample_shape, z_dim, **common)
+        super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(width=width, depth=depth, d_width=d_width, d_depth=d_depth)
         if d_activation not in ("leaky-relu", "maxout"):
             raise UsageError(f"model.d_activation must be leaky-relu or maxout, got {d_activation!r}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo.errors import UsageError
-from ganzoo.models.base import Common, Sample
+from ganzoo.models.base import Sample
 from ganzoo.models.equalized import EqualizedHead, Synthesis, conv, down_block, last_block
 from ganzoo.models.ladder import LadderGAN
 from ganzoo.models.layers import HeadedDiscriminator, at_least_one, widths_of
@@ -122,13 +122,14 @@ class ProGAN(LadderGAN):
         self,
         sample_shape: tuple[int, ...],
         z_dim: int = 64,
+        *common: Any,
         width: int = 16,
         max_width: int = 64,
         fade: float = 1.0,
         last: float = 1.0,
-        **common: Unpack[Common],
+        **more: Any,
     ) -> None:
-        super().__init__(sample_shape, z_dim, **common)
+        super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(width=width, max_width=max_width)
         if fade < 0.0 or last <= 0.0:
             raise UsageError(

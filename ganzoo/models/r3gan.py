@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ganzoo.errors import UsageError
 from ganzoo.models import mlp
-from ganzoo.models.base import GAN, Common, kind_of_data
+from ganzoo.models.base import GAN, kind_of_data
 from ganzoo.models.layers import (
     HeadedDiscriminator,
     LatentGenerator,
@@ -202,16 +202,17 @@ class R3GAN(GAN):
         self,
         sample_shape: tuple[int, ...],
         z_dim: int = 0,
+        *common: Any,
         width: int = 32,
         max_width: int = 128,
         group: int = 16,
         depth: int = 2,
         d_width: int = 0,
         fourier: int = 0,
-        **common: Unpack[Common],
+        **more: Any,
     ) -> None:
         z_dim = z_dim or (64 if kind_of_data(sample_shape) == "images" else sample_shape[0] + 2)
-        super().__init__(sample_shape, z_dim, **common)
+        super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(width=width, max_width=max_width, group=group, depth=depth)
         if d_width < 0:
             raise UsageError(f"model.d_width: expected a whole number of at least 0, got {d_width}")

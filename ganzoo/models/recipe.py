@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from ganzoo.errors import UsageError, nearest
+from ganzoo.registry.options import as_float, as_int
 from ganzoo.registry.spec import Specs
+
+OptimizerKind = Literal["adam", "rmsprop", "sgd"]
+ScheduleKind = Literal["const", "linear", "cosine"]
 
 
 @dataclass(frozen=True)
 class Optimizer:
     """One net's optimizer. Adam: beta1, beta2, eps; RMSprop: beta2 (alpha), eps, momentum; SGD: momentum."""
 
-    kind: Literal["adam", "rmsprop", "sgd"] = "adam"
+    kind: OptimizerKind = "adam"
     lr: float = 2e-4
     beta1: float = 0.5
     beta2: float = 0.999
@@ -26,7 +32,7 @@ class Optimizer:
 class Schedule:
     """A factor over the plan's time t in [0, 1]: from `start` to `end`, reached at t = `until` and kept."""
 
-    kind: Literal["const", "linear", "cosine"] = "const"
+    kind: ScheduleKind = "const"
     start: float = 1.0
     end: float = 1.0
     until: float = 1.0
@@ -47,6 +53,9 @@ class Recipe:
     `ema_halflife` is in images: the averaged generator forgets half of its past in so many (0: no averaging).
     It ramps up as min(ema_halflife, ema_ramp * images so far), so that a short run's average is not its
     random start (the ramp of Karras et al. 2020, arXiv 1912.04958).
+
+    Raises:
+        UsageError: a number or a name in it makes no sense.
     """
 
     loss: str = "non-saturating"
@@ -62,3 +71,48 @@ class Recipe:
     penalty_schedule: Schedule = Schedule()
     ema_schedule: Schedule = Schedule()
     model: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "n_dis"):
+            as_int(name, getattr(self, name), at_least=1)
+        for name in ("optimizer_g", "optimizer_d"):
+            settings = getattr(self, name)
+            _check_kind(name, settings.kind, get_args(OptimizerKind))
+            as_float(f"{name}.lr", settings.lr, above=0.0)
+            if settings.eps < 0.0:
+                raise UsageError(f"{name}.eps: expected a number of at least 0, got {settings.eps:g}")
+            for part in ("beta1", "beta2", "momentum"):
+                value = getattr(settings, part)
+                if not 0.0 <= value < 1.0:
+                    raise UsageError(f"{name}.{part}: expected a number in [0, 1), got {value:g}")
+        for name in ("lr_schedule", "penalty_schedule", "ema_schedule"):
+            schedule = getattr(self, name)
+            _check_kind(name, schedule.kind, get_args(ScheduleKind))
+            as_float(f"{name}.until", schedule.until, above=0.0)
+        if self.ema_halflife < 0 or self.ema_ramp <= 0:
+            raise UsageError("ema_halflife must be at least 0 and ema_ramp above 0")
+
+    def settings(self) -> dict[str, Any]:
+        """What `--set recipe.KEY` reaches: single values by dotted name."""
+        flat: dict[str, Any] = {}
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            if dataclasses.is_dataclass(value):
+                flat |= {f"{each.name}.{key}": part for key, part in vars(value).items()}
+            elif each.name not in ("model", "stabilizers"):
+                flat[each.name] = value
+        return flat
+
+    def with_settings(self, given: Mapping[str, Any]) -> Recipe:
+        """The same with other values, by dotted name."""
+        recipe = self
+        for key, value in given.items():
+            name, _, part = key.partition(".")
+            new = dataclasses.replace(getattr(recipe, name), **{part: value}) if part else value
+            recipe = dataclasses.replace(recipe, **{name: new})
+        return recipe
+
+
+def _check_kind(name: str, kind: str, known: tuple[str, ...]) -> None:
+    if kind not in known:
+        raise UsageError(f"{name}.kind={kind}: {nearest(kind, known)}")

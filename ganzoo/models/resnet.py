@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganzoo.models.base import Common
 from ganzoo.models.ladder import LadderGAN
 from ganzoo.models.layers import (
     HeadedDiscriminator,
@@ -125,12 +124,13 @@ class _ResNet(LadderGAN):
         self,
         sample_shape: tuple[int, ...],
         z_dim: int = 128,
+        *common: Any,
         width: int = 64,
         d_width: int = 0,
         d_norm: str = "none",
-        **common: Unpack[Common],
+        **more: Any,
     ) -> None:
-        super().__init__(sample_shape, z_dim, **common)
+        super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(width=width, d_width=d_width or width)
         classes, judged = self.num_classes, self.channels * self.pack
         self.generator = generator(self.sizes, self.channels, z_dim, classes, width)

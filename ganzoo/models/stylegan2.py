@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ganzoo.models.base import Common
 from ganzoo.models.equalized import LEAK, EqualizedHead, conv, equalized, last_block
 from ganzoo.models.ladder import LadderGAN
 from ganzoo.models.layers import HeadedDiscriminator, LatentInput, at_least_one, widths_of
@@ -132,13 +131,14 @@ class StyleGAN2(LadderGAN):
         self,
         sample_shape: tuple[int, ...],
         z_dim: int = 64,
+        *common: Any,
         w_dim: int = 64,
         depth: int = 4,
         width: int = 16,
         max_width: int = 64,
-        **common: Unpack[Common],
+        **more: Any,
     ) -> None:
-        super().__init__(sample_shape, z_dim, **common)
+        super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(w_dim=w_dim, depth=depth, width=width, max_width=max_width)
         widths, classes = widths_of(self.sizes, width, max_width), self.num_classes
         self.generator = Generator(self.sizes, widths, self.channels, z_dim, w_dim, depth, self.z, classes)

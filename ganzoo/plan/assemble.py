@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from ganzoo.losses import Loss
 from ganzoo.models.base import GAN
 from ganzoo.plan.config import Config
 from ganzoo.registry import LOSSES, MODELS
-from ganzoo.registry.options import options_of
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.system.rng import counted
-
-
-def model_options(name: str) -> dict[str, Any]:
-    """A model's own options with their defaults."""
-    return options_of(MODELS.get(name), leave_out=("sample_shape", "num_classes"))
 
 
 def build_model(config: Config, device: torch.device) -> GAN:

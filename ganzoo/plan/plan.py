@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,13 @@ from ganzoo.data.open import open_dataset
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
-from ganzoo.plan.assemble import build_loss, build_trained, model_options
+from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.config import Config
 from ganzoo.plan.recipes import recipe_for
-from ganzoo.plan.settings import sort_settings
-from ganzoo.plan.words import NONE, Words
-from ganzoo.registry import DATASETS, LOSSES, MODELS, OF_KIND, STABILIZERS
+from ganzoo.plan.words import Words
+from ganzoo.registry import MODELS, origins
 from ganzoo.registry.options import cast
-from ganzoo.registry.spec import Ref, Spec
+from ganzoo.registry.spec import Ref
 from ganzoo.stabilizers.base import couples_batch, refuse_nonsense
 from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.system.devices import choose_device
@@ -34,73 +33,36 @@ def plan(words: Words) -> tuple[Config, Dataset]:
     Raises:
         UsageError: anything that was asked for is wrong, or makes no sense together.
     """
-    recipes, device = _imported(words), choose_device(words.device)
-    settings = sort_settings(words)
-    dataset = open_dataset(words.dataset, settings.data, words.data_root, words.offline)
+    device = choose_device(words.device)
+    dataset = open_dataset(words.data, words.settings["data"], words.data_root, words.offline)
     if words.conditional and not dataset.num_classes:
         raise UsageError(f"--conditional needs labels, and {dataset.name} has none")
-    recipe = recipe_for(words, recipes, settings.recipe, dataset)
-    options = _options(words.model, recipe, settings.model)
-    config = _config(words, dataset, recipe, options, settings.data, device)
+    recipe = recipe_for(words, MODELS.get(words.model).recipes, dataset)
+    config = _config(words, dataset, recipe, device)
     gan = check(config, dataset)
-    if "z_dim" in options:  # a model may choose it by the data
-        config = dataclasses.replace(config, model_options={**options, "z_dim": gan.z_dim})
+    if "z_dim" in config.model_options:  # a model may choose it by the data
+        options = {**config.model_options, "z_dim": gan.z_dim}
+        config = dataclasses.replace(config, model_options=options)
     return config, dataset
 
 
-def _imported(words: Words) -> Mapping[str, Recipe]:
-    """The recipes of the model; every member that is named is there, and can be imported."""
-    recipes: Mapping[str, Recipe] = MODELS.get(words.model).recipes
-    DATASETS.get(Ref.parse(words.dataset).name)
-    if words.loss is not None:
-        LOSSES.get(words.loss)
-    for spec in words.stabilizer:
-        if spec != NONE:
-            STABILIZERS.get(spec.name)
-    return recipes
-
-
-def _options(model: str, recipe: Recipe, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the model: its defaults, and what the recipe, its stabilizers and `own` put in their place."""
-    known = model_options(model)
-    for key in recipe.model.keys() - known.keys():
-        raise UsageError(f"a recipe of {model} sets the option {key}, which it lacks: {nearest(key, known)}")
-    by_recipe = {key: cast(f"{model}: {key}", value, known[key]) for key, value in recipe.model.items()}
-    by_stabilizers: dict[str, Any] = {}  # packing: how many samples D judges together
-    for spec in recipe.stabilizers:
-        for key, value in open_stabilizer(spec).model_options().items():
-            if key not in known:
-                raise UsageError(
-                    f"{spec.name} needs a model with the option {key}, which {model} does not have"
-                )
-            by_stabilizers[key] = value
-    return {**known, **by_recipe, **by_stabilizers, **own}
-
-
-def _config(
-    words: Words,
-    dataset: Dataset,
-    recipe: Recipe,
-    options: Mapping[str, Any],
-    data_options: Mapping[str, Any],
-    device: torch.device,
-) -> Config:
-    asked, steps = Ref.parse(words.dataset), recipe.steps
-    reopened = dataset.name  # which may be more exact than what was asked for
-    if asked.path is not None:
-        reopened = str(Ref(asked.name, str(Path(asked.path).expanduser().absolute())))
+def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device) -> Config:
+    steps, named = recipe.steps, dataset.name  # which may be more exact than what was asked for
+    if words.data.path is not None:
+        named = str(Ref(words.data.name, str(Path(words.data.path).expanduser().absolute())))
     places = {
         "root": str(Path(words.data_root).absolute()) if words.data_root else None,
         "offline": words.offline,
     }
+    members = [("model", words.model), ("loss", recipe.loss), ("dataset", words.data.name)]
     return Config(
         model=words.model,
-        dataset=reopened,
+        dataset=named,
         seed=words.seed,
         recipe=dataclasses.replace(recipe, model={}),
         recipe_name=words.recipe,
-        model_options=options,
-        data_options={**data_options, **places},
+        model_options=_model_options(words.model, recipe, words.settings["model"]),
+        data_options={**words.settings["data"], **places},
         data_fingerprint=dataset.fingerprint,
         sample_shape=dataset.sample_shape,
         num_classes=dataset.num_classes,
@@ -113,16 +75,25 @@ def _config(
         log_every=min(50, max(1, steps // 50)),
         eval_every=(words.eval_every or max(1, steps // 10)) if words.eval_metric else 0,
         eval_metrics=tuple(words.eval_metric),
-        origins=_origins(words.model, recipe.loss, asked.name, recipe.stabilizers),
+        origins=origins([*members, *(("stabilizer", spec.name) for spec in recipe.stabilizers)]),
         provenance=provenance(),
     )
 
 
-def _origins(model: str, loss: str, dataset: str, stabilizers: Iterable[Spec]) -> dict[str, dict[str, str]]:
-    """The distribution and the version behind each member."""
-    named = [("model", model), ("loss", loss), ("dataset", dataset)]
-    named += [("stabilizer", spec.name) for spec in stabilizers]
-    return {f"{kind} {name}": OF_KIND[kind].origin(name) for kind, name in named}
+def _model_options(model: str, recipe: Recipe, own: Mapping[str, Any]) -> dict[str, Any]:
+    """The model's defaults, and what the recipe, its stabilizers and `own` put in their place."""
+    by_stabilizers: dict[str, tuple[str, Any]] = {}  # packing: how many samples D judges together
+    for spec in recipe.stabilizers:
+        for key, value in open_stabilizer(spec).model_options().items():
+            by_stabilizers[key] = spec.name, value
+    known = MODELS.options(model)
+    for key in recipe.model.keys() - known.keys():
+        raise UsageError(f"a recipe of {model} sets the option {key}, which it lacks: {nearest(key, known)}")
+    for key, (name, _) in by_stabilizers.items():
+        if key not in known:
+            raise UsageError(f"{name} needs a model with the option {key}, which {model} does not have")
+    by_recipe = {key: cast(f"{model}: {key}", value, known[key]) for key, value in recipe.model.items()}
+    return {**known, **by_recipe, **{key: value for key, (_, value) in by_stabilizers.items()}, **own}
 
 
 def check(config: Config, dataset: Dataset) -> GAN:

@@ -1,4 +1,4 @@
-"""A person's words for a run, checked as far as they can be without opening anything."""
+"""A person's words for a run, checked as far as they can be without opening any data."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from ganzoo.errors import UsageError
-from ganzoo.registry import METRICS
-from ganzoo.registry.options import as_float, as_int
-from ganzoo.registry.spec import Spec, Specs, pair
+from ganzoo.models.recipe import Recipe
+from ganzoo.registry import DATASETS, LOSSES, METRICS, MODELS, STABILIZERS
+from ganzoo.registry.options import as_float, as_int, sort_settings
+from ganzoo.registry.spec import Ref, Spec, Specs, pair
 
 AT_LEAST = {"steps": 1, "batch_size": 1, "n_dis": 1, "checkpoint_every": 1, "eval_every": 1, "seed": 0}
 ABOVE_ZERO = ("lr", "lr_g", "lr_d", "epochs")
@@ -22,7 +23,8 @@ class Words:
     """What was asked for, as on the command line of `ganzoo run`; None leaves it to the recipe.
 
     Raises:
-        UsageError: a number out of its range, a word of another form, or two that contradict each other.
+        UsageError: a number out of its range, a member or an option that there is not, a word of another
+            form, or two that contradict each other.
     """
 
     model: str
@@ -68,10 +70,10 @@ class Words:
             raise UsageError(
                 "--eval-every: say with --eval-metric NAME what to measure (ganzoo list metrics)"
             )
-        for name in self.eval_metric:
-            METRICS.get(name)
         if self.precision not in ("fp32", "bf16"):
             raise UsageError(f"--precision must be fp32 or bf16, got {self.precision!r}")
+        self._import_members()
+        _ = self.settings  # sorted now, so that what nothing has is refused
 
     def _settle(self, name: str, settled: Any) -> None:
         """Put the checked value in the place of what was typed."""
@@ -79,12 +81,36 @@ class Words:
         if value is not None:
             object.__setattr__(self, name, settled(f"--{name.replace('_', '-')}", value))
 
+    def _import_members(self) -> None:
+        for name in self.eval_metric:
+            METRICS.get(name)
+        MODELS.get(self.model)
+        DATASETS.get(self.data.name)
+        if self.loss is not None:
+            LOSSES.get(self.loss)
+        names = [spec.name for spec in self.stabilizers]
+        for name in names:
+            STABILIZERS.get(name)
+            if names.count(name) > 1:
+                raise UsageError(f"stabilizer {name!r} is given twice: give it once, with all its options")
+
     @cached_property
-    def settings(self) -> dict[str, Any]:
-        """`set` by key."""
-        if isinstance(self.set, Mapping):
-            return dict(self.set)
-        return dict(pair(setting, "key=value") for setting in self.set)
+    def data(self) -> Ref:
+        """`dataset`, taken apart."""
+        return Ref.parse(self.dataset)
+
+    @cached_property
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """`set` by what it reaches: options of the "model", of the "data", fields of the "recipe"."""
+        given = self.set
+        if not isinstance(given, Mapping):
+            given = dict(pair(setting, "key=value") for setting in given)
+        known = {
+            "model": MODELS.options(self.model),
+            "data": DATASETS.options(self.data.name),
+            "recipe": Recipe().settings(),
+        }
+        return sort_settings(given, known, {"model": self.model, "data": self.dataset, "recipe": "a recipe"})
 
     @cached_property
     def stabilizers(self) -> list[Spec]:
@@ -94,4 +120,4 @@ class Words:
             "skip-d": {"below": self.skip_d_below},
         }
         asked = [Spec(name, given) for name, given in own.items() if None not in given.values()]
-        return [*self.stabilizer, *asked]
+        return [*(spec for spec in self.stabilizer if spec != NONE), *asked]

@@ -14,9 +14,10 @@ from ganzoo.registry.registry import (
     Entry,
     Registry,
     changes,
+    origins,
 )
 
 __all__ = [
     "CONTRACT", "DATASETS", "DISTRIBUTION", "EXTRACTORS", "LOSSES", "METRICS", "MODELS", "OF_KIND",
-    "REGISTRIES", "STABILIZERS", "Entry", "Registry", "changes",
+    "REGISTRIES", "STABILIZERS", "Entry", "Registry", "changes", "origins",
 ]  # fmt: skip

@@ -13,25 +13,70 @@ from ganzoo.errors import UsageError, nearest
 def options_of(member: Callable[..., Any], leave_out: Iterable[str] = ()) -> dict[str, Any]:
     """The options that a class or function takes, with their defaults: its own, then what it hands on.
 
-    A class hands on by `**`, as in `def __init__(self, width=64, **common)`: then those of the `__init__`
-    that it extends belong to it too.
+    A class hands on what it takes as `*` and `**`, as in `def __init__(self, *common, width=64, **more)`:
+    then the options of the `__init__` that it extends are options of it too.
     """
     known: dict[str, Any] = {}
-    for function in _signatures(member):
+    for function in _called(member):
         parameters = inspect.signature(function).parameters.values()
         for parameter in parameters:
             if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                 known.setdefault(parameter.name, parameter.default)
-        if all(parameter.kind != parameter.VAR_KEYWORD for parameter in parameters):
+        if not {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= {
+            parameter.kind for parameter in parameters
+        }:
             break
     return {name: default for name, default in known.items() if name not in {"self", *leave_out}}
 
 
-def _signatures(member: Callable[..., Any]) -> list[Callable[..., Any]]:
+def _called(member: Callable[..., Any]) -> list[Callable[..., Any]]:
     """What is called where a member is: itself, or every `__init__` of a class, its own first."""
     if not isinstance(member, type):
         return [member]
     return [vars(base)["__init__"] for base in member.__mro__[:-1] if "__init__" in vars(base)] or [member]
+
+
+def sort_settings(
+    settings: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], owners: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
+    """`--set` by what it reaches: model.width=64, data.size=64, or a bare key that only one of them has.
+
+    Args:
+        settings: values by key, as typed.
+        known: by scope ("model", ...) its options with their defaults.
+        owners: by scope, whose options these are.
+
+    Raises:
+        UsageError: nothing has such an option, or several have it, or a value is of another type.
+    """
+    found: dict[str, dict[str, Any]] = {scope: {} for scope in known}
+    for key, value in settings.items():
+        scope, option = _owner(key, known, owners)
+        found[scope][option] = cast(f"--set {key}", value, known[scope][option])
+    return found
+
+
+def _owner(key: str, known: Mapping[str, Mapping[str, Any]], owners: Mapping[str, str]) -> tuple[str, str]:
+    """Whose option a key is, and its name there."""
+    scope, _, rest = key.partition(".")
+    if scope in known and rest:
+        if rest not in known[scope]:
+            raise UsageError(f"--set {key}: no such option; {nearest(rest, known[scope])}")
+        return scope, rest
+    having = [name for name, options in known.items() if key in options]
+    if len(having) > 1:
+        raise UsageError(f"--set {key}: say which: {' or '.join(f'{name}.{key}' for name in having)}")
+    if having:
+        return having[0], key
+    every = [f"{name}.{option}" for name, options in known.items() for option in options]
+    parts = [option for option in every if option.endswith(f".{key}")]  # lr: optimizer_g.lr, ...
+    near = (
+        f"did you mean {' or '.join(parts)}?"
+        if parts
+        else nearest(key, [*every, *(option for options in known.values() for option in options)])
+    )
+    *first, last = owners.values()
+    raise UsageError(f"--set {key}: no such option of {', of '.join(first)} or of {last}; {near}")
 
 
 def resolve(what: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

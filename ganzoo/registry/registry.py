@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -17,6 +17,8 @@ from typing import Any
 
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.registry.installed import first_line, points
+from ganzoo.registry.options import options_of, resolve
+from ganzoo.registry.spec import Spec
 
 DISTRIBUTION = "ganzoo-torch"
 CONTRACT = 1
@@ -46,13 +48,20 @@ class Entry:
 
 
 class Registry:
-    """The members of one kind. `base` is the "module:Class" that a member must extend."""
+    """The members of one kind.
 
-    def __init__(self, plural: str, kind: str, base: str) -> None:
+    Args:
+        base: the "module:Class" that a member must extend.
+        filled_in: arguments of a member that are no options: they follow from the data, or have words of
+            their own.
+    """
+
+    def __init__(self, plural: str, kind: str, base: str, filled_in: tuple[str, ...] = ()) -> None:
         self.plural = plural
         self.kind = kind
         self.group = f"ganzoo.{plural}"
         self._base = base
+        self._filled_in = filled_in
         self._added: dict[str, Any] = {}
 
     def add(self, name: str, member: Any) -> None:
@@ -130,6 +139,15 @@ class Registry:
         except Exception as error:  # whatever a plugin raises breaks that plugin alone
             raise WorkError(f"{self._where(name)} cannot be made: {type(error).__name__}: {error}") from error
 
+    def options(self, name: str) -> dict[str, Any]:
+        """The options of a member, with their defaults."""
+        return options_of(self.get(name), self._filled_in)
+
+    def settled(self, spec: Spec) -> Spec:
+        """With all options of the member. Raises UsageError for one that it lacks, or of another type."""
+        known = self.options(spec.name)
+        return Spec(spec.name, resolve(f"{self.kind} {spec.name}", known, spec.options))
+
     def _where(self, name: str) -> str:
         if name in self._added:
             return f"{self.kind} {name!r}"
@@ -174,15 +192,20 @@ def _check_name(name: str, where: str) -> None:
         )
 
 
-MODELS = Registry("models", "model", "ganzoo.models.base:GAN")
+MODELS = Registry("models", "model", "ganzoo.models.base:GAN", ("sample_shape", "num_classes"))
 LOSSES = Registry("losses", "loss", "ganzoo.losses:Loss")
 STABILIZERS = Registry("stabilizers", "stabilizer", "ganzoo.stabilizers.base:Stabilizer")
 METRICS = Registry("metrics", "metric", "ganzoo.metrics.base:Metric")
-DATASETS = Registry("datasets", "dataset", "ganzoo.data.base:Dataset")
-EXTRACTORS = Registry("extractors", "extractor", "ganzoo.extractors.base:Extractor")
+DATASETS = Registry("datasets", "dataset", "ganzoo.data.base:Dataset", ("path", "root", "offline"))
+EXTRACTORS = Registry("extractors", "extractor", "ganzoo.extractors.base:Extractor", ("path", "offline"))
 
 REGISTRIES = {r.plural: r for r in (MODELS, LOSSES, STABILIZERS, METRICS, DATASETS, EXTRACTORS)}
 OF_KIND = {r.kind: r for r in REGISTRIES.values()}
+
+
+def origins(named: Iterable[tuple[str, str]]) -> dict[str, dict[str, str]]:
+    """The distribution and the version behind each (kind, name), for a run's record; `changes` reads it."""
+    return {f"{kind} {name}": OF_KIND[kind].origin(name) for kind, name in named}
 
 
 def changes(origins: Mapping[str, Mapping[str, str]], run: str) -> list[str]:

@@ -68,7 +68,10 @@ class Ref:
     path: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Ref:
+    def parse(cls, text: str | Ref) -> Ref:
+        """The value of a text; a value stays what it is."""
+        if isinstance(text, Ref):
+            return text
         name, colon, path = text.partition(":")
         return cls(name, path if colon else None)
 

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN, Logits, Sample, kind_of_data
-from ganzoo.plan.assemble import model_options
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS
 from ganzoo.testing.core import Subject, known_options
@@ -52,7 +51,7 @@ class Model(Subject):
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         super().__init__(MODELS, name)
-        self.options = known_options(f"model {name}", model_options(name), options)
+        self.options = known_options(f"model {name}", MODELS.options(name), options)
         self.cases: list[Case] = []
         self.refused: dict[Case, str] = {}
         self.failed: dict[Case, Exception] = {}

@@ -13,8 +13,8 @@ import torch
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN, kind_of_data, leaf, pack
 from ganzoo.models.recipe import Recipe
-from ganzoo.plan.assemble import build_trained, model_options
-from ganzoo.registry import LOSSES
+from ganzoo.plan.assemble import build_trained
+from ganzoo.registry import LOSSES, MODELS
 from ganzoo.registry.options import cast
 from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.testing.cases import (
@@ -43,7 +43,7 @@ def recipes(subject: Model) -> None:
     for kind in sorted({kind_of_data(case.shape) for case in subject.cases}):
         found = "default" in made or f"default/{kind}" in made
         want(found, f"a recipe called default, or default/{kind}", ", ".join(made) or "none")
-    known = model_options(subject.name)
+    known = MODELS.options(subject.name)
     for name, recipe in made.items():
         want(isinstance(recipe, Recipe), f"recipe {name} to be a ganzoo.Recipe", recipe)
         LOSSES.get(recipe.loss)
@@ -149,7 +149,7 @@ def labels(subject: Model) -> str:
 
 def packing(subject: Model) -> str:
     """With pack=2, D gives one row for two samples that are joined along dimension 1."""
-    if "pack" not in model_options(subject.name):
+    if "pack" not in MODELS.options(subject.name):
         return "it has no option `pack`, so that packing refuses it"
     for case in subject.few:
         try:

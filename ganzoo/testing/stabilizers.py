@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
-from ganzoo.plan.assemble import model_options
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS, STABILIZERS
 from ganzoo.registry.options import options_of
@@ -62,7 +61,7 @@ class Switch(Subject):
         return open_stabilizer(self.spec)
 
     def plan(self, model: str, shape: tuple[int, ...], norm: str) -> tuple[Config, Dataset]:
-        options, known = {**SMALL, "d_norm": norm}, model_options(model)
+        options, known = {**SMALL, "d_norm": norm}, MODELS.options(model)
         small = {f"model.{key}": value for key, value in options.items() if key in known}
         loss = "non-saturating"  # has targets, and is bounded below
         # Those of the model's own recipe would be in the way.

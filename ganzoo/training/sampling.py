@@ -22,6 +22,12 @@ def labels_for(n: int, num_classes: int, label: int | None = None) -> Tensor | N
     return torch.arange(n) % num_classes if label is None else torch.full((n,), label)
 
 
+def labels_in_rows(rows: int, columns: int, num_classes: int, label: int | None = None) -> Tensor | None:
+    """[rows * columns] int64: as `labels_for`, the same along a row."""
+    each = labels_for(rows, num_classes, label)
+    return None if each is None else each.repeat_interleave(columns)
+
+
 @torch.no_grad()
 def draw(
     gan: GAN,
@@ -57,23 +63,20 @@ def draw(
 
 
 @torch.no_grad()
-def interpolate(
-    gan: GAN, rows: int, columns: int, seed: int, label: int | None = None
-) -> tuple[Tensor, Tensor | None]:
+def interpolate(gan: GAN, rows: int, columns: int, seed: int, label: int | None = None) -> Tensor:
     """rows x columns samples: each row walks from one z to another on the great circle between them.
 
     Slerp (Shoemake 1985; White 2016, arXiv 1609.04468): a straight line would leave the shell where normal z
-    live. Returns them, [rows * columns, ...], and their labels, one for each row; None without classes.
+    live. Returns [rows * columns, ...]; a row has one label (`labels_in_rows`).
     """
     device = next(gan.generator.parameters()).device
     with counted(device, seed, "interpolate"):
         a, b = gan.sample_z(rows), gan.sample_z(rows)
     t = torch.linspace(0.0, 1.0, columns, device=device).reshape(1, columns, 1)
     z = slerp(a[:, None, :], b[:, None, :], t).reshape(rows * columns, -1)
-    each = labels_for(rows, gan.num_classes, label)
-    y = None if each is None else each.repeat_interleave(columns)
+    y = labels_in_rows(rows, columns, gan.num_classes, label)
     made = gan.generator(z, None if y is None else y.to(device))
-    return gan.samples(made).float().cpu().contiguous(), y
+    return gan.samples(made).float().cpu().contiguous()
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:

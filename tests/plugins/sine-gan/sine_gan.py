@@ -1,6 +1,7 @@
 """sine-gan: a model for ganzoo."""
 
 import math
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -36,11 +37,10 @@ class SineGAN(GAN):
     recipes = {"default": Recipe("relativistic", ("r1", "r2"), Optimizer(lr=5e-4), Optimizer(lr=5e-4))}
 
     def __init__(
-        self, sample_shape: tuple[int, ...], z_dim: int = 32, num_classes: int = 0, pack: int = 1,
-        width: int = 256,
-    ) -> None:  # fmt: skip
-        super().__init__(sample_shape, z_dim, num_classes, pack)
-        self.generator = Generator(sample_shape, z_dim, num_classes, width)
-        first, second = nn.Linear(pack * math.prod(sample_shape), width), nn.Linear(width, width)
+        self, sample_shape: tuple[int, ...], z_dim: int = 32, *common: Any, width: int = 256, **more: Any
+    ) -> None:
+        super().__init__(sample_shape, z_dim, *common, **more)
+        self.generator = Generator(sample_shape, z_dim, self.num_classes, width)
+        first, second = nn.Linear(self.pack * math.prod(sample_shape), width), nn.Linear(width, width)
         body = nn.Sequential(nn.Flatten(), first, nn.LeakyReLU(0.2), second, nn.LeakyReLU(0.2))
-        self.discriminator = HeadedDiscriminator(body, ProjectionHead(width, num_classes))
+        self.discriminator = HeadedDiscriminator(body, ProjectionHead(width, self.num_classes))

@@ -16,7 +16,7 @@ from ganzoo.cli.main import main
 from ganzoo.errors import UsageError
 from ganzoo.registry import DISTRIBUTION, LOSSES, MODELS, REGISTRIES
 
-PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 DECLARED = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["entry-points"]
 BASES = {
     "models": "ganzoo.models.base:GAN",

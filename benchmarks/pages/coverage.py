@@ -1,6 +1,7 @@
 """Draw docs/images/grid25-coverage.png: samples of a plain GAN, a packed one and r3gan, from their runs.
 
-    ganzoo bench benchmarks/gaussians.toml --jobs 2 && python benchmarks/coverage.py results/gaussians.jsonl
+    ganzoo bench benchmarks/suites/gaussians.toml --jobs 2
+    python benchmarks/pages/coverage.py results/gaussians.jsonl
 
 All on grid25 with the same budget, and of each the seed in the middle: as many of its seeds found
 more modes (and high-quality samples) as fewer.
@@ -21,7 +22,7 @@ from ganzoo.data.pictures import SHOWN
 from ganzoo.metrics.modes import RADIUS
 from ganzoo.table.read import Group, group_rows, read_rows
 
-PICTURE = Path(__file__).parent.parent / "docs" / "images" / "grid25-coverage.png"
+PICTURE = Path(__file__).parents[2] / "docs" / "images" / "grid25-coverage.png"
 STEPS = 25_000
 SHOW = {
     ("mlp-gan", "loss=non-saturating"): "plain GAN",

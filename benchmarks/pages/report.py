@@ -14,26 +14,25 @@ from recipe_table import recipe_table
 from result_tables import coverage_table, result_part
 
 from ganzoo.cli.eval import rows as score_rows
-from ganzoo.plan.assemble import model_options
 from ganzoo.registry import MODELS
 from ganzoo.table.layout import blocks_of
 from ganzoo.table.read import columns_of, group_rows, read_rows
 from ganzoo.table.render import markdown
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 RESULTS = HERE / "results"
 DOCS = HERE.parent / "docs"
 README = HERE.parent / "README.md"
 PAGE = """# Benchmarks
 
-Made by `python benchmarks/report.py` from `results/`; nothing on this page is typed by hand.
+Made by `python benchmarks/pages/report.py` from `results/`; nothing on this page is typed by hand.
 
 ## Speed
 
 As a ratio to a reference, measured side by side in one run: the two take turns, and the ratio is the median
 over pairs, with quartiles. Above 1 means that ganzoo is faster. To measure again, on an idle machine:
 
-    pytest benchmarks --benchmark-only && python benchmarks/report.py
+    pytest benchmarks --benchmark-only && python benchmarks/pages/report.py
 
 {speed}
 
@@ -51,7 +50,7 @@ Peak memory beyond imports and inputs, each in a process of its own:
 
 ## Which GAN finds all modes?
 
-    ganzoo bench benchmarks/gaussians.toml --jobs 2 && ganzoo table results/gaussians.jsonl
+    ganzoo bench benchmarks/suites/gaussians.toml --jobs 2 && ganzoo table results/gaussians.jsonl
 
 By the protocol of PacGAN (Lin et al. 2018, arXiv 1712.04086): 2,500 samples, a mode is found by one sample
 within three standard deviations. Seconds, images/s and MiB are those of the seeds that had the machine to
@@ -61,7 +60,7 @@ themselves.
 
 ## Every member on digits
 
-    ganzoo bench benchmarks/members.toml && ganzoo table results/members.jsonl
+    ganzoo bench benchmarks/suites/members.toml && ganzoo table results/members.jsonl
 
 Default recipes and budgets on the 5,000 digits that need no download, one seed: what a first run gives, not
 which member is best.
@@ -110,7 +109,7 @@ def suite(name: str) -> str:
     return markdown(blocks_of(groups, columns_of(groups, []), shared=False))
 
 
-MADE = "made by benchmarks/report.py"
+MADE = "made by benchmarks/pages/report.py"
 
 
 def fill(page: Path, parts: Mapping[str, str]) -> str:
@@ -155,7 +154,7 @@ def pages() -> dict[Path, str]:
     for path in sorted((DOCS / "models").glob("*.md")):
         name = path.stem
         if name != "index":
-            recipes = recipe_table(MODELS.get(name).recipes, model_options(name))
+            recipes = recipe_table(MODELS.get(name).recipes, MODELS.options(name))
             parts = {f"recipes {MADE}": recipes, f"results {MADE}": result_part(name, groups)}
             made[path] = fill(path, parts)
     return made
@@ -169,6 +168,6 @@ def stale() -> dict[Path, str]:
 if __name__ == "__main__":
     found = stale()
     if "--check" in sys.argv and found:
-        sys.exit(f"{', '.join(path.name for path in found)}: stale, run python benchmarks/report.py")
+        sys.exit(f"{', '.join(path.name for path in found)}: stale, run python benchmarks/pages/report.py")
     for path, text in found.items():
         path.write_text(text, encoding="utf-8")

@@ -7,8 +7,8 @@ import math
 
 import pytest
 import torch
+from resuming import N, assert_same, interrupted
 from test_growing import colour_images
-from test_resume import N, assert_same, interrupted
 from torch import nn
 from torch.nn import functional as F
 from toys import ToyGAN, toy_step

@@ -19,9 +19,8 @@ SMALL = {"width": 8, "d_width": 8, "z_dim": 6}  # of these, the options that a m
 
 
 def build(name: str, shape: tuple[int, ...], **options):
-    from ganzoo.plan.assemble import model_options
 
-    known = model_options(name)
+    known = MODELS.options(name)
     torch.manual_seed(0)
     return MODELS.get(name)(shape, **{k: v for k, v in SMALL.items() if k in known} | options)
 

@@ -26,7 +26,7 @@ from ganzoo.registry import DATASETS
 DIM = 2048  # of Inception's features
 SAMPLES, FEATURES, K = 10_000, 128, 5
 ROUNDS = 3
-MEMORY = Path(__file__).parent / "results" / "memory.jsonl"
+MEMORY = Path(__file__).parents[1] / "results" / "memory.jsonl"
 
 
 def features(seed, n, dim):

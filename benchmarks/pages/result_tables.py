@@ -15,7 +15,7 @@ from ganzoo.table.statistics import summarise
 
 MODE_SCORES = ("modes", "hq", "mode_std", "reverse_kl")
 
-IMAGES = Path(__file__).parent.parent / "docs" / "images"
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
 
 def result_part(name: str, groups: list[Group]) -> str:

@@ -27,7 +27,7 @@ from ganzoo.registry import MODELS
 from ganzoo.system.files import read_lines
 from ganzoo.system.provenance import commit
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TINY = """
 dataset = "ring8"
 metric = ["modes"]
@@ -145,13 +145,13 @@ def test_one_seed_of_all_combinations_comes_after_the_other():
 
 @pytest.mark.parametrize("name", ["quick", "gaussians", "members"])
 def test_the_suites_of_the_repository_can_be_planned(name, capsys):
-    assert ganzoo("bench", ROOT / "benchmarks" / f"{name}.toml", "--dry-run") == 0
+    assert ganzoo("bench", ROOT / "benchmarks" / "suites" / f"{name}.toml", "--dry-run") == 0
     assert "steps in total" in capsys.readouterr().out
     assert not Path("results").exists()
 
 
 def test_every_member_for_images_is_in_the_suite_of_members():
-    asked = read_suite(ROOT / "benchmarks" / "members.toml")
+    asked = read_suite(ROOT / "benchmarks" / "suites" / "members.toml")
     for_images = {n for n in MODELS.names() if {"default", "default/images"} & MODELS.get(n).recipes.keys()}
     assert {one.training["model"] for one in asked} == for_images
 

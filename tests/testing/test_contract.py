@@ -10,8 +10,7 @@ from PIL import Image
 
 from ganzoo.errors import UsageError
 from ganzoo.losses import Loss
-from ganzoo.plan.assemble import model_options
-from ganzoo.registry import DISTRIBUTION, OF_KIND, REGISTRIES
+from ganzoo.registry import DISTRIBUTION, MODELS, OF_KIND, REGISTRIES
 from ganzoo.testing import checks, contract
 
 SMALL = {"width": 8, "d_width": 8, "z_dim": 6}  # of these, the options that a model has
@@ -22,7 +21,7 @@ ELSEWHERE = {  # what needs a path, a network or weights; some of them are opene
 
 def options(kind: str, name: str) -> dict:
     if kind == "model":
-        return {key: value for key, value in SMALL.items() if key in model_options(name)}
+        return {key: value for key, value in SMALL.items() if key in MODELS.options(name)}
     return {"offline": True} if name == "mnist" else {}
 
 

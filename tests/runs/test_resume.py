@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from resuming import K, N, assert_same, interrupted
 
 import ganzoo
 from ganzoo.errors import UsageError
@@ -20,7 +21,6 @@ from ganzoo.runs.run import create
 from ganzoo.system.files import read_lines
 from ganzoo.training.checkpoint import load_checkpoint, saved
 from ganzoo.training.optimizers import check_layout, load_optimizer, make_optimizer
-from ganzoo.training.trainer import Callback
 
 CASES = {
     "dcgan": {
@@ -41,52 +41,6 @@ CASES = {
         "set": {"model.width": 8, "model.d_width": 8},
     },
 }  # fmt: skip
-N, K = 12, 5
-
-
-class StopAt(Callback):
-    def __init__(self, step: int) -> None:
-        self.at = step
-
-    def after_step(self, trainer) -> None:
-        if trainer.step == self.at:
-            trainer.stop.set()
-
-
-def tensors(state, prefix=""):
-    """Every tensor and number in a checkpoint, by path."""
-    if isinstance(state, dict):
-        for key, value in state.items():
-            yield from tensors(value, f"{prefix}/{key}")
-    elif isinstance(state, list | tuple):
-        for index, value in enumerate(state):
-            yield from tensors(value, f"{prefix}/{index}")
-    else:
-        yield prefix, state
-
-
-def assert_same(one: dict, other: dict) -> None:
-    a, b = dict(tensors(one)), dict(tensors(other))
-    assert a.keys() == b.keys()
-    different = [k for k in a if not (torch.equal(a[k], b[k]) if torch.is_tensor(a[k]) else a[k] == b[k])]
-    assert not different
-
-
-def interrupted(words: dict, out: str, monkeypatch) -> None:
-    """Train, and be asked to stop after K steps, as by Ctrl-C."""
-    from ganzoo import runs
-
-    trainers = []
-    original = runs.Trainer
-
-    def with_stop(config, dataset, callbacks, stop):
-        trainers.append(original(config, dataset, [StopAt(K), *callbacks], stop))
-        return trainers[-1]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(runs, "Trainer", with_stop)
-        ganzoo.train(**words, out=out, progress=False)
-    assert trainers[0].step == K
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -167,7 +121,7 @@ def test_kill_9_in_mid_run_loses_nothing(tmp_path):
     killed_at = int(saved(tmp_path / "killed")[-1].stem[5:])
     run = ganzoo.load("killed")
     assert killed_at >= 20
-    from ganzoo import runs
+    from ganzoo.runs import run as runs
 
     # Shorten the plan by hand: the schedules are constant, so the numbers do not depend on it.
     config = json.loads((run.path / "config.json").read_text())

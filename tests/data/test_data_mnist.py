@@ -214,7 +214,7 @@ def test_offline_and_imports_without_torchvision(tmp_path):
         "from ganzoo.data.mnist import Mnist\n"
         "print(Mnist(offline=True).name, 'torchvision' in sys.modules)"
     )
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     env = {**os.environ, "PYTHONPATH": str(root), "XDG_CACHE_HOME": str(tmp_path)}
     env.pop("GANZOO_DATA", None)
     done = subprocess.run(

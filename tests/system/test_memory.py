@@ -23,7 +23,7 @@ for _ in range(10):
     step()
 print(faults() - before)
 """
-KEEPING = "from ganzoo.memory import keep_freed_memory\nkeep_freed_memory()\n"
+KEEPING = "from ganzoo.system.memory import keep_freed_memory\nkeep_freed_memory()\n"
 
 
 def faults(script: str) -> int:

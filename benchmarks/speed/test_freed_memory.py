@@ -18,7 +18,7 @@ def work():
     for _ in range(30):
         trainer.one_step()
 """
-KEEP = "from ganzoo.memory import keep_freed_memory\nkeep_freed_memory()\n"
+KEEP = "from ganzoo.system.memory import keep_freed_memory\nkeep_freed_memory()\n"
 
 
 @pytest.mark.parametrize("model", ["dcgan", "sngan"])

@@ -21,8 +21,8 @@ from ganzoo.cli.main import main
 from ganzoo.registry import OF_KIND, REGISTRIES, STABILIZERS
 from ganzoo.testing import checks
 
-HERE = Path(__file__).parent / "plugins"
-PAGE = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
+HERE = Path(__file__).parents[1] / "plugins"
+PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
 RING = "--dataset ring8 --steps 2 --batch-size 16"
 
 
@@ -43,7 +43,7 @@ def sentence(result) -> str:
 
 # --- ganzoo plugin new ---
 
-LINES = {"model": 25, "loss": 8, "stabilizer": 12, "metric": 12, "dataset": 25, "extractor": 12}
+LINES = {"model": 20, "loss": 8, "stabilizer": 12, "metric": 12, "dataset": 25, "extractor": 12}
 
 
 def code_lines(source: str) -> int:
