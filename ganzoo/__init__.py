@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ganzoo.runs.evaluation import evaluate
     from ganzoo.runs.run import Run, load
     from ganzoo.stabilizers.base import Stabilizer
+    from ganzoo.system.memory import keep_freed_memory
 
 _WHERE = {
     "ganzoo.api": ("extractor", "resume", "train"),
@@ -50,6 +51,7 @@ _WHERE = {
     "ganzoo.registry": ("CONTRACT", "DATASETS", "EXTRACTORS", "LOSSES", "METRICS", "MODELS", "STABILIZERS"),
     "ganzoo.runs.run": ("Run", "load"),
     "ganzoo.stabilizers.base": ("Stabilizer",),
+    "ganzoo.system.memory": ("keep_freed_memory",),
 }
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -57,7 +59,7 @@ __all__ = [
     "CONTRACT", "DATASETS", "EXTRACTORS", "GAN", "LOSSES", "METRICS", "MODELS", "STABILIZERS",
     "Context", "Dataset", "Extractor", "Logits", "Loss", "Metric", "Modes", "Optimizer", "Recipe", "Run",
     "Sample", "Samples", "Schedule", "Split", "Stabilizer", "UsageError", "WorkError", "evaluate",
-    "extractor", "load", "resume", "train",
+    "extractor", "keep_freed_memory", "load", "resume", "train",
 ]  # fmt: skip
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.open import open_dataset
 from ganzoo.data.base import Dataset
-from ganzoo.system.devices import choose_device
+from ganzoo.data.open import open_dataset
 from ganzoo.errors import UsageError
+from ganzoo.metrics.foreign import read_samples
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import check_names
-from ganzoo.metrics.foreign import read_samples
 from ganzoo.registry.options import as_int
+from ganzoo.system.devices import choose_device
 from ganzoo.system.provenance import provenance
 
 Document = dict[str, Any]

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
-from ganzoo.system.console import notice
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.plan.config import Config
-from ganzoo.system.files import append_line, read_lines
 from ganzoo.metrics.harness import Evaluation
-from ganzoo.training.sampling import draw, labels_for
+from ganzoo.plan.config import Config
+from ganzoo.system.console import notice
+from ganzoo.system.files import append_line, read_lines
 from ganzoo.training.checkpoint import save_generator, save_state
+from ganzoo.training.sampling import draw, labels_for
 from ganzoo.training.trainer import Every, Trainer
 
 SAMPLES = 1000  # cheap, and said in the protocol of each line

@@ -157,8 +157,8 @@ class Run:
             data = open_dataset(dataset, data_options or {}, data_root, offline)
         if data.sample_shape != self.config.sample_shape:
             raise UsageError(
-                f"{self.path} makes samples of shape {self.config.sample_shape}, and those of {data.name} are "
-                f"{data.sample_shape}"
+                f"{self.path} makes samples of shape {self.config.sample_shape}, and those of {data.name} "
+                f"are {data.sample_shape}"
             )
         n = data.eval_samples if samples is None else as_int("--samples", samples, at_least=1)
         evaluation = Evaluation(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from resuming import K, N, assert_same, interrupted
+from resuming import N, assert_same, interrupted
 
 import ganzoo
 from ganzoo.errors import UsageError

@@ -1,0 +1,52 @@
+"""Words check themselves when they are made, and are taken apart once."""
+
+from __future__ import annotations
+
+import pytest
+
+from ganzoo.errors import UsageError
+from ganzoo.plan.words import Words
+from ganzoo.registry.spec import Ref, Spec
+
+
+def words(**more):
+    return Words("mlp-gan", "ring8", **more)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"steps": 0}, "--steps: expected a whole number of at least 1, got 0"),
+        ({"batch_size": "many"}, "--batch-size: expected a whole number, got 'many'"),
+        ({"lr_g": -1.0}, "--lr-g: expected a number above 0, got -1"),
+        ({"label_smoothing": 0.5}, r"--label-smoothing: expected a number in \[0, 0.5\)"),
+        ({"steps": 1, "epochs": 1.0}, "say the same thing twice"),
+        ({"stabilizer": ["r1:gamma"]}, "'gamma' is no key=value"),
+        ({"stabilizer": ["r3"]}, "no stabilizer 'r3': did you mean"),
+        ({"stabilizer": ["skip-d"], "skip_d_below": 1.0}, "'skip-d' is given twice"),
+        ({"loss": "hing"}, "no loss 'hing': did you mean hinge"),
+        ({"set": ["width"]}, "--set width: expected key=value"),
+        ({"set": {"model.wdth": 3}}, "did you mean width"),
+        ({"set": {"width": "wide"}}, "--set width: expected a whole number"),
+        ({"eval_metric": ["fidd"]}, "no metric 'fidd'"),
+        ({"precision": "fp8"}, "--precision must be fp32 or bf16"),
+    ],
+)
+def test_what_is_wrong_is_refused_when_they_are_made(more, said):
+    with pytest.raises(UsageError, match=said):
+        words(**more)
+
+
+def test_text_becomes_what_it_means():
+    made = words(
+        steps="7",
+        lr="1e-3",
+        stabilizer=["none", "r1:gamma=2"],
+        skip_d_below="0.3",
+        set=["width=3", "n_dis=2"],
+    )
+    assert (made.steps, made.lr, made.skip_d_below) == (7, 1e-3, 0.3)
+    assert made.stabilizer == (Spec("none"), Spec("r1", {"gamma": "2"}))
+    assert made.stabilizers == [Spec("r1", {"gamma": "2"}), Spec("skip-d", {"below": 0.3})]
+    assert made.settings == {"model": {"width": 3}, "data": {}, "recipe": {"n_dis": 2}}
+    assert Words("mlp-gan", "npy:some/file.npy").data == Ref("npy", "some/file.npy")

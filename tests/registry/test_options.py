@@ -1,0 +1,84 @@
+"""What a person may set: read from signatures, sorted by what it reaches."""
+
+from __future__ import annotations
+
+import pytest
+
+from ganzoo.errors import UsageError
+from ganzoo.models.base import GAN
+from ganzoo.models.dcgan import DCGAN
+from ganzoo.registry import MODELS
+from ganzoo.registry.options import options_of, sort_settings
+
+COMMON = {"sample_shape", "z_dim", "num_classes", "pack", "z"}
+
+
+class Old(GAN):
+    """All options written out."""
+
+    def __init__(self, sample_shape, z_dim=6, num_classes=0, pack=1, width=8):
+        super().__init__(sample_shape, z_dim, num_classes, pack)
+
+
+class New(GAN):
+    """Its own options alone."""
+
+    def __init__(self, *common, width=8, **more):
+        super().__init__(*common, **more)
+
+
+class Newer(New):
+    """One more, and another default."""
+
+    def __init__(self, *common, depth=2, pack=3, **more):
+        super().__init__(*common, pack=pack, **more)
+
+
+class Swallows(GAN):
+    """It takes anything, and hands on nothing."""
+
+    def __init__(self, sample_shape, num_classes=0, **options):
+        super().__init__(sample_shape, 5, num_classes)
+
+
+def test_what_is_handed_on_belongs_to_the_class_too():
+    assert set(options_of(Old)) == COMMON - {"z"} | {"width"}
+    assert set(options_of(New)) == COMMON | {"width"}
+    assert options_of(Newer) == {**options_of(New), "depth": 2, "pack": 3}
+    assert set(options_of(Swallows)) == {"sample_shape", "num_classes"}
+    assert list(options_of(New)) == ["width", "sample_shape", "z_dim", "num_classes", "pack", "z"]
+    assert "sample_shape" not in options_of(New, leave_out=("sample_shape",))
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+def test_every_model_has_the_common_options(name):
+    assert set(MODELS.options(name)) >= {"z_dim", "pack", "z"}
+    assert not set(MODELS.options(name)) & {"sample_shape", "num_classes"}
+
+
+def test_common_options_come_by_position_and_by_name():
+    for arguments, named in (((5, 3, 2), {}), ((), {"z_dim": 5, "num_classes": 3, "pack": 2})):
+        gan = DCGAN((1, 28, 28), *arguments, width=4, **named)
+        assert (gan.sample_shape, gan.z_dim, gan.num_classes, gan.pack, gan.z) == (
+            (1, 28, 28),
+            5,
+            3,
+            2,
+            "normal",
+        )
+    with pytest.raises(TypeError, match="widht"):
+        DCGAN((1, 28, 28), widht=4)
+
+
+def test_settings_are_sorted_by_what_they_reach():
+    known = {"model": {"width": 8, "norm": True}, "data": {"size": 0, "width": 1}}
+    owners = {"model": "a-gan", "data": "folder:x"}
+    given = {"model.width": "3", "size": 64, "norm": "no"}
+    assert sort_settings(given, known, owners) == {"model": {"width": 3, "norm": False}, "data": {"size": 64}}
+    for key, said in (
+        ("width", "say which: model.width or data.width"),
+        ("sise", "no such option of a-gan or of folder:x; did you mean size"),
+        ("model.wdth", "no such option; did you mean width"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            sort_settings({key: 1}, known, owners)
