@@ -23,15 +23,8 @@ if TYPE_CHECKING:
     from ganzoo.metrics.context import Context, Samples
     from ganzoo.models.base import GAN, Logits, Sample
     from ganzoo.models.recipe import Optimizer, Recipe, Schedule
-    from ganzoo.registry import (
-        CONTRACT,
-        DATASETS,
-        EXTRACTORS,
-        LOSSES,
-        METRICS,
-        MODELS,
-        STABILIZERS,
-    )
+    from ganzoo.registry import DATASETS, EXTRACTORS, LOSSES, METRICS, MODELS, STABILIZERS
+    from ganzoo.registry.registry import CONTRACT
     from ganzoo.runs.evaluation import evaluate
     from ganzoo.runs.run import Run, load
     from ganzoo.stabilizers.base import Stabilizer
@@ -48,7 +41,8 @@ _WHERE = {
     "ganzoo.metrics.base": ("Metric",),
     "ganzoo.metrics.context": ("Context", "Samples"),
     "ganzoo.models.recipe": ("Optimizer", "Recipe", "Schedule"),
-    "ganzoo.registry": ("CONTRACT", "DATASETS", "EXTRACTORS", "LOSSES", "METRICS", "MODELS", "STABILIZERS"),
+    "ganzoo.registry": ("DATASETS", "EXTRACTORS", "LOSSES", "METRICS", "MODELS", "STABILIZERS"),
+    "ganzoo.registry.registry": ("CONTRACT",),
     "ganzoo.runs.run": ("Run", "load"),
     "ganzoo.stabilizers.base": ("Stabilizer",),
     "ganzoo.system.memory": ("keep_freed_memory",),

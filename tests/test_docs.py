@@ -15,7 +15,8 @@ from PIL import Image
 
 from ganzoo.cli.main import main
 from ganzoo.models.recipe import Optimizer, Recipe, Schedule
-from ganzoo.registry import DISTRIBUTION, LOSSES, MODELS, REGISTRIES
+from ganzoo.registry import LOSSES, MODELS, REGISTRIES
+from ganzoo.registry.registry import DISTRIBUTION
 from ganzoo.stabilizers.open import open_stabilizer
 
 ROOT = Path(__file__).parent.parent

@@ -12,7 +12,8 @@ from rich.markup import escape
 
 from ganzoo.cli.plugin import USES
 from ganzoo.errors import UsageError, nearest
-from ganzoo.registry import REGISTRIES, Registry
+from ganzoo.registry import REGISTRIES
+from ganzoo.registry.registry import Registry
 
 
 @click.command("info")

@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ganzoo.errors import UsageError, nearest
-from ganzoo.registry import DISTRIBUTION, OF_KIND, REGISTRIES, Entry
+from ganzoo.registry import OF_KIND, REGISTRIES
+from ganzoo.registry.registry import DISTRIBUTION, Entry
 
 
 @click.command("list")

@@ -13,7 +13,8 @@ from pathlib import Path
 import click
 
 from ganzoo.errors import UsageError, WorkError, nearest
-from ganzoo.registry import CONTRACT, OF_KIND
+from ganzoo.registry import OF_KIND
+from ganzoo.registry.registry import CONTRACT
 from ganzoo.registry.spec import Ref, pair
 from ganzoo.system.files import write_whole
 

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ganzoo.data.fetch import Source, Unavailable, data_folders, fetch
+from ganzoo.data.fetch import Source, Unavailable, data_folders, fetch, idx_files
 from ganzoo.data.tensors import ImageSet
 from ganzoo.errors import UsageError
 
 FASHION_MNIST = Source(
     kind="FashionMNIST",
-    files=tuple(
-        f"FashionMNIST/raw/{name}"
-        for name in (
-            "train-images-idx3-ubyte",
-            "train-labels-idx1-ubyte",
-            "t10k-images-idx3-ubyte",
-            "t10k-labels-idx1-ubyte",
-        )
-    ),
+    files=idx_files("FashionMNIST"),
     mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
     probe="train-images-idx3-ubyte.gz",
 )

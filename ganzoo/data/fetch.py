@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import torch
 
 from ganzoo.data.tensors import Pair
 from ganzoo.errors import UsageError
-from ganzoo.system.places import cache_folder
+from ganzoo.system.files import cache_folder
 
 PROBE_SECONDS = 3.0  # to find out whether any mirror answers
 STALL_SECONDS = 10.0  # without a byte, within a download that has begun
@@ -46,6 +47,12 @@ class Source:
     files: tuple[str, ...]
     mirrors: tuple[str, ...]
     probe: str
+
+
+def idx_files(kind: str) -> tuple[str, ...]:
+    """The files of MNIST and of what was made like it."""
+    parts = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    return tuple(f"{kind}/raw/{part}-ubyte" for part in parts)
 
 
 def data_folders(root: str | Path | None) -> list[Path]:
@@ -79,48 +86,58 @@ def fetch(source: Source, root: str | Path | None, offline: bool) -> tuple[Pair,
 
 def first_alive(source: Source) -> str | None:
     """The first mirror that hands out the beginning of a gzip file, or None after PROBE_SECONDS."""
+    # Not just an answer: a hotel's log-in page answers too, and a stalled server sends little.
+    probes = [mirror + source.probe for mirror in source.mirrors]
+    url = first_to_answer(probes, PROBE_SECONDS, PROBE_BYTES, GZIP)
+    return None if url is None else url.removesuffix(source.probe)
+
+
+def first_to_answer(urls: Sequence[str], seconds: float, size: int = 1, begins: bytes = b"") -> str | None:
+    """The first of `urls` whose first `size` bytes come within `seconds`, and begin so; None if none does."""
     answers: queue.Queue[tuple[str, bool]] = queue.Queue()
-    for mirror in source.mirrors:
-        # A daemon thread each: looking up a name can hang where no timeout reaches.
-        threading.Thread(target=_ask, args=(mirror, source.probe, answers), daemon=True).start()
-    deadline = time.monotonic() + PROBE_SECONDS
-    for _ in source.mirrors:
+
+    def ask(url: str) -> None:
         try:
-            mirror, alive = answers.get(timeout=max(deadline - time.monotonic(), 0.001))
+            request = urllib.request.Request(url, headers={"User-Agent": "ganzoo"})
+            with urllib.request.urlopen(request, timeout=seconds) as response:
+                content = response.read(size)
+            answers.put((url, bool(content) and content.startswith(begins)))
+        except Exception as error:
+            if hasattr(error, "close"):
+                error.close()  # an HTTPError holds its connection
+            answers.put((url, False))
+
+    for url in urls:
+        # A daemon thread each: looking up a name can hang where no timeout reaches.
+        threading.Thread(target=ask, args=(url,), daemon=True).start()
+    deadline = time.monotonic() + seconds
+    for _ in urls:
+        try:
+            url, alive = answers.get(timeout=max(deadline - time.monotonic(), 0.001))
         except queue.Empty:
             return None
         if alive:
-            return mirror
+            return url
     return None
 
 
-def _ask(mirror: str, probe: str, answers: queue.Queue[tuple[str, bool]]) -> None:
-    answers.put((mirror, _alive(mirror + probe)))
-
-
-def _alive(url: str) -> bool:
+@contextlib.contextmanager
+def giving_up_after(seconds: float) -> Iterator[None]:
+    """A download in this block that is sent nothing for so long fails."""
+    before = socket.getdefaulttimeout()
     try:
-        request = urllib.request.Request(url, headers={"User-Agent": "ganzoo"})
-        with urllib.request.urlopen(request, timeout=PROBE_SECONDS) as response:
-            # Not just an answer: a hotel's log-in page answers too, and a stalled server sends little.
-            return bool(response.read(PROBE_BYTES).startswith(GZIP))
-    except Exception as error:
-        if hasattr(error, "close"):
-            error.close()  # an HTTPError holds its connection
-        return False
+        socket.setdefaulttimeout(seconds)
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def _download(source: Source, mirror: str, folder: Path) -> None:
     """Fetch into a folder beside and move the files in place, so that none is ever there in part."""
     folder.mkdir(parents=True, exist_ok=True)
-    before = socket.getdefaulttimeout()
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as beside:
-        try:
-            socket.setdefaulttimeout(STALL_SECONDS)
-            with contextlib.redirect_stdout(sys.stderr):
-                _torchvision(source, mirror)(beside, download=True)
-        finally:
-            socket.setdefaulttimeout(before)
+        with giving_up_after(STALL_SECONDS), contextlib.redirect_stdout(sys.stderr):
+            _torchvision(source, mirror)(beside, download=True)
         for file in source.files:
             target = folder / file
             target.parent.mkdir(parents=True, exist_ok=True)

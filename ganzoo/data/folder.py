@@ -22,8 +22,7 @@ from ganzoo.data.streams import StreamSplit
 from ganzoo.data.tensors import Array, TensorSplit, fingerprint, shares, split_by_hash
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.system.console import track
-from ganzoo.system.files import write_json
-from ganzoo.system.places import cache_folder
+from ganzoo.system.files import cache_folder, write_json
 
 FORMAT = 1  # of the cache; a change of what is decoded or stored needs another number
 BAR_FROM = 2_000

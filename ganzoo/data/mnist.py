@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganzoo.data.fetch import Source, Unavailable, fetch
+from ganzoo.data.fetch import Source, Unavailable, fetch, idx_files
 from ganzoo.data.tensors import ImageSet, Pair, content_hash
 from ganzoo.errors import WorkError
 from ganzoo.system.console import notice
@@ -18,15 +18,7 @@ from ganzoo.system.console import notice
 DIGITS = tuple("0123456789")
 MNIST = Source(
     kind="MNIST",
-    files=tuple(
-        f"MNIST/raw/{name}"
-        for name in (
-            "train-images-idx3-ubyte",
-            "train-labels-idx1-ubyte",
-            "t10k-images-idx3-ubyte",
-            "t10k-labels-idx1-ubyte",
-        )
-    ),
+    files=idx_files("MNIST"),
     mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
     probe="train-images-idx3-ubyte.gz",
 )

@@ -10,7 +10,7 @@ from torch import Tensor
 from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.classifier import FEATURES, classify, read, read_meta, require_uint8, unpack
-from ganzoo.system.places import user_folder
+from ganzoo.system.files import user_folder
 
 SHIPPED = Path(__file__).parent / "mnist-cnn-v1.safetensors"
 SHIPPED_SHA256 = "ac3f882c39a040f65b1ff2265a4a562eeffe46a630b32afd7824c4cd960535bf"

@@ -90,14 +90,10 @@ def find(offline: bool) -> Path:
     try:
         return cached_weights(feature_extractor_inceptionv3.URL_INCEPTION_V3, PUBLISHED, offline)
     except Unavailable as reason:
-        raise _unavailable(str(reason)) from reason
-
-
-def _unavailable(reason: str) -> UsageError:
-    return UsageError(
-        f"inception needs its weights, and {reason}: give them with --extractor-weights PATH, or a network; "
-        f"for MNIST, --extractor mnist-cnn-v1 needs neither"
-    )
+        raise UsageError(
+            f"inception needs its weights, and {reason}: give them with --extractor-weights PATH, or a "
+            f"network; for MNIST, --extractor mnist-cnn-v1 needs neither"
+        ) from reason
 
 
 def _build(content: bytes) -> Any:

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from ganzoo.errors import WorkError
 from ganzoo.system.console import notice
-from ganzoo.system.files import write_whole
-from ganzoo.system.places import cache_folder
+from ganzoo.system.files import cache_folder, write_whole
 
 
 def kept(key: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from ganzoo.models.ladder import LadderGAN
 from ganzoo.models.layers import (
     FlattenLast,
     HeadedDiscriminator,
+    LadderGAN,
     LatentGenerator,
     LatentInput,
     Project,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo.errors import UsageError, nearest
-from ganzoo.models.base import Sample, kind_of_data
+from ganzoo.models.base import GAN, Sample, kind_of_data
 
 D_NORMS = ("batch", "layer", "spectral", "none")
 
@@ -38,6 +39,26 @@ def ladder(sample_shape: tuple[int, ...], model: str) -> list[int]:
             f"power of two, the nearest being {', '.join(map(str, near))} (--set data.size={near[-1]})"
         )
     return sizes
+
+
+class LadderGAN(GAN):
+    """A GAN of square images whose nets double, or halve, the side from one resolution to the next.
+
+    Attributes:
+        name: as messages have it; that of the class where it is empty.
+        sizes: the resolutions, lowest first (`ladder`).
+        channels: of the images.
+
+    Raises:
+        UsageError: there is no ladder for samples of this shape.
+    """
+
+    name: ClassVar[str] = ""
+
+    def __init__(self, *common: Any, **more: Any) -> None:
+        super().__init__(*common, **more)
+        self.sizes = ladder(self.sample_shape, self.name or type(self).__name__.lower())
+        self.channels = self.sample_shape[0]
 
 
 def widths_of(sizes: list[int], width: int, max_width: int) -> list[int]:

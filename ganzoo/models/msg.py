@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, ClassVar
 
 import torch
@@ -10,9 +11,9 @@ from torch.nn import functional as F
 
 from ganzoo.models.base import Sample
 from ganzoo.models.equalized import EqualizedHead, Synthesis, conv, down_block, last_block
-from ganzoo.models.ladder import LadderGAN
-from ganzoo.models.layers import HeadedDiscriminator, at_least_one, widths_of
-from ganzoo.models.recipe import Optimizer, Recipe
+from ganzoo.models.layers import HeadedDiscriminator, LadderGAN, at_least_one, widths_of
+from ganzoo.models.progan import ProGAN
+from ganzoo.models.recipe import Optimizer
 
 
 class Generator(Synthesis):
@@ -64,24 +65,16 @@ class MSGGAN(LadderGAN):
 
     name = "msg-gan"
     recipes: ClassVar = {
-        "default": Recipe(
-            stabilizers=("r1:gamma=0.2",),
-            optimizer_g=Optimizer(lr=3e-3, beta1=0.0, beta2=0.99),
-            optimizer_d=Optimizer(lr=3e-3, beta1=0.0, beta2=0.99),
-            batch_size=32,
-            steps=4000,
-            ema_halflife=5_000,
-            model={"z_dim": 64, "width": 16, "max_width": 64},
+        "default": dataclasses.replace(
+            ProGAN.recipes["default"], steps=4000, model={"z_dim": 64, "width": 16, "max_width": 64}
         ),
-        "paper": Recipe(
-            loss="wasserstein",
-            stabilizers=("gradient-penalty:weight=10", "drift:weight=0.001"),
+        "paper": dataclasses.replace(
+            ProGAN.recipes["paper"],
             optimizer_g=Optimizer(lr=3e-3, beta1=0.0, beta2=0.99),
             optimizer_d=Optimizer(lr=3e-3, beta1=0.0, beta2=0.99),
             batch_size=20,
             steps=200_000,
             ema_halflife=14_000,
-            ema_ramp=1.0,
             model={"z_dim": 512, "width": 512, "max_width": 512},
         ),
     }

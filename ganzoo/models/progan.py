@@ -12,8 +12,7 @@ from torch.nn import functional as F
 from ganzoo.errors import UsageError
 from ganzoo.models.base import Sample
 from ganzoo.models.equalized import EqualizedHead, Synthesis, conv, down_block, last_block
-from ganzoo.models.ladder import LadderGAN
-from ganzoo.models.layers import HeadedDiscriminator, at_least_one, widths_of
+from ganzoo.models.layers import HeadedDiscriminator, LadderGAN, at_least_one, widths_of
 from ganzoo.models.recipe import Optimizer, Recipe
 
 

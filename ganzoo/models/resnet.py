@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any, ClassVar
 
@@ -9,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganzoo.models.ladder import LadderGAN
 from ganzoo.models.layers import (
     HeadedDiscriminator,
+    LadderGAN,
     LatentGenerator,
     LatentInput,
     Project,
@@ -199,24 +200,16 @@ class SNGAN(_ResNet):
     name = "sngan"
     mean = False
     recipes: ClassVar = {
-        "default": Recipe(
+        "default": dataclasses.replace(
+            WGANGP.recipes["default"],
             loss="hinge",
-            optimizer_g=Optimizer(lr=1e-3, beta1=0.0, beta2=0.9),
-            optimizer_d=Optimizer(lr=1e-3, beta1=0.0, beta2=0.9),
-            n_dis=2,
-            steps=2000,
-            lr_schedule=Schedule("linear", 1.0, 0.0),
-            ema_halflife=2_500,
+            stabilizers=(),
             model={"width": 24, "z_dim": 64, "d_norm": "spectral"},
         ),
-        "paper": Recipe(
+        "paper": dataclasses.replace(
+            WGANGP.recipes["paper"],
             loss="hinge",
-            optimizer_g=Optimizer(lr=2e-4, beta1=0.0, beta2=0.9),
-            optimizer_d=Optimizer(lr=2e-4, beta1=0.0, beta2=0.9),
-            n_dis=5,
-            steps=100_000,
-            lr_schedule=Schedule("linear", 1.0, 0.0),
-            ema_halflife=0.0,
+            stabilizers=(),
             model={"width": 256, "d_width": 128, "z_dim": 128, "d_norm": "spectral"},
         ),
     }

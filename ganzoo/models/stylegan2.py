@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.models.equalized import LEAK, EqualizedHead, conv, equalized, last_block
-from ganzoo.models.ladder import LadderGAN
-from ganzoo.models.layers import HeadedDiscriminator, LatentInput, at_least_one, widths_of
+from ganzoo.models.layers import HeadedDiscriminator, LadderGAN, LatentInput, at_least_one, widths_of
 from ganzoo.models.recipe import Optimizer, Recipe
 from ganzoo.models.styled import Mapping, Smooth, Synthesis
 

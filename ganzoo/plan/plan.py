@@ -12,13 +12,12 @@ import torch
 from ganzoo.data.base import Dataset
 from ganzoo.data.open import open_dataset
 from ganzoo.errors import UsageError, nearest
-from ganzoo.models.base import GAN
+from ganzoo.models.base import GAN, kind_of_data
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.config import Config
-from ganzoo.plan.recipes import recipe_for
-from ganzoo.plan.words import Words
-from ganzoo.registry import MODELS, origins
+from ganzoo.plan.words import NONE, Words
+from ganzoo.registry import MODELS, STABILIZERS, origins
 from ganzoo.registry.options import cast
 from ganzoo.registry.spec import Ref
 from ganzoo.stabilizers.base import couples_batch, refuse_nonsense
@@ -37,13 +36,47 @@ def plan(words: Words) -> tuple[Config, Dataset]:
     dataset = open_dataset(words.data, words.settings["data"], words.data_root, words.offline)
     if words.conditional and not dataset.num_classes:
         raise UsageError(f"--conditional needs labels, and {dataset.name} has none")
-    recipe = recipe_for(words, MODELS.get(words.model).recipes, dataset)
+    recipe = _recipe(words, MODELS.get(words.model).recipes, dataset)
     config = _config(words, dataset, recipe, device)
     gan = check(config, dataset)
     if "z_dim" in config.model_options:  # a model may choose it by the data
         options = {**config.model_options, "z_dim": gan.z_dim}
         config = dataclasses.replace(config, model_options=options)
     return config, dataset
+
+
+def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Recipe:
+    """The chosen one of `recipes`, changed by what was asked for. Raises UsageError for what is wrong."""
+    kind = kind_of_data(dataset.sample_shape)
+    chosen = recipes.get(f"{words.recipe}/{kind}") or recipes.get(words.recipe)
+    if chosen is None:
+        names = {name.partition("/")[0] for name in recipes}
+        raise UsageError(
+            f"{words.model} has no recipe {words.recipe!r} for {kind}: {nearest(words.recipe, names)}"
+        )
+    recipe = chosen.with_settings(words.settings["recipe"])
+    lr_g, lr_d = words.lr_g or words.lr, words.lr_d or words.lr
+    asked: dict[str, Any] = {
+        "loss": words.loss,
+        "batch_size": words.batch_size,
+        "n_dis": words.n_dis,
+        "optimizer_g": lr_g and dataclasses.replace(recipe.optimizer_g, lr=lr_g),
+        "optimizer_d": lr_d and dataclasses.replace(recipe.optimizer_d, lr=lr_d),
+        "steps": words.steps,
+    }
+    recipe = dataclasses.replace(recipe, **{key: value for key, value in asked.items() if value is not None})
+    if words.epochs is not None:
+        if dataset.endless:
+            raise UsageError(
+                f"--epochs needs a dataset with an end, and {dataset.name} is drawn afresh: use --steps"
+            )
+        batches = max(1, len(dataset.train) // recipe.batch_size)
+        recipe = dataclasses.replace(recipe, steps=max(1, round(words.epochs * batches / recipe.n_dis)))
+    names = {spec.name for spec in words.stabilizers}
+    kept = [spec for spec in recipe.stabilizers if spec.name not in names and NONE not in words.stabilizer]
+    return dataclasses.replace(
+        recipe, stabilizers=[STABILIZERS.settled(spec) for spec in [*kept, *words.stabilizers]]
+    )
 
 
 def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device) -> Config:

@@ -115,9 +115,6 @@ class Words:
     @cached_property
     def stabilizers(self) -> list[Spec]:
         """All that were asked for, those with an option of their own too."""
-        own = {
-            "label-smoothing": {"amount": self.label_smoothing},
-            "skip-d": {"below": self.skip_d_below},
-        }
+        own = {"label-smoothing": {"amount": self.label_smoothing}, "skip-d": {"below": self.skip_d_below}}
         asked = [Spec(name, given) for name, given in own.items() if None not in given.values()]
         return [*(spec for spec in self.stabilizer if spec != NONE), *asked]

@@ -79,23 +79,20 @@ def _owner(key: str, known: Mapping[str, Mapping[str, Any]], owners: Mapping[str
     raise UsageError(f"--set {key}: no such option of {', of '.join(first)} or of {last}; {near}")
 
 
-def resolve(what: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """All of `known`, with what was `given` in its place, each value of the type of the default.
-
-    Raises:
-        UsageError: a key that is not known, or a value of another type.
-    """
+def known_options(what: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given`, each value of the type of the default. Raises UsageError for an option that there is not."""
     for key in given:
         if key not in known:
             raise UsageError(f"{what} has no option {key!r}: {nearest(key, known)}")
-    resolved: dict[str, Any] = {}
-    for key, default in known.items():
-        if key in given:
-            resolved[key] = cast(f"{what}: {key}", given[key], default)
-        elif default is inspect.Parameter.empty:
+    return {key: cast(f"{what}: {key}", value, known[key]) for key, value in given.items()}
+
+
+def resolve(what: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All of `known`, with what was `given` in its place, as `known_options` has it; none may be missing."""
+    resolved = {**known, **known_options(what, known, given)}
+    for key, value in resolved.items():
+        if value is inspect.Parameter.empty:
             raise UsageError(f"{what} needs {key}: give {key}=VALUE")
-        else:
-            resolved[key] = default
     return resolved
 
 

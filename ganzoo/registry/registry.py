@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -158,7 +158,7 @@ class Registry:
         entries = self.entries()
         found = [entry for entry in entries if entry.name == name]
         if not found:
-            if not any(entry.distribution == DISTRIBUTION for entry in MODELS.entries()):
+            if not any(point.distribution == DISTRIBUTION for point in points("ganzoo.models")):
                 raise UsageError(
                     f"no {self.kind} {name!r}: ganzoo is imported but not installed, so its members are not "
                     f"registered; in the source folder type: pip install -e ."
@@ -190,47 +190,3 @@ def _check_name(name: str, where: str) -> None:
             f"{where} has no name that can be used: expected lower-case letters and digits, joined by single "
             f"hyphens, dots or underscores"
         )
-
-
-MODELS = Registry("models", "model", "ganzoo.models.base:GAN", ("sample_shape", "num_classes"))
-LOSSES = Registry("losses", "loss", "ganzoo.losses:Loss")
-STABILIZERS = Registry("stabilizers", "stabilizer", "ganzoo.stabilizers.base:Stabilizer")
-METRICS = Registry("metrics", "metric", "ganzoo.metrics.base:Metric")
-DATASETS = Registry("datasets", "dataset", "ganzoo.data.base:Dataset", ("path", "root", "offline"))
-EXTRACTORS = Registry("extractors", "extractor", "ganzoo.extractors.base:Extractor", ("path", "offline"))
-
-REGISTRIES = {r.plural: r for r in (MODELS, LOSSES, STABILIZERS, METRICS, DATASETS, EXTRACTORS)}
-OF_KIND = {r.kind: r for r in REGISTRIES.values()}
-
-
-def origins(named: Iterable[tuple[str, str]]) -> dict[str, dict[str, str]]:
-    """The distribution and the version behind each (kind, name), for a run's record; `changes` reads it."""
-    return {f"{kind} {name}": OF_KIND[kind].origin(name) for kind, name in named}
-
-
-def changes(origins: Mapping[str, Mapping[str, str]], run: str) -> list[str]:
-    """From what a run recorded of its members to what is installed: a sentence for each other version.
-
-    Raises:
-        UsageError: a member that the run was made with is gone.
-    """
-    sentences: dict[str, None] = {}
-    for what, origin in origins.items():
-        kind, _, name = what.partition(" ")
-        then, version = origin["distribution"], origin["version"]
-        registry = OF_KIND[kind]
-        now = {entry.distribution: entry.version for entry in registry.entries() if entry.name == name}
-        if then == BY_HAND and name not in registry.names():
-            raise UsageError(
-                f"{run} was made with the {kind} {name!r}, which was added by hand: add it again with "
-                f"ganzoo.{registry.plural.upper()}.add({name!r}, ...)"
-            )
-        if then != BY_HAND and then not in now:
-            other = f" (the {kind} {name!r} of {' and '.join(now)} is another one)" if now else ""
-            raise UsageError(
-                f"{run} was made with the {kind} {name!r} of {then} {version}, which is not installed"
-                f"{other}: pip install {then}=={version}"
-            )
-        if then != BY_HAND and now[then] != version:
-            sentences[f"{run} was made with {then} {version}; with {now[then]} its numbers may differ"] = None
-    return list(sentences)

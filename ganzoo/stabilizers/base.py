@@ -143,7 +143,8 @@ def couples_batch(module: nn.Module) -> str:
 
 
 def _losses_with(attribute: str) -> str:
-    from ganzoo.registry import DISTRIBUTION, LOSSES
+    from ganzoo.registry import LOSSES
+    from ganzoo.registry.registry import DISTRIBUTION
 
     # Only the zoo's own are looked at: naming examples must not import somebody's plugin.
     entries = LOSSES.entries()

@@ -66,3 +66,17 @@ def cut_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     if path.exists():
         rows = [row for row in read_lines(path) if keep(row)]
         write_whole(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+
+def cache_folder() -> Path:
+    """Where ganzoo keeps what it can make or fetch again."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("ganzoo", appauthor=False))
+
+
+def user_folder() -> Path:
+    """Where ganzoo keeps what cannot be fetched again: the classifiers that were trained here."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("ganzoo", appauthor=False))

@@ -16,7 +16,8 @@ from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN, Logits, Sample, kind_of_data
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS
-from ganzoo.testing.core import Subject, known_options
+from ganzoo.registry.options import known_options
+from ganzoo.testing.core import Subject
 from ganzoo.testing.training import BATCH, CLASSES, same, tiny
 
 SHAPES = [(c, s, s) for s, c in itertools.product((28, 32, 64), (1, 3))] + [(1,), (2,), (7,)]

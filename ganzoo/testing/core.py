@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
 from ganzoo.errors import UsageError, nearest
-from ganzoo.registry import OF_KIND, Registry
-from ganzoo.registry.options import cast
+from ganzoo.registry import OF_KIND
+from ganzoo.registry.registry import Registry
 from ganzoo.registry.spec import Ref
 
 
@@ -49,14 +49,6 @@ def described(subject: Subject) -> None:
         if entry.name == subject.ref.name:
             found = entry.summary() == line
             want(found, "an entry point that names the module in which the class is written", entry.target)
-
-
-def known_options(what: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """`given`, each value of the type of the default. Raises UsageError for an option that there is not."""
-    for key in given:
-        if key not in known:
-            raise UsageError(f"{what} has no option {key!r}: {nearest(key, known)}")
-    return {key: cast(f"{what}: {key}", value, known[key]) for key, value in given.items()}
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from ganzoo.models.base import kind_of_data
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.registry import DATASETS
-from ganzoo.registry.options import options_of
+from ganzoo.registry.options import known_options, options_of
 from ganzoo.registry.spec import Ref
-from ganzoo.testing.core import Subject, described, known_options, want
+from ganzoo.testing.core import Subject, described, want
 from ganzoo.testing.training import BATCH, STEPS, want_exact_resume
 
 SOME = 200
@@ -142,11 +142,7 @@ def units(subject: Data) -> None:
     back = data.to_units(data.from_units(x))
     want(back.dtype == x.dtype, f"to_units to give {x.dtype}", back.dtype)
     close = torch.allclose(back.double(), x.double(), rtol=1e-4, atol=1e-4 * float(x.double().abs().max()))
-    want(
-        close,
-        "to_units(from_units(x)) to be x",
-        "something else",
-    )
+    want(close, "to_units(from_units(x)) to be x", "something else")
 
 
 def trains(subject: Data) -> None:

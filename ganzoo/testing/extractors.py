@@ -12,8 +12,8 @@ from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.open import open_extractor
 from ganzoo.registry import EXTRACTORS
-from ganzoo.registry.options import options_of
-from ganzoo.testing.core import Subject, described, first, known_options, want
+from ganzoo.registry.options import known_options, options_of
+from ganzoo.testing.core import Subject, described, first, want
 
 SHAPES = [(c, s, s) for s in (28, 32, 64) for c in (1, 3)] + [(1,), (2,), (7,)]
 N = 10

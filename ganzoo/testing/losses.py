@@ -12,7 +12,8 @@ from torch import Tensor
 from ganzoo.losses import Loss
 from ganzoo.plan.assemble import build_loss
 from ganzoo.registry import LOSSES
-from ganzoo.testing.core import Subject, described, known_options, want
+from ganzoo.registry.options import known_options
+from ganzoo.testing.core import Subject, described, want
 
 FAR = (100.0, 10_000.0)
 

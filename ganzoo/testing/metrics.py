@@ -17,8 +17,9 @@ from ganzoo.metrics.base import Need
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.models.base import GAN
 from ganzoo.registry import METRICS, MODELS
+from ganzoo.registry.options import known_options
 from ganzoo.system.rng import counted
-from ganzoo.testing.core import Subject, described, first, known_options, want
+from ganzoo.testing.core import Subject, described, first, want
 
 LONGEST = 60  # characters of what a table says of a score
 FAKES = 150  # more than mnist-cnn-v1 has features
@@ -129,11 +130,7 @@ def on_real(subject: Measure) -> None:
     for data in subject.data:
         result = subject.result(data)
         missing = sorted(set(result["scores"]) - set(result["real"]))
-        want(
-            not missing,
-            f"scores of real data on {data.name}",
-            "; ".join(result["notes"]) or missing,
-        )
+        want(not missing, f"scores of real data on {data.name}", "; ".join(result["notes"]) or missing)
 
 
 def repeats(subject: Measure) -> None:

@@ -13,11 +13,11 @@ from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS, STABILIZERS
-from ganzoo.registry.options import options_of
+from ganzoo.registry.options import known_options, options_of
 from ganzoo.registry.spec import Spec
 from ganzoo.stabilizers.base import Need, Stabilizer
 from ganzoo.stabilizers.open import open_stabilizer
-from ganzoo.testing.core import Subject, described, first, known_options, want
+from ganzoo.testing.core import Subject, described, first, want
 from ganzoo.testing.training import STOP, flat, tiny, trained, want_exact_resume, want_moving
 
 VECTORS, IMAGES = (4,), (1, 16, 16)

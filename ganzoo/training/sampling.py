@@ -30,12 +30,7 @@ def labels_in_rows(rows: int, columns: int, num_classes: int, label: int | None 
 
 @torch.no_grad()
 def draw(
-    gan: GAN,
-    n: int,
-    seed: int,
-    purpose: str = "sample",
-    labels: Tensor | None = None,
-    progress: bool = False,
+    gan: GAN, n: int, seed: int, purpose: str = "sample", labels: Tensor | None = None, progress: bool = False
 ) -> Tensor:
     """n samples [n, ...] as the networks see them, on the CPU; the first k of n are the k of a smaller n.
 

@@ -36,7 +36,7 @@ from ganzoo.extractors.fidelity import register
 from ganzoo.extractors.identity import Identity
 from ganzoo.extractors.open import open_extractor
 from ganzoo.extractors.training import default_epochs, distort, install, train_classifier
-from ganzoo.system.places import cache_folder
+from ganzoo.system.files import cache_folder
 
 CPU = torch.device("cpu")
 

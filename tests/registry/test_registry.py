@@ -14,7 +14,8 @@ from packages import distribution, forgotten
 
 from ganzoo.cli.main import main
 from ganzoo.errors import UsageError
-from ganzoo.registry import DISTRIBUTION, LOSSES, MODELS, REGISTRIES
+from ganzoo.registry import LOSSES, MODELS, REGISTRIES
+from ganzoo.registry.registry import DISTRIBUTION
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 DECLARED = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["entry-points"]

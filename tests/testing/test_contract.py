@@ -10,7 +10,8 @@ from PIL import Image
 
 from ganzoo.errors import UsageError
 from ganzoo.losses import Loss
-from ganzoo.registry import DISTRIBUTION, MODELS, OF_KIND, REGISTRIES
+from ganzoo.registry import MODELS, OF_KIND, REGISTRIES
+from ganzoo.registry.registry import DISTRIBUTION
 from ganzoo.testing import checks, contract
 
 SMALL = {"width": 8, "d_width": 8, "z_dim": 6}  # of these, the options that a model has
