@@ -60,6 +60,11 @@ def _read(path: Path) -> Array:
         raise UsageError(f"{path} has the shape {array.shape}: expected [N, D], one row per sample")
     if len(array) < 2:
         raise UsageError(f"{path} has {len(array)} row{'s' * (len(array) != 1)}: at least 2 are needed")
+    return finite_rows(path, array)
+
+
+def finite_rows(path: Path, array: Array) -> Array:
+    """The array as float32 [N, D]. Raises UsageError for a number that float32 cannot hold."""
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is reported as that
         plain = np.ascontiguousarray(array, dtype=np.float32)
     bad = np.flatnonzero(~np.isfinite(plain).all(axis=1))

@@ -14,6 +14,7 @@ from torch import Tensor
 from ganzoo.data.base import Dataset
 from ganzoo.data.images import find_images, read_image
 from ganzoo.data.tensors import Array
+from ganzoo.data.vectors import finite_rows
 from ganzoo.errors import UsageError
 
 
@@ -72,12 +73,7 @@ def _vectors(path: Path, x: Array, dataset: Dataset) -> Tensor:
     if x.dtype.kind not in "iuf":
         raise UsageError(f"{path} holds {x.dtype.name}: expected numbers, float32 [N, D]")
     _check_shape(path, x, dataset)
-    with np.errstate(over="ignore"):
-        plain = np.ascontiguousarray(x, dtype=np.float32)
-    bad = np.flatnonzero(~np.isfinite(plain).all(axis=1))
-    if len(bad):
-        raise UsageError(f"{path} has a number in row {bad[0]} (from 0) that is not finite in float32")
-    return torch.from_numpy(plain)
+    return torch.from_numpy(finite_rows(path, x))
 
 
 def _check_shape(path: Path, x: Array, dataset: Dataset) -> None:

@@ -24,6 +24,7 @@ from ganzoo.models.layers import (
     widths_of,
 )
 from ganzoo.models.recipe import Optimizer, Recipe, Schedule
+from ganzoo.models.styled import Smooth
 
 LEAK = 0.2
 EXPANSION = 2  # of the channels inside a block
@@ -87,18 +88,14 @@ class Up(nn.Module):
         return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-class Down(nn.Module):
+class Down(Smooth):
     """Half the side: smoothed by [1, 3, 3, 1] / 8 along each axis, every second pixel kept."""
 
     def __init__(self) -> None:
-        super().__init__()
-        tap = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-        self.register_buffer("kernel", torch.outer(tap, tap), persistent=False)
+        super().__init__(padding=0, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        assert isinstance(self.kernel, Tensor)
-        kernel = self.kernel.to(x.dtype).expand(x.shape[1], 1, 4, 4)
-        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, stride=2, groups=x.shape[1])
+        return super().forward(F.pad(x, (1, 1, 1, 1), mode="replicate"))
 
 
 def generator(
