@@ -83,16 +83,11 @@ class Minimax(Loss):
         return -softplus(fake).mean()
 
 
-class NonSaturating(Loss):
+class NonSaturating(Minimax):
     """Non-saturating game: D as in minimax, G maximises log sigma(f).
 
     Goodfellow et al. 2014, arXiv 1406.2661, section 3. At the equilibrium D's loss is 2 ln 2 = 1.386.
     """
-
-    has_targets = True
-
-    def d(self, real: Tensor, fake: Tensor, *, real_target: float = 1.0) -> Tensor:
-        return cross_entropy_d(real, fake, real_target)
 
     def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         return softplus(-fake).mean()

@@ -31,7 +31,14 @@ def seed_default(device: torch.device, seed: int) -> None:
 @contextmanager
 def counted(device: torch.device, seed: int, purpose: str, step: int = 0) -> Iterator[None]:
     """Seed the default generators inside the block, and give them back as they were."""
+    with kept(device):
+        seed_default(device, counted_seed(seed, purpose, step))
+        yield
+
+
+@contextmanager
+def kept(device: torch.device) -> Iterator[None]:
+    """Give the default generators of the CPU and of `device` back as they were."""
     devices = [device] if device.type != "cpu" else []
     with torch.random.fork_rng(devices, device_type=device.type if devices else "cuda"):
-        seed_default(device, counted_seed(seed, purpose, step))
         yield

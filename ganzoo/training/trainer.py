@@ -16,7 +16,7 @@ from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.config import Config
-from ganzoo.system.rng import counted_seed, seed_default
+from ganzoo.system.rng import counted_seed, kept, seed_default
 from ganzoo.training.ema import EMA
 from ganzoo.training.optimizers import check_layout, load_optimizer, make_optimizer
 from ganzoo.training.sampling import draw
@@ -114,9 +114,7 @@ class Trainer:
         check_layout(self.optimizer_g)
         check_layout(self.optimizer_d)
         self.started_at, began = self.step, time.perf_counter()
-        with torch.random.fork_rng(
-            [] if self.device.type == "cpu" else [self.device], device_type=self._rng_type()
-        ):
+        with kept(self.device):
             while self.step < self.recipe.steps and not self.stop.is_set():
                 self.one_step()
                 if self.step == self.started_at + 1:
@@ -207,9 +205,6 @@ class Trainer:
         if self.config.precision == "bf16":
             return lambda: torch.autocast(self.device.type, torch.bfloat16)
         return nullcontext
-
-    def _rng_type(self) -> str:
-        return "cuda" if self.device.type == "cpu" else self.device.type
 
 
 def refuse_difference(before: dict[str, str], now: dict[str, str]) -> None:
