@@ -65,7 +65,7 @@ class Words:
         self._settle("skip_d_below", as_float)
         if self.steps is not None and self.epochs is not None:
             raise UsageError("--steps and --epochs say the same thing twice: give one of them")
-        self._settle("eval_metric", lambda _, names: tuple(names))
+        self._settle("eval_metric", lambda _, names: (names,) if isinstance(names, str) else tuple(names))
         if self.eval_every is not None and not self.eval_metric:
             raise UsageError(
                 "--eval-every: say with --eval-metric NAME what to measure (ganzoo list metrics)"
@@ -104,7 +104,8 @@ class Words:
         """`set` by what it reaches: options of the "model", of the "data", fields of the "recipe"."""
         given = self.set
         if not isinstance(given, Mapping):
-            given = dict(pair(setting, "key=value") for setting in given)
+            several = [given] if isinstance(given, str) else given
+            given = dict(pair(setting, "key=value") for setting in several)
         known = {
             "model": MODELS.options(self.model),
             "data": DATASETS.options(self.data.name),

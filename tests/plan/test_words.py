@@ -50,3 +50,12 @@ def test_text_becomes_what_it_means():
     assert made.stabilizers == [Spec("r1", {"gamma": "2"}), Spec("skip-d", {"below": 0.3})]
     assert made.settings == {"model": {"width": 3}, "data": {}, "recipe": {"n_dis": 2}}
     assert Words("mlp-gan", "npy:some/file.npy").data == Ref("npy", "some/file.npy")
+
+
+def test_one_text_is_a_list_of_one():
+    made = words(stabilizer="r1", set="width=3", eval_metric="modes")
+    assert (made.stabilizers, made.settings["model"], made.eval_metric) == (
+        [Spec("r1")],
+        {"width": 3},
+        ("modes",),
+    )
