@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from ganzoo.models.recipe import Recipe
@@ -65,7 +65,7 @@ class Config:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Config:
-        """The inverse of `as_json`. Raises TypeError or AttributeError on anything else."""
+        """The inverse of `as_json`. Raises KeyError, TypeError, ValueError on anything else."""
         config: Config = _built(cls, {key: value for key, value in data.items() if key != "format"})
         return config
 
@@ -85,6 +85,9 @@ def _built(kind: Any, value: Any) -> Any:
     """The inverse of `plain`, for a field of this type."""
     if isinstance(kind, type) and is_dataclass(kind):
         kinds = get_type_hints(kind)
+        for each in fields(kind):
+            if each.default is MISSING and each.default_factory is MISSING and each.name not in value:
+                raise KeyError(each.name)
         return kind(**{key: _built(kinds.get(key), part) for key, part in value.items()})
     return tuple(value) if isinstance(value, list) else value
 

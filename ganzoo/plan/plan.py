@@ -54,17 +54,16 @@ def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Re
         raise UsageError(
             f"{words.model} has no recipe {words.recipe!r} for {kind}: {nearest(words.recipe, names)}"
         )
-    recipe = chosen.with_settings(words.settings["recipe"])
-    lr_g, lr_d = words.lr_g or words.lr, words.lr_d or words.lr
-    asked: dict[str, Any] = {
+    asked = {
         "loss": words.loss,
         "batch_size": words.batch_size,
         "n_dis": words.n_dis,
-        "optimizer_g": lr_g and dataclasses.replace(recipe.optimizer_g, lr=lr_g),
-        "optimizer_d": lr_d and dataclasses.replace(recipe.optimizer_d, lr=lr_d),
+        "optimizer_g.lr": words.lr_g or words.lr,
+        "optimizer_d.lr": words.lr_d or words.lr,
         "steps": words.steps,
     }
-    recipe = dataclasses.replace(recipe, **{key: value for key, value in asked.items() if value is not None})
+    given = {key: value for key, value in asked.items() if value is not None}
+    recipe = chosen.with_settings({**words.settings["recipe"], **given})
     if words.epochs is not None:
         if dataset.endless:
             raise UsageError(

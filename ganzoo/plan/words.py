@@ -102,16 +102,14 @@ class Words:
     @cached_property
     def settings(self) -> dict[str, dict[str, Any]]:
         """`set` by what it reaches: options of the "model", of the "data", fields of the "recipe"."""
-        given = self.set
-        if not isinstance(given, Mapping):
-            several = [given] if isinstance(given, str) else given
-            given = dict(pair(setting, "key=value") for setting in several)
+        typed = [self.set] if isinstance(self.set, str) else self.set
+        pairs = typed.items() if isinstance(typed, Mapping) else [pair(one, "key=value") for one in typed]
         known = {
             "model": MODELS.options(self.model),
             "data": DATASETS.options(self.data.name),
             "recipe": Recipe().settings(),
         }
-        return sort_settings(given, known, {"model": self.model, "data": self.dataset, "recipe": "a recipe"})
+        return sort_settings(pairs, known, {"model": self.model, "data": self.dataset, "recipe": "a recipe"})
 
     @cached_property
     def stabilizers(self) -> list[Spec]:

@@ -37,12 +37,12 @@ def _called(member: Callable[..., Any]) -> list[Callable[..., Any]]:
 
 
 def sort_settings(
-    settings: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], owners: Mapping[str, str]
+    pairs: Iterable[tuple[str, Any]], known: Mapping[str, Mapping[str, Any]], owners: Mapping[str, str]
 ) -> dict[str, dict[str, Any]]:
     """`--set` by what it reaches: model.width=64, data.size=64, or a bare key that only one of them has.
 
     Args:
-        settings: values by key, as typed.
+        pairs: keys and values, as typed; of the same option the last one counts.
         known: by scope ("model", ...) its options with their defaults.
         owners: by scope, whose options these are.
 
@@ -50,7 +50,7 @@ def sort_settings(
         UsageError: nothing has such an option, or several have it, or a value is of another type.
     """
     found: dict[str, dict[str, Any]] = {scope: {} for scope in known}
-    for key, value in settings.items():
+    for key, value in pairs:
         scope, option = _owner(key, known, owners)
         found[scope][option] = cast(f"--set {key}", value, known[scope][option])
     return found

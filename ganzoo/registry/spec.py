@@ -56,7 +56,7 @@ class Specs:
         return held  # of the class: the default
 
     def __set__(self, instance: object, specs: Iterable[str | Spec]) -> None:
-        several = [specs] if isinstance(specs, str) else specs
+        several = ([specs] if specs else []) if isinstance(specs, str) else specs
         instance.__dict__[self._name] = tuple(map(Spec.parse, several))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ganzoo.errors import UsageError
+from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.registry.spec import Ref, Spec
 
@@ -59,3 +60,13 @@ def test_one_text_is_a_list_of_one():
         {"width": 3},
         ("modes",),
     )
+
+
+def test_a_word_goes_before_a_setting_of_the_same():
+    made = words(
+        set={"optimizer_g.lr": 0, "steps": 0, "optimizer_d.lr": 0.5}, lr_g=0.1, steps=3, device="cpu"
+    )
+    recipe = plan(made)[0].recipe
+    assert (recipe.optimizer_g.lr, recipe.optimizer_d.lr, recipe.steps) == (0.1, 0.5, 3)
+    with pytest.raises(UsageError, match="steps: expected a whole number of at least 1, got 0"):
+        plan(words(set={"steps": 0}, device="cpu"))

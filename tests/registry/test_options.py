@@ -74,11 +74,22 @@ def test_settings_are_sorted_by_what_they_reach():
     known = {"model": {"width": 8, "norm": True}, "data": {"size": 0, "width": 1}}
     owners = {"model": "a-gan", "data": "folder:x"}
     given = {"model.width": "3", "size": 64, "norm": "no"}
-    assert sort_settings(given, known, owners) == {"model": {"width": 3, "norm": False}, "data": {"size": 64}}
+    assert sort_settings(given.items(), known, owners) == {
+        "model": {"width": 3, "norm": False},
+        "data": {"size": 64},
+    }
     for key, said in (
         ("width", "say which: model.width or data.width"),
         ("sise", "no such option of a-gan or of folder:x; did you mean size"),
         ("model.wdth", "no such option; did you mean width"),
     ):
         with pytest.raises(UsageError, match=said):
-            sort_settings({key: 1}, known, owners)
+            sort_settings([(key, 1)], known, owners)
+
+
+def test_of_one_option_set_twice_the_last_counts_and_both_are_checked():
+    known, owners = {"model": {"width": 8}}, {"model": "a-gan"}
+    pairs = [("width", "1"), ("model.width", "2"), ("width", "3")]
+    assert sort_settings(pairs, known, owners) == {"model": {"width": 3}}
+    with pytest.raises(UsageError, match="expected a whole number, got 'wide'"):
+        sort_settings([("width", "wide"), ("width", "3")], known, owners)
