@@ -102,6 +102,17 @@ def test_from_python_with_every_metric_that_fits(run):
     assert document["real"].keys() == document["scores"].keys()
 
 
+def test_the_model_is_built_once_with_its_discriminator_too(run, monkeypatch):
+    from ganzoo.runs import run as runs
+
+    built, original = [], runs.build_trained
+    monkeypatch.setattr(runs, "build_trained", lambda *words: built.append(words) or original(*words))
+    for metrics in (["d-accuracy"], ["is"]):
+        built.clear()
+        ganzoo.load(run).evaluate(metrics, samples=100, progress=False)
+        assert len(built) == 1
+
+
 def test_features_are_computed_once_for_all_metrics(digits, monkeypatch):
     seen: list[int] = []
     call = MnistCnnV1.__call__

@@ -14,8 +14,10 @@ from toys import ToyGAN
 import ganzoo
 from ganzoo.data.pictures import grid, plot
 from ganzoo.registry import MODELS
+from ganzoo.testing.training import tiny
 from ganzoo.training.ema import EMA
 from ganzoo.training.sampling import draw, interpolate, nearest_real, slerp
+from ganzoo.training.trainer import Trainer
 
 
 def test_slerp_is_the_arc():
@@ -89,6 +91,21 @@ def test_without_averaging_the_snapshot_has_the_training_weights():
     gan.generator.bias.data.fill_(7.0)
     ema.update(10, 10)
     assert float(ema.snapshot(0, 1, 0.5).generator.bias.detach()[0]) == 7.0
+
+
+def test_one_snapshot_serves_all_that_ask_after_a_step():
+    trainer = Trainer(*tiny("mlp-gan", (2,), set={"model.width": 4, "model.g_norm": True}))
+    trainer.gan.train()
+    before = trainer.snapshot()
+    assert trainer.snapshot() is before
+    trainer.one_step()
+    after = trainer.snapshot()
+    assert after is not before
+    trainer.load_state_dict(trainer.state_dict())
+    again = trainer.snapshot()
+    assert again is not after
+    for one, other in zip(again.generator.parameters(), after.generator.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_batchnorm_statistics_are_those_of_the_averaged_weights():
