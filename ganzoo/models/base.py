@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -18,15 +18,25 @@ Logits = Tensor | tuple[Tensor, ...]
 """What D returns, [N] or [N, ...]; never a sigmoid's output."""
 
 
+class Common(TypedDict, total=False):
+    """Options of every model: a subclass takes them as `**common: Unpack[Common]`, and hands them on."""
+
+    num_classes: int
+    pack: int
+    z: str
+
+
 class GAN(nn.Module):
     """A generator, a discriminator and how they are fed. Subclass it to add a model.
 
     A subclass sets `generator` (z [N, z_dim], y [N] | None) -> Sample and `discriminator` (Sample, y | None)
     -> Logits in its `__init__`, whose keyword arguments are the model's options (`--set model.NAME=VALUE`).
-    The arguments below belong to every model, and are handed on to this class:
+    Those that every model has need not be written out:
 
-        def __init__(self, *common: Any, width: int = 64, **more: Any) -> None:
-            super().__init__(*common, **more)
+        def __init__(
+            self, sample_shape: tuple[int, ...], z_dim: int = 100, width: int = 64, **common: Unpack[Common]
+        ) -> None:
+            super().__init__(sample_shape, z_dim, **common)
 
     It gives `recipes`: "default" for a laptop's first run, "paper" for the paper's settings. Where the
     settings differ by kind of data, the keys are "default/images" and "default/vectors".

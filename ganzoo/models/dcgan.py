@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from torch import nn
 
+from ganzoo.models.base import Common
 from ganzoo.models.layers import (
     FlattenLast,
     HeadedDiscriminator,
@@ -90,7 +91,7 @@ class DCGAN(LadderGAN):
         *common: Any,
         width: int = 32,
         d_norm: str = "batch",
-        **more: Any,
+        **more: Unpack[Common],
     ) -> None:
         super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(width=width)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo.errors import UsageError, nearest
-from ganzoo.models.base import GAN, Sample, kind_of_data
+from ganzoo.models.base import GAN, Common, Sample, kind_of_data
 
 D_NORMS = ("batch", "layer", "spectral", "none")
 
@@ -55,10 +55,12 @@ class LadderGAN(GAN):
 
     name: ClassVar[str] = ""
 
-    def __init__(self, *common: Any, **more: Any) -> None:
-        super().__init__(*common, **more)
-        self.sizes = ladder(self.sample_shape, self.name or type(self).__name__.lower())
-        self.channels = self.sample_shape[0]
+    def __init__(
+        self, sample_shape: tuple[int, ...], z_dim: int = 100, *common: Any, **more: Unpack[Common]
+    ) -> None:
+        super().__init__(sample_shape, z_dim, *common, **more)
+        self.sizes = ladder(sample_shape, self.name or type(self).__name__.lower())
+        self.channels = sample_shape[0]
 
 
 def widths_of(sizes: list[int], width: int, max_width: int) -> list[int]:

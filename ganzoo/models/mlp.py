@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from torch import Tensor, nn
 
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, kind_of_data
+from ganzoo.models.base import GAN, Common, kind_of_data
 from ganzoo.models.layers import (
     FourierFeatures,
     HeadedDiscriminator,
@@ -160,7 +160,7 @@ class MLPGAN(GAN):
         d_activation: str = "leaky-relu",
         dropout: float = 0.0,
         fourier: int = 0,
-        **more: Any,
+        **more: Unpack[Common],
     ) -> None:
         z_dim = z_dim or (100 if kind_of_data(sample_shape) == "images" else max(2, sample_shape[0]))
         super().__init__(sample_shape, z_dim, *common, **more)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo.models.base import Sample
+from ganzoo.models.base import Common, Sample
 from ganzoo.models.equalized import EqualizedHead, Synthesis, conv, down_block, last_block
 from ganzoo.models.layers import HeadedDiscriminator, LadderGAN, at_least_one, widths_of
 from ganzoo.models.progan import ProGAN
@@ -86,7 +86,7 @@ class MSGGAN(LadderGAN):
         *common: Any,
         width: int = 16,
         max_width: int = 64,
-        **more: Any,
+        **more: Unpack[Common],
     ) -> None:
         super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(width=width, max_width=max_width)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo.errors import UsageError
-from ganzoo.models.base import Sample
+from ganzoo.models.base import Common, Sample
 from ganzoo.models.equalized import EqualizedHead, Synthesis, conv, down_block, last_block
 from ganzoo.models.layers import HeadedDiscriminator, LadderGAN, at_least_one, widths_of
 from ganzoo.models.recipe import Optimizer, Recipe
@@ -94,6 +94,7 @@ class ProGAN(LadderGAN):
 
     generator: Generator
     discriminator: Discriminator
+    name = "progan"
     recipes: ClassVar = {
         "default": Recipe(
             stabilizers=("r1:gamma=0.2",),
@@ -126,7 +127,7 @@ class ProGAN(LadderGAN):
         max_width: int = 64,
         fade: float = 1.0,
         last: float = 1.0,
-        **more: Any,
+        **more: Unpack[Common],
     ) -> None:
         super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(width=width, max_width=max_width)

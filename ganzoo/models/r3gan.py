@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ganzoo.errors import UsageError
 from ganzoo.models import mlp
-from ganzoo.models.base import GAN, kind_of_data
+from ganzoo.models.base import GAN, Common, kind_of_data
 from ganzoo.models.layers import (
     HeadedDiscriminator,
     LatentGenerator,
@@ -206,7 +206,7 @@ class R3GAN(GAN):
         depth: int = 2,
         d_width: int = 0,
         fourier: int = 0,
-        **more: Any,
+        **more: Unpack[Common],
     ) -> None:
         z_dim = z_dim or (64 if kind_of_data(sample_shape) == "images" else sample_shape[0] + 2)
         super().__init__(sample_shape, z_dim, *common, **more)

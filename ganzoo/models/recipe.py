@@ -53,9 +53,6 @@ class Recipe:
     `ema_halflife` is in images: the averaged generator forgets half of its past in so many (0: no averaging).
     It ramps up as min(ema_halflife, ema_ramp * images so far), so that a short run's average is not its
     random start (the ramp of Karras et al. 2020, arXiv 1912.04958).
-
-    Raises:
-        UsageError: a number or a name in it makes no sense.
     """
 
     loss: str = "non-saturating"
@@ -72,7 +69,8 @@ class Recipe:
     ema_schedule: Schedule = Schedule()
     model: Mapping[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise a UsageError for the first number or name in it that makes no sense."""
         for name in ("steps", "batch_size", "n_dis"):
             as_int(name, getattr(self, name), at_least=1)
         for name in ("optimizer_g", "optimizer_d"):

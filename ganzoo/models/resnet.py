@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ganzoo.models.base import Common
 from ganzoo.models.layers import (
     HeadedDiscriminator,
     LadderGAN,
@@ -129,7 +130,7 @@ class _ResNet(LadderGAN):
         width: int = 64,
         d_width: int = 0,
         d_norm: str = "none",
-        **more: Any,
+        **more: Unpack[Common],
     ) -> None:
         super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(width=width, d_width=d_width or width)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 
+from ganzoo.models.base import Common
 from ganzoo.models.equalized import LEAK, EqualizedHead, conv, equalized, last_block
 from ganzoo.models.layers import HeadedDiscriminator, LadderGAN, LatentInput, at_least_one, widths_of
 from ganzoo.models.recipe import Optimizer, Recipe
@@ -105,6 +106,7 @@ class StyleGAN2(LadderGAN):
     """
 
     generator: Generator
+    name = "stylegan2"
     recipes: ClassVar = {
         "default": Recipe(
             stabilizers=("r1:gamma=0.2,interval=16", "path-length:weight=2,interval=8"),
@@ -135,7 +137,7 @@ class StyleGAN2(LadderGAN):
         depth: int = 4,
         width: int = 16,
         max_width: int = 64,
-        **more: Any,
+        **more: Unpack[Common],
     ) -> None:
         super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(w_dim=w_dim, depth=depth, width=width, max_width=max_width)

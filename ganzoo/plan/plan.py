@@ -64,6 +64,7 @@ def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Re
     }
     given = {key: value for key, value in asked.items() if value is not None}
     recipe = chosen.with_settings({**words.settings["recipe"], **given})
+    recipe.check()
     if words.epochs is not None:
         if dataset.endless:
             raise UsageError(
@@ -73,9 +74,9 @@ def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Re
         recipe = dataclasses.replace(recipe, steps=max(1, round(words.epochs * batches / recipe.n_dis)))
     names = {spec.name for spec in words.stabilizers}
     kept = [spec for spec in recipe.stabilizers if spec.name not in names and NONE not in words.stabilizer]
-    return dataclasses.replace(
-        recipe, stabilizers=[STABILIZERS.settled(spec) for spec in [*kept, *words.stabilizers]]
-    )
+    # As text, which is all that a resumed run has of them: options must come back from it.
+    settled = [str(STABILIZERS.settled(spec)) for spec in [*kept, *words.stabilizers]]
+    return dataclasses.replace(recipe, stabilizers=settled)
 
 
 def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device) -> Config:

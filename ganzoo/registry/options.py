@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Unpack, get_args, get_origin
 
 from ganzoo.errors import UsageError, nearest
 
@@ -13,27 +13,33 @@ from ganzoo.errors import UsageError, nearest
 def options_of(member: Callable[..., Any], leave_out: Iterable[str] = ()) -> dict[str, Any]:
     """The options that a class or function takes, with their defaults: its own, then what it hands on.
 
-    A class hands on what it takes as `*` and `**`, as in `def __init__(self, *common, width=64, **more)`:
-    then the options of the `__init__` that it extends are options of it too.
+    A class says what it hands on to the class that it extends by a typed dict, `**common: Unpack[Common]`
+    (PEP 692); the defaults are those of that class.
     """
     known: dict[str, Any] = {}
-    for function in _called(member):
-        parameters = inspect.signature(function).parameters.values()
-        for parameter in parameters:
-            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-                known.setdefault(parameter.name, parameter.default)
-        if not {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= {
-            parameter.kind for parameter in parameters
-        }:
-            break
+    for parameter in inspect.signature(member).parameters.values():
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            known[parameter.name] = parameter.default
+        elif parameter.kind is parameter.VAR_KEYWORD and isinstance(member, type):
+            known |= {name: _default(member, name) for name in _handed_on(member, parameter.annotation)}
     return {name: default for name, default in known.items() if name not in {"self", *leave_out}}
 
 
-def _called(member: Callable[..., Any]) -> list[Callable[..., Any]]:
-    """What is called where a member is: itself, or every `__init__` of a class, its own first."""
-    if not isinstance(member, type):
-        return [member]
-    return [vars(base)["__init__"] for base in member.__mro__[:-1] if "__init__" in vars(base)] or [member]
+def _handed_on(member: type, annotation: Any) -> Iterable[str]:
+    """The names in Unpack[...], which is text where annotations are not evaluated."""
+    if isinstance(annotation, str) and annotation.startswith(("Unpack[", "typing.Unpack[")):
+        annotation = eval(annotation, inspect.unwrap(member.__init__).__globals__)  # type: ignore[misc]
+    return get_args(annotation)[0].__annotations__ if get_origin(annotation) is Unpack else ()
+
+
+def _default(member: type, name: str) -> Any:
+    """Of the nearest `__init__` that has such an argument."""
+    for base in member.__mro__:
+        own = vars(base).get("__init__")
+        parameter = inspect.signature(own).parameters.get(name) if own is not None else None
+        if parameter is not None:
+            return parameter.default
+    return inspect.Parameter.empty
 
 
 def sort_settings(

@@ -49,7 +49,7 @@ def evaluate(
         UsageError: a word is wrong, or the samples are not of the dataset's kind, shape and range.
     """
     check_names(metrics, extractor)
-    data = open_dataset(dataset, data_options or {}, data_root, offline)
+    data = open_dataset(dataset, dict(data_options or {}), data_root, offline)
     if isinstance(samples, Tensor):
         x, y, name = samples, labels, "(tensor)"
         _refuse_tensor(x, data)

@@ -154,7 +154,7 @@ class Run:
             )
         data = self.dataset
         if dataset is not None:
-            data = open_dataset(dataset, data_options or {}, data_root, offline)
+            data = open_dataset(dataset, dict(data_options or {}), data_root, offline)
         if data.sample_shape != self.config.sample_shape:
             raise UsageError(
                 f"{self.path} makes samples of shape {self.config.sample_shape}, and those of {data.name} "

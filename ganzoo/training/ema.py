@@ -28,8 +28,7 @@ class EMA:
     def __init__(self, gan: GAN, halflife: float, ramp: float) -> None:
         self.halflife, self.ramp = halflife, ramp
         self._source = gan.generator
-        # The discriminator is shared, not copied: only the generator is averaged.
-        self.gan: GAN = copy.deepcopy(gan, {id(gan.discriminator): gan.discriminator})
+        self.gan = twin(gan)
         self.gan.generator.requires_grad_(False)
         self._averaged = cast(list[Tensor], list(self.gan.generator.parameters()))
         self._current = cast(list[Tensor], list(gan.generator.parameters()))
@@ -50,13 +49,18 @@ class EMA:
                     averaged.copy_(current)
             for buffer, current in zip(self.gan.generator.buffers(), self._source.buffers(), strict=True):
                 buffer.copy_(current)
-            still = copy.deepcopy(self.gan, {id(self.gan.discriminator): self.gan.discriminator})
+            still = twin(self.gan)
             still.progress(t)
             device = next(still.generator.parameters()).device
             with counted(device, seed, "batchnorm", step):
                 update_bn([batch] * batches, _Drawn(still))
         still.generator.eval()
         return still
+
+
+def twin(gan: GAN) -> GAN:
+    """A copy with the same discriminator: that is shared, as only generators are averaged."""
+    return copy.deepcopy(gan, {id(gan.discriminator): gan.discriminator})
 
 
 class _Drawn(nn.Module):

@@ -17,7 +17,7 @@ from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.config import Config
 from ganzoo.system.rng import counted_seed, kept, seed_default
-from ganzoo.training.ema import EMA
+from ganzoo.training.ema import EMA, twin
 from ganzoo.training.optimizers import check_layout, load_optimizer, make_optimizer
 from ganzoo.training.sampling import draw
 from ganzoo.training.step import Step
@@ -155,11 +155,11 @@ class Trainer:
     def snapshot(self) -> GAN:
         """The model with the averaged generator at this step, in eval mode; D is the one in training.
 
-        Made once for all that ask for it after a step.
+        Made once for all that ask for it after a step, each of whom is given a copy of its own.
         """
         if self._snapshot is None:
             self._snapshot = self.ema.snapshot(self.config.seed, self.step, self.growth)
-        return self._snapshot
+        return twin(self._snapshot)
 
     def generate(self, n: int, purpose: str, seed: int, labels: Tensor | None = None) -> Tensor:
         """n samples of the averaged generator at this step, [n, ...] as the networks see them."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ganzoo.errors import UsageError
+from ganzoo.plan.config import Config
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
+from ganzoo.registry import STABILIZERS
 from ganzoo.registry.spec import Ref, Spec
+from ganzoo.stabilizers.base import Stabilizer
+from ganzoo.stabilizers.open import open_stabilizer
 
 
 def words(**more):
@@ -70,3 +76,29 @@ def test_a_word_goes_before_a_setting_of_the_same():
     assert (recipe.optimizer_g.lr, recipe.optimizer_d.lr, recipe.steps) == (0.1, 0.5, 3)
     with pytest.raises(UsageError, match="steps: expected a whole number of at least 1, got 0"):
         plan(words(set={"steps": 0}, device="cpu"))
+
+
+class Mode(Stabilizer):
+    """With an option of text, and one of anything."""
+
+    def __init__(self, mode: str = "a", amount: object = None):
+        super().__init__()
+        self.given = mode, amount
+
+
+class Comma(Mode):
+    """Its default cannot be typed."""
+
+    def __init__(self, mode: str = "a,b"):
+        super().__init__(mode)
+
+
+def test_a_run_has_the_options_that_it_will_have_when_it_is_read_again():
+    with STABILIZERS.lent("mode", Mode), STABILIZERS.lent("comma", Comma):
+        config, _ = plan(words(stabilizer="mode", device="cpu", steps=2))
+        again = Config.from_json(json.loads(json.dumps(config.as_json())))
+        assert again.recipe.stabilizers == config.recipe.stabilizers
+        made = [open_stabilizer(one.recipe.stabilizers[0]) for one in (config, again)]
+        assert made[0].given == made[1].given == ("a", "None")
+        with pytest.raises(UsageError, match="'comma:mode=a,b': expected NAME:key=value"):
+            plan(words(stabilizer="comma", device="cpu"))

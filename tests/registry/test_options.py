@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
+import typing
+from typing import TypedDict, Unpack
+
 import pytest
 
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN
+from ganzoo.models.base import GAN, Common
 from ganzoo.models.dcgan import DCGAN
 from ganzoo.registry import MODELS
 from ganzoo.registry.options import options_of, sort_settings
 
 COMMON = {"sample_shape", "z_dim", "num_classes", "pack", "z"}
+
+
+class Few(TypedDict, total=False):
+    width: int
+    num_classes: int
 
 
 class Old(GAN):
@@ -23,31 +32,43 @@ class Old(GAN):
 class New(GAN):
     """Its own options alone."""
 
-    def __init__(self, *common, width=8, **more):
-        super().__init__(*common, **more)
+    def __init__(self, sample_shape, z_dim=6, width=8, **common: Unpack[Common]):
+        super().__init__(sample_shape, z_dim, **common)
 
 
 class Newer(New):
-    """One more, and another default."""
+    """One more, and another default of one that all have."""
 
-    def __init__(self, *common, depth=2, pack=3, **more):
-        super().__init__(*common, pack=pack, **more)
+    def __init__(self, sample_shape, depth=2, pack=3, **common: typing.Unpack[Few]):
+        super().__init__(sample_shape, pack=pack, **common)
+
+
+class Forwards(GAN):
+    """It hands on whatever it is given, and says nothing of it."""
+
+    def __init__(self, *args, width=8, **kwargs):
+        super().__init__(*args, **kwargs)
 
 
 class Swallows(GAN):
     """It takes anything, and hands on nothing."""
 
-    def __init__(self, sample_shape, num_classes=0, **options):
-        super().__init__(sample_shape, 5, num_classes)
+    def __init__(this, sample_shape, num_classes=0, **options):
+        GAN.__init__(this, sample_shape, 5, num_classes)
 
 
 def test_what_is_handed_on_belongs_to_the_class_too():
     assert set(options_of(Old)) == COMMON - {"z"} | {"width"}
-    assert set(options_of(New)) == COMMON | {"width"}
-    assert options_of(Newer) == {**options_of(New), "depth": 2, "pack": 3}
-    assert set(options_of(Swallows)) == {"sample_shape", "num_classes"}
-    assert list(options_of(New)) == ["width", "sample_shape", "z_dim", "num_classes", "pack", "z"]
+    expected = {"z_dim": 6, "width": 8, "num_classes": 0, "pack": 1, "z": "normal"}
+    assert options_of(New) == {"sample_shape": inspect.Parameter.empty, **expected}
+    assert set(options_of(Newer)) == {"sample_shape", "depth", "pack", "width", "num_classes"}
+    assert (options_of(Newer)["pack"], options_of(Newer)["width"]) == (3, 8)
     assert "sample_shape" not in options_of(New, leave_out=("sample_shape",))
+
+
+def test_what_is_not_said_is_no_option():
+    assert set(options_of(Forwards)) == {"width"}
+    assert set(options_of(Swallows)) == {"sample_shape", "num_classes"}
 
 
 @pytest.mark.parametrize("name", MODELS.names())

@@ -1,11 +1,11 @@
 """sine-gan: a model for ganzoo."""
 
 import math
-from typing import Any
+from typing import Unpack
 
 from torch import Tensor, nn
 
-from ganzoo import GAN, Optimizer, Recipe
+from ganzoo import GAN, Common, Optimizer, Recipe
 from ganzoo.models.layers import HeadedDiscriminator, LatentInput, ProjectionHead
 
 
@@ -37,9 +37,9 @@ class SineGAN(GAN):
     recipes = {"default": Recipe("relativistic", ("r1", "r2"), Optimizer(lr=5e-4), Optimizer(lr=5e-4))}
 
     def __init__(
-        self, sample_shape: tuple[int, ...], z_dim: int = 32, *common: Any, width: int = 256, **more: Any
+        self, sample_shape: tuple[int, ...], z_dim: int = 32, width: int = 256, **common: Unpack[Common]
     ) -> None:
-        super().__init__(sample_shape, z_dim, *common, **more)
+        super().__init__(sample_shape, z_dim, **common)
         self.generator = Generator(sample_shape, z_dim, self.num_classes, width)
         first, second = nn.Linear(self.pack * math.prod(sample_shape), width), nn.Linear(width, width)
         body = nn.Sequential(nn.Flatten(), first, nn.LeakyReLU(0.2), second, nn.LeakyReLU(0.2))
