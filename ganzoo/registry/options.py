@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Any, Unpack, get_args, get_origin
 
 from ganzoo.errors import UsageError, nearest
+
+UNPACK = re.compile(r"(?:\w+\.)*Unpack\[([\w.]+)\]")
 
 
 def options_of(member: Callable[..., Any], leave_out: Iterable[str] = ()) -> dict[str, Any]:
@@ -27,18 +32,25 @@ def options_of(member: Callable[..., Any], leave_out: Iterable[str] = ()) -> dic
 
 def _handed_on(member: type, annotation: Any) -> Iterable[str]:
     """The names in Unpack[...], which is text where annotations are not evaluated."""
-    if isinstance(annotation, str) and annotation.startswith(("Unpack[", "typing.Unpack[")):
-        annotation = eval(annotation, inspect.unwrap(member.__init__).__globals__)  # type: ignore[misc]
-    return get_args(annotation)[0].__annotations__ if get_origin(annotation) is Unpack else ()
+    if get_origin(annotation) is Unpack:
+        return list(get_args(annotation)[0].__annotations__)
+    text = UNPACK.fullmatch(str(annotation))
+    if text is None:
+        return ()
+    for base in member.__mro__:
+        try:
+            return list(attrgetter(text[1])(sys.modules[base.__module__]).__annotations__)
+        except (AttributeError, KeyError):
+            continue  # the name is one of the module in which the argument is written
+    return ()
 
 
 def _default(member: type, name: str) -> Any:
     """Of the nearest `__init__` that has such an argument."""
     for base in member.__mro__:
-        own = vars(base).get("__init__")
-        parameter = inspect.signature(own).parameters.get(name) if own is not None else None
-        if parameter is not None:
-            return parameter.default
+        parameters = inspect.signature(base.__init__).parameters  # type: ignore[misc]
+        if name in parameters:
+            return parameters[name].default
     return inspect.Parameter.empty
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from typing import TypedDict, Unpack
@@ -43,6 +44,21 @@ class Newer(New):
         super().__init__(sample_shape, pack=pack, **common)
 
 
+class Partial(New):
+    """Made without a function of its own."""
+
+    __init__ = functools.partialmethod(New.__init__, width=5)
+
+
+class Evaluated(GAN):
+    """Its annotations are no text."""
+
+    def __init__(self, sample_shape, **common):
+        super().__init__(sample_shape, **common)
+
+    __init__.__annotations__["common"] = Unpack[Few]
+
+
 class Forwards(GAN):
     """It hands on whatever it is given, and says nothing of it."""
 
@@ -63,6 +79,8 @@ def test_what_is_handed_on_belongs_to_the_class_too():
     assert options_of(New) == {"sample_shape": inspect.Parameter.empty, **expected}
     assert set(options_of(Newer)) == {"sample_shape", "depth", "pack", "width", "num_classes"}
     assert (options_of(Newer)["pack"], options_of(Newer)["width"]) == (3, 8)
+    assert options_of(Partial) == {**options_of(New), "width": 5}
+    assert set(options_of(Evaluated)) == {"sample_shape", "width", "num_classes"}
     assert "sample_shape" not in options_of(New, leave_out=("sample_shape",))
 
 
