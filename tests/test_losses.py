@@ -1,4 +1,4 @@
-"""Losses against closed forms and against torch's own (as properties: tests/test_contract.py)."""
+"""Losses against closed forms and against torch's own (as properties: tests/testing/test_contract.py)."""
 
 from __future__ import annotations
 

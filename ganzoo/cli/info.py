@@ -36,7 +36,7 @@ def _describe(registry: Registry, name: str) -> None:
     source = f"{escape(origin['distribution'])} {origin['version']}"
     console.print(f"[bold]{escape(name)}[/] is {article} {kind} of {source}\n")
     console.print(escape(inspect.getdoc(member) or "(no description)"))
-    options = _options(kind, member)
+    options = registry.options(name)
     if options:
         console.print(f"\n[bold]options[/] ({_how(kind, name)})")
         for key, default in options.items():
@@ -50,12 +50,6 @@ def _describe(registry: Registry, name: str) -> None:
         console.print(f"\n[bold]recipe[/] {escape(chosen)}{f' for {data}' if data else ''} ({escape(how)})")
         for key, value in _unlike_default(recipe).items():
             console.print(escape(f"  {key:<24} {value}"))
-
-
-def _options(kind: str, member: Any) -> dict[str, Any]:
-    from ganzoo.registry.options import options_of
-
-    return options_of(member, ("sample_shape", "num_classes", "path", "root", "offline", "args", "kwargs"))
 
 
 def _how(kind: str, name: str) -> str:

@@ -36,11 +36,6 @@ class Order:
         return self._permutation[i * n : (i + 1) * n]
 
 
-def epoch_indices(n_total: int, n: int, step: int, seed: int) -> Tensor:
-    """[n] int64: what `Order(n_total).indices(n, step, seed)` gives, without keeping anything."""
-    return Order(n_total).indices(n, step, seed)
-
-
 def draws(purpose: str, step: int, seed: int) -> torch.Generator:
     """A generator on the CPU for the draws of one batch of an endless split."""
     return torch.Generator().manual_seed(counted_seed(seed, purpose, step))

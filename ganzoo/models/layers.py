@@ -124,7 +124,7 @@ class LatentInput(nn.Module):
 
 
 class LatentGenerator(nn.Module):
-    """A G made of `latent`, z and y -> [N, width], and `main`, that -> samples [N, ...]."""
+    """A G of two parts: `latent` takes z and y to [N, width], `main` takes that to samples [N, ...]."""
 
     def __init__(self, latent: LatentInput, main: nn.Module) -> None:
         super().__init__()

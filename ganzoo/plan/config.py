@@ -48,7 +48,8 @@ class Config:
     def identity(self) -> dict[str, str]:
         """What may not change between a checkpoint and its resumption, by dotted name, as text.
 
-        The budget may grow, how often to log and save is free, and provenance is only a record.
+        The budget may grow, how often to log, save and measure is free, and device and threads are the
+        machine's; provenance is only a record.
         """
         free = (
             "recipe.steps",

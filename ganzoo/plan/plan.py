@@ -75,12 +75,13 @@ def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Re
     names = {spec.name for spec in words.stabilizers}
     kept = [spec for spec in recipe.stabilizers if spec.name not in names and NONE not in words.stabilizer]
     # As text, which is all that a resumed run has of them: options must come back from it.
-    settled = [str(STABILIZERS.settled(spec)) for spec in [*kept, *words.stabilizers]]
-    return dataclasses.replace(recipe, stabilizers=settled)
+    settled = [*map(STABILIZERS.settled, kept), *words.stabilizers]
+    return dataclasses.replace(recipe, stabilizers=map(str, settled))
 
 
 def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device) -> Config:
-    steps, named = recipe.steps, dataset.name  # which may be more exact than what was asked for
+    steps = recipe.steps
+    named = dataset.name  # which may be more exact than what was asked for
     if words.data.path is not None:
         named = str(Ref(words.data.name, str(Path(words.data.path).expanduser().absolute())))
     places = {
@@ -92,7 +93,7 @@ def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device
         model=words.model,
         dataset=named,
         seed=words.seed,
-        recipe=dataclasses.replace(recipe, model={}),
+        recipe=dataclasses.replace(recipe, model={}),  # which is in model_options
         recipe_name=words.recipe,
         model_options=_model_options(words.model, recipe, words.settings["model"]),
         data_options={**words.settings["data"], **places},

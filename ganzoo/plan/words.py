@@ -20,7 +20,7 @@ NONE = Spec("none")  # --stabilizer none: without those of the recipe
 
 @dataclass(frozen=True)
 class Words:
-    """What was asked for, as on the command line of `ganzoo run`; None leaves it to the recipe.
+    """What was asked for, as on the command line of `ganzoo run`; None leaves it to the recipe or the budget.
 
     Raises:
         UsageError: a number out of its range, a member or an option that there is not, a word of another
@@ -90,7 +90,6 @@ class Words:
             LOSSES.get(self.loss)
         names = [spec.name for spec in self.stabilizers]
         for name in names:
-            STABILIZERS.get(name)
             if names.count(name) > 1:
                 raise UsageError(f"stabilizer {name!r} is given twice: give it once, with all its options")
 
@@ -113,7 +112,7 @@ class Words:
 
     @cached_property
     def stabilizers(self) -> list[Spec]:
-        """All that were asked for, those with an option of their own too."""
+        """All that were asked for, those with an option of their own too, each with all of its options."""
         own = {"label-smoothing": {"amount": self.label_smoothing}, "skip-d": {"below": self.skip_d_below}}
         asked = [Spec(name, given) for name, given in own.items() if None not in given.values()]
-        return [*(spec for spec in self.stabilizer if spec != NONE), *asked]
+        return [STABILIZERS.settled(spec) for spec in [*self.stabilizer, *asked] if spec != NONE]

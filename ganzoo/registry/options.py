@@ -57,7 +57,7 @@ def _default(member: type, name: str) -> Any:
 def sort_settings(
     pairs: Iterable[tuple[str, Any]], known: Mapping[str, Mapping[str, Any]], owners: Mapping[str, str]
 ) -> dict[str, dict[str, Any]]:
-    """`--set` by what it reaches: model.width=64, data.size=64, or a bare key that only one of them has.
+    """`--set` by what it reaches: model.width=64, data.size=64, recipe.steps=9, or a key that one alone has.
 
     Args:
         pairs: keys and values, as typed; of the same option the last one counts.

@@ -24,7 +24,7 @@ def new_folder(config: Config, out: str | None) -> Path:
 
 
 def _numbered(config: Config) -> Path:
-    data = re.sub(r"[^\w.-]+", "-", Path(config.dataset).name if ":" in config.dataset else config.dataset)
+    data = re.sub(r"[^\w.-]+", "-", Path(config.dataset).name)
     RUNS.mkdir(parents=True, exist_ok=True)
     while True:
         numbers = [int(match[1]) for path in RUNS.iterdir() if (match := re.match(r"(\d+)-", path.name))]

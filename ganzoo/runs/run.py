@@ -243,7 +243,7 @@ class Run:
 
 
 def plan_run(words: Words) -> tuple[Config, Dataset]:
-    """`plan`, which refuses evaluations too that cannot be made during the run."""
+    """`plan`; evaluations during the run that cannot be made are refused as well."""
     config, dataset = plan(words)
     if config.eval_every:
         evaluation_of(config, dataset)

@@ -1,4 +1,4 @@
-"""What the zoo's models are, beyond the contract (tests/test_contract.py)."""
+"""What the zoo's models are, beyond the contract (tests/testing/test_contract.py)."""
 
 from __future__ import annotations
 

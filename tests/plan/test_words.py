@@ -30,6 +30,7 @@ def words(**more):
         ({"steps": 1, "epochs": 1.0}, "say the same thing twice"),
         ({"stabilizer": ["r1:gamma"]}, "'gamma' is no key=value"),
         ({"stabilizer": ["r3"]}, "no stabilizer 'r3': did you mean"),
+        ({"stabilizer": ["r1:gama=1"]}, "stabilizer r1 has no option 'gama': did you mean gamma"),
         ({"stabilizer": ["skip-d"], "skip_d_below": 1.0}, "'skip-d' is given twice"),
         ({"loss": "hing"}, "no loss 'hing': did you mean hinge"),
         ({"set": ["width"]}, "--set width: expected key=value"),
@@ -54,7 +55,10 @@ def test_text_becomes_what_it_means():
     )
     assert (made.steps, made.lr, made.skip_d_below) == (7, 1e-3, 0.3)
     assert made.stabilizer == (Spec("none"), Spec("r1", {"gamma": "2"}))
-    assert made.stabilizers == [Spec("r1", {"gamma": "2"}), Spec("skip-d", {"below": 0.3})]
+    assert made.stabilizers == [
+        Spec("r1", {"gamma": 2.0, "interval": 1}),
+        Spec("skip-d", {"below": 0.3, "momentum": 0.9, "max_skips": 10}),
+    ]
     assert made.settings == {"model": {"width": 3}, "data": {}, "recipe": {"n_dis": 2}}
     assert Words("mlp-gan", "npy:some/file.npy").data == Ref("npy", "some/file.npy")
 
@@ -62,7 +66,7 @@ def test_text_becomes_what_it_means():
 def test_one_text_is_a_list_of_one():
     made = words(stabilizer="r1", set="width=3", eval_metric="modes")
     assert (made.stabilizers, made.settings["model"], made.eval_metric) == (
-        [Spec("r1")],
+        [Spec("r1", {"gamma": 1.0, "interval": 1})],
         {"width": 3},
         ("modes",),
     )
