@@ -48,6 +48,7 @@ def _handed_on(member: type, annotation: Any) -> Iterable[str]:
 def _default(member: type, name: str) -> Any:
     """Of the nearest `__init__` that has such an argument."""
     for base in member.__mro__:
+        # Of a class; mypy fears for an instance, whose class may have another one.
         parameters = inspect.signature(base.__init__).parameters  # type: ignore[misc]
         if name in parameters:
             return parameters[name].default
