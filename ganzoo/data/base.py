@@ -86,6 +86,11 @@ class Dataset:
         return from_uint8(x) if len(self.sample_shape) == 3 else x.float()
 
 
+def kind_of_data(sample_shape: tuple[int, ...]) -> str:
+    """ "images" for (C, H, W), "vectors" for anything else: by it recipes and metrics are chosen."""
+    return "images" if len(sample_shape) == 3 else "vectors"
+
+
 def to_uint8(x: Tensor) -> Tensor:
     """[-1, 1] to uint8, the one rule: round(127.5 x + 127.5) clamped, wherever images leave a network."""
     return (x.float() * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)

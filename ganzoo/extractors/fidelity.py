@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
+from ganzoo.extractors.open import open_extractor
 
 _registered: set[str] = set()
 
@@ -34,8 +35,6 @@ def register(name: str, weights: str | Path | None = None, offline: bool = False
         UsageError: there is no such extractor, or it is torch-fidelity's own.
     """
     from torch_fidelity import register_feature_extractor
-
-    from ganzoo.extractors.open import open_extractor
 
     if name == "inception":
         raise UsageError("inception is torch-fidelity's own: its name there is inception-v3-compat")

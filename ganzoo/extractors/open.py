@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ganzoo.data.base import Dataset
+from ganzoo.data.base import Dataset, kind_of_data
 from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.cnn import trained_for
@@ -40,6 +40,6 @@ def default_extractor(dataset: Dataset) -> str:
     """The name of the extractor that follows from the data."""
     if dataset.extractor:
         return dataset.extractor
-    if len(dataset.sample_shape) != 3:
+    if kind_of_data(dataset.sample_shape) == "vectors":
         return "identity"
     return trained_for(dataset.fingerprint) or "inception"

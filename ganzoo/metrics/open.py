@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ganzoo.data.base import Dataset
+from ganzoo.data.base import Dataset, kind_of_data
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.metrics.base import Metric
-from ganzoo.models.base import kind_of_data
 from ganzoo.registry import EXTRACTORS, METRICS
 from ganzoo.registry.spec import Ref
 

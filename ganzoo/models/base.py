@@ -102,10 +102,6 @@ class GAN(nn.Module):
         return sample[-1] if isinstance(sample, tuple) else sample
 
 
-def kind_of_data(sample_shape: tuple[int, ...]) -> str:
-    return "images" if len(sample_shape) == 3 else "vectors"
-
-
 def leaf(sample: Sample) -> Sample:
     """A sample cut from what made it, at which D can be differentiated."""
     return map_sample(lambda x: x.detach().requires_grad_(), sample)

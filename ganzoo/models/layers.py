@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ganzoo.data.base import kind_of_data
 from ganzoo.errors import UsageError, nearest
-from ganzoo.models.base import GAN, Common, Sample, kind_of_data
+from ganzoo.models.base import GAN, Common, Sample
 
 D_NORMS = ("batch", "layer", "spectral", "none")
 

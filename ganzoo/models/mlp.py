@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Unpack
 
 from torch import Tensor, nn
 
+from ganzoo.data.base import kind_of_data
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, Common, kind_of_data
+from ganzoo.models.base import GAN, Common
 from ganzoo.models.layers import (
     FourierFeatures,
     HeadedDiscriminator,

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganzoo.data.base import kind_of_data
 from ganzoo.errors import UsageError
 from ganzoo.models import mlp
-from ganzoo.models.base import GAN, Common, kind_of_data
+from ganzoo.models.base import GAN, Common
 from ganzoo.models.layers import (
     HeadedDiscriminator,
     LatentGenerator,

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from ganzoo.data.base import Dataset
+from ganzoo.data.base import Dataset, kind_of_data
 from ganzoo.data.open import open_dataset
 from ganzoo.errors import UsageError, nearest
-from ganzoo.models.base import GAN, kind_of_data
+from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.config import Config

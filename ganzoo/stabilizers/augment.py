@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganzoo.data.base import kind_of_data
 from ganzoo.errors import UsageError, nearest
-from ganzoo.models.base import GAN, Sample, kind_of_data, map_sample
+from ganzoo.models.base import GAN, Sample, map_sample
 from ganzoo.stabilizers.base import Stabilizer
 
 

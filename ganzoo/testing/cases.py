@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo.data.base import Dataset
+from ganzoo.data.base import Dataset, kind_of_data
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, Logits, Sample, kind_of_data
+from ganzoo.models.base import GAN, Logits, Sample
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS
 from ganzoo.registry.options import known_options

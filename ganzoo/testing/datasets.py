@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, Modes, Split
+from ganzoo.data.base import Dataset, Modes, Split, kind_of_data
 from ganzoo.data.open import open_dataset
-from ganzoo.models.base import kind_of_data
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.registry import DATASETS

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from ganzoo.data.base import kind_of_data
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, kind_of_data, leaf, pack
+from ganzoo.models.base import GAN, leaf, pack
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.assemble import build_trained
 from ganzoo.registry import LOSSES, MODELS

@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset
+from ganzoo.data.base import Dataset, kind_of_data
 from ganzoo.data.tensors import TensorSplit, fingerprint
-from ganzoo.models.base import kind_of_data
 from ganzoo.plan.config import Config
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words

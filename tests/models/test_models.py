@@ -7,8 +7,8 @@ import itertools
 import pytest
 import torch
 
+from ganzoo.data.base import kind_of_data
 from ganzoo.errors import UsageError
-from ganzoo.models.base import kind_of_data
 from ganzoo.models.layers import Project
 from ganzoo.registry import MODELS
 from ganzoo.registry.options import options_of
