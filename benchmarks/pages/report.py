@@ -134,9 +134,9 @@ def example() -> str:
     ]
     lines.append(
         f"\n`dcgan` on `{protocol['dataset']}`, step {source['step']}, seed {source['seed']}: "
-        f"{protocol['n_fake']} generated samples against {protocol['n_real']} of the "
-        f"{protocol['reference']} split; real data: {protocol['n_held_out']} "
-        "held-out samples in their place, or the exact value."
+        f"{protocol['n_fake']:,} generated samples against {protocol['n_real']:,} of the "
+        f"{protocol['reference']} split; real data: as many held-out samples in their place, or the value "
+        "that a perfect generator of as many would have."
     )
     return "\n".join(lines)
 

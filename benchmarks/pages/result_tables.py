@@ -50,7 +50,7 @@ def score_table(group: Group) -> str:
         many = (
             f"seeds {', '.join(seeds)}: mean ± standard deviation" if len(seeds) > 1 else f"seed {seeds[0]}"
         )
-        said.append(f"{group.done[0]['steps']:,} steps, {many}")
+        said += [f"{group.done[0]['steps']:,} steps, {many}", *group.measured()]
     said += [f"seed {row['seed']} failed: {row['error']}" for row in group.failed]
     commands = group.rows[0]["commands"]
     repeat = f"To repeat it: `{commands['run']}`, then `{commands['eval']}`."

@@ -15,7 +15,7 @@ from ganzoo.bench.suite import EVALUATION, TRAINING, Asked
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError, nearest
 from ganzoo.metrics.harness import Evaluation
-from ganzoo.metrics.open import check_names
+from ganzoo.metrics.open import Given, check_names
 from ganzoo.plan.config import Config
 from ganzoo.plan.words import Words
 from ganzoo.registry.options import as_int
@@ -131,7 +131,7 @@ def _evaluation(asked: Asked, config: Config, dataset: Dataset) -> tuple[dict[st
         weights=given.get("extractor_weights"),
         reference=given.get("reference", "train"),
         offline=given["offline"],
-        has_discriminator=True,
+        given=Given(discriminator=True, labels=config.conditional),
     )
     extractor = evaluation.extractor
     resolved = {

@@ -36,6 +36,9 @@ WIDE = 110  # columns from which there is room for words beside the numbers
     "--reference", default="train", show_default=True, metavar="SPLIT", help="Real data: train or test."
 )
 @click.option("--checkpoint", default="last", show_default=True, metavar="WHICH", help="last or best.")
+@click.option(
+    "--per-class", is_flag=True, help="Each class too, and how many samples show theirs (conditional runs)."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
 @click.option("--data-root", metavar="DIR", help="Where datasets are, or are downloaded to.")
 @click.option("--offline", is_flag=True, help="Touch no network.")
@@ -87,7 +90,27 @@ def _foreign(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]
 def _print(document: dict[str, Any]) -> None:
     protocol, source = document["protocol"], document["provenance"]
     console = Console(highlight=False, soft_wrap=True)
-    lines = rows(document)
+    _print_scores(console, rows(document))
+    if document.get("matched", {}).get("scores"):
+        console.print(f"\n[bold]at {document['matched']['n']} samples, as many as are held out[/]")
+        _print_scores(console, rows({**document, **document["matched"]}))
+    if "per_class" in document:
+        _print_classes(console, document["per_class"])
+    which = source.get("run") or source.get("samples")
+    step = f" at step {source['step']}" if "step" in source else ""
+    wrapped = Console(highlight=False)  # words may be broken into lines; the rows above may not
+    wrapped.print(
+        escape(
+            f"\n{which}{step}: {protocol['n_fake']} generated samples against {protocol['n_real']} of "
+            f"{protocol['dataset']} ({protocol['reference']}); real data: as many held-out samples in their "
+            "place, or the value that a perfect generator of as many would have"
+        )
+    )
+    for note in document["notes"]:
+        wrapped.print(escape(f"note: {note}"))
+
+
+def _print_scores(console: Console, lines: list[tuple[str, str, str, str, str]]) -> None:
     titles = ("score", "generated", "real data", "better", "what it is" if console.width >= WIDE else "")
     width = [max(len(line[i]) for line in [titles, *lines]) for i in range(4)]
     for name, generated, real, better, meaning in [titles, *lines]:
@@ -99,18 +122,22 @@ def _print(document: dict[str, Any]) -> None:
             console.print(f"[{style or 'default'}]{escape(cells.rstrip())}[/]")
             if meaning:
                 console.print(f"  [dim]{escape(meaning)}[/]")
-    which = source.get("run") or source.get("samples")
-    step = f" at step {source['step']}" if "step" in source else ""
-    wrapped = Console(highlight=False)  # words may be broken into lines; the rows above may not
-    wrapped.print(
-        escape(
-            f"\n{which}{step}: {protocol['n_fake']} generated samples against {protocol['n_real']} of "
-            f"{protocol['dataset']} ({protocol['reference']}); real data: {protocol['n_held_out']} held-out "
-            "samples in their place, or the exact value"
-        )
-    )
-    for note in document["notes"]:
-        wrapped.print(escape(f"note: {note}"))
+
+
+def _print_classes(console: Console, classes: list[dict[str, Any]]) -> None:
+    """A line per class: how many samples, and each score with that of real data in brackets."""
+    keys = list(dict.fromkeys(key for row in classes for key in row["scores"]))
+    keys = [key for key in keys if key.partition("@")[0].removesuffix("_std") == key.partition("@")[0]]
+    lines = [["class", "n", *(key.partition("@")[0] for key in keys)]]
+    for row in classes:
+        cells = [number(row["scores"][key]) if key in row["scores"] else "-" for key in keys]
+        real = [f" ({number(row['real'][key])})" if key in row["real"] else "" for key in keys]
+        lines.append([row["class"], str(row["n"]), *(a + b for a, b in zip(cells, real, strict=True))])
+    width = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    console.print("\n[bold]by class, against real samples of that class (real data in brackets)[/]")
+    for i, line in enumerate(lines):
+        cells = [f"{line[0]:<{width[0]}}", *(f"{c:>{w}}" for c, w in zip(line[1:], width[1:], strict=True))]
+        console.print(f"[{'default' if i else 'bold'}]{escape('  '.join(cells))}[/]")
 
 
 def rows(document: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:

@@ -42,7 +42,7 @@ def command(
     if interpolate:
         samples, labels, columns = _interpolated(loaded, n, seed, label)
     else:
-        samples, labels, columns = *_sampled(loaded, n, seed, label), None
+        samples, labels, columns = *_sampled(loaded, n, seed, label, mixed=out.suffix == ".npz"), None
     arrays: dict[str, Any] = {"samples": samples.numpy()}
     if labels is not None:
         arrays["labels"] = labels.numpy()
@@ -64,10 +64,14 @@ def _class_index(run: Run, word: str) -> int:
     return int(word)
 
 
-def _sampled(run: Run, n: int, seed: int, label: int | None) -> tuple[Tensor, Tensor | None]:
-    from ganzoo.training.sampling import labels_for
+def _sampled(run: Run, n: int, seed: int, label: int | None, mixed: bool) -> tuple[Tensor, Tensor | None]:
+    """Samples and their labels: in turn for a picture, by the data's shares (`mixed`) for programs."""
+    from ganzoo.data.base import class_shares
+    from ganzoo.training.sampling import labels_by_shares, labels_for
 
-    labels = labels_for(n, run.model.num_classes, label)
+    classes = run.model.num_classes
+    by_shares = mixed and classes and label is None
+    labels = labels_by_shares(n, class_shares(run.dataset)) if by_shares else labels_for(n, classes, label)
     return run.sample(n, seed, labels), labels
 
 

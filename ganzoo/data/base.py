@@ -18,12 +18,14 @@ class Modes:
         centers: [count, D] in the data's own units, or None where a classifier tells the modes apart.
         std: standard deviation of each mode along every axis, or None.
         shares: [count] float64, the share of each mode in the data; equal ones where None.
+        balanced: by its published protocol a generator is compared with equal shares, whatever the data's.
     """
 
     count: int
     centers: Tensor | None = None
     std: float | None = None
     shares: Tensor | None = None
+    balanced: bool = False
 
 
 class Split(Protocol):
@@ -84,6 +86,24 @@ class Dataset:
     def from_units(self, x: Tensor) -> Tensor:
         """The inverse of `to_units`, but for rounding: what a network is shown of samples."""
         return from_uint8(x) if len(self.sample_shape) == 3 else x.float()
+
+
+def class_shares(dataset: Dataset) -> Tensor:
+    """The share of each class in the training data, float64 [num_classes]."""
+    modes = dataset.modes
+    if modes is not None and modes.count == dataset.num_classes:
+        return _equal(modes.count) if modes.shares is None else modes.shares
+    return shares(dataset.train.all()[1], dataset.num_classes)
+
+
+def _equal(count: int) -> Tensor:
+    return torch.full((count,), 1.0 / count, dtype=torch.float64)
+
+
+def shares(y: Tensor | None, num_classes: int) -> Tensor:
+    """Labels [N] to the share of each class, float64 [num_classes]."""
+    assert y is not None
+    return torch.bincount(y, minlength=num_classes).double() / len(y)
 
 
 def kind_of_data(sample_shape: tuple[int, ...]) -> str:

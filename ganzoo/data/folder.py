@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, Modes, Split
+from ganzoo.data.base import Dataset, Modes, Split, shares
 from ganzoo.data.images import Files, check_options, choose, find_images, read_image
 from ganzoo.data.streams import StreamSplit
-from ganzoo.data.tensors import Array, TensorSplit, fingerprint, shares, split_by_hash
+from ganzoo.data.tensors import Array, TensorSplit, fingerprint, split_by_hash
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.system.console import track
 from ganzoo.system.files import cache_folder, write_json

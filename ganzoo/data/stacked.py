@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, Modes, from_uint8
+from ganzoo.data.base import Dataset, Modes, from_uint8, shares
 from ganzoo.data.counted import draws, move
 from ganzoo.data.mnist import Mnist, Mnist5k
-from ganzoo.data.tensors import ImageSet, shares
+from ganzoo.data.tensors import ImageSet
 
 
 class _Stacked(Dataset):
@@ -30,7 +30,9 @@ class _Stacked(Dataset):
         x, y = base.train.all()
         assert y is not None
         digit = shares(y, 10)
-        self.modes = Modes(1000, shares=torch.einsum("i,j,k->ijk", digit, digit, digit).flatten())
+        self.modes = Modes(
+            1000, shares=torch.einsum("i,j,k->ijk", digit, digit, digit).flatten(), balanced=True
+        )
         self.train = StackedSplit(x, y, "data/train", 26_000)
         self.test = StackedSplit(*base.test.all(), "data/test", 10_000)
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, Modes, from_uint8
+from ganzoo.data.base import Dataset, Modes, from_uint8, shares
 from ganzoo.data.counted import Order
 
 Array = NDArray[Any]
@@ -68,11 +68,6 @@ class ImageSet(Dataset):
         self.fingerprint = fingerprint(*train, *test)
         self.train = TensorSplit(*train)
         self.test = TensorSplit(*test)
-
-
-def shares(y: Tensor, num_classes: int) -> Tensor:
-    """Labels [N] to the share of each class, float64 [num_classes]."""
-    return torch.bincount(y, minlength=num_classes).double() / len(y)
 
 
 def fingerprint(*arrays: Tensor | Array | None) -> str:

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from ganzoo.data.base import Dataset
     from ganzoo.metrics.context import Context
 
-Need = Literal["features", "logits", "images", "labels", "modes", "discriminator", "training data"]
+Need = Literal[
+    "features", "logits", "images", "labels", "generated labels", "modes", "discriminator", "training data"
+]
 Scores = dict[str, float]
 
 
@@ -21,12 +23,14 @@ class Metric:
         higher_is_better: the direction of each score, by key; a spread (`fid_std`) has none. Where a score
             has a right value rather than a direction, None.
         says: each score in a few words, for the table.
+        per_class: it also means something of the samples of one class, against real ones of that class.
     """
 
     contract: ClassVar[int] = 1
     needs: ClassVar[tuple[Need, ...]] = ()
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {}
     says: ClassVar[Mapping[str, str]] = {}
+    per_class: ClassVar[bool] = False
 
     def needs_for(self, dataset: Dataset) -> tuple[Need, ...]:
         """`needs`, where they depend on the data. A score whose metric needs features or logits carries the
@@ -46,9 +50,12 @@ class Metric:
         raise NotImplementedError
 
     def on_real(self, context: Context) -> Scores:
-        """The same scores of real data: the floor or ceiling that is shown beside them.
+        """The same scores of as many real samples: the floor or ceiling that is shown beside them.
 
         By default those of held-out real samples against the same reference; override it where the value for
-        a perfect generator is known.
+        a perfect generator of as many samples is known.
+
+        Raises:
+            UsageError: there is no such value, because there are fewer held-out samples, say.
         """
         return self(context.of_held_out())

@@ -64,9 +64,15 @@ class Samples:
 
     def some(self, n: int) -> Samples:
         """n of them at random, always the same ones, with their features; all of them where n is too many."""
-        if n >= len(self):
-            return self
-        index = order(len(self))[:n]
+        return self if n >= len(self) else self.part(order(len(self))[:n])
+
+    def of_class(self, label: int) -> Samples:
+        """Those with this label, with their features."""
+        assert self.y is not None
+        return self.part((self.y == label).nonzero().flatten())
+
+    def part(self, index: Tensor) -> Samples:
+        """Those at `index` [n], with their features."""
         few = _Part(self.name, self.x[index], None if self.y is None else self.y[index], self._extractor)
         few.whole, few.index = self, index
         return few
@@ -114,6 +120,10 @@ def order(n: int) -> Tensor:
     return torch.randperm(n, generator=torch.Generator().manual_seed(counted_seed(0, "metrics/order")))
 
 
+class TooFewHeldOut(UsageError):
+    """There is no value of real data at as many samples as the score is of."""
+
+
 class Context:
     """One evaluation.
 
@@ -121,7 +131,7 @@ class Context:
         dataset: the data that is measured against.
         fake: the generated samples.
         real: the real samples of the reference split, which they are compared with.
-        held_out: real samples of the other split, at most as many as `fake`.
+        held_out: real samples of the other split, as many as `fake` or all there are.
         gan: the model with its trained discriminator, or None for foreign samples.
         extractor: what features come from, or None where no metric needs any.
         notes: sentences that belong beside the scores.
@@ -151,12 +161,36 @@ class Context:
         return (self.test if self.reference == "train" else self.train).some(len(self.fake))
 
     def of_held_out(self) -> Context:
-        """The same evaluation with held-out real samples in the place of the generated ones."""
+        """The same evaluation with as many held-out real samples in the place of the generated ones.
 
-        other = Context(
-            self.dataset, self.held_out, self.train, self.test, self.reference, self.gan, self.extractor
-        )
-        return self.shared("of held-out", lambda: other)
+        Raises:
+            TooFewHeldOut: there are fewer, and a score of fewer samples is another score.
+        """
+        self.refuse_fewer(len(self.fake), len(self.held_out))
+        return self.shared("of held-out", lambda: self.of(self.held_out))
+
+    def refuse_fewer(self, wanted: int, there: int) -> None:
+        """Raise TooFewHeldOut where a value of real data would be of fewer samples than the score."""
+        if there < wanted:
+            raise TooFewHeldOut(
+                f"there are {there} held-out samples, fewer than the {wanted} that the score is of"
+            )
+
+    def of(self, fake: Samples) -> Context:
+        """The same evaluation of other samples."""
+        return Context(self.dataset, fake, self.train, self.test, self.reference, self.gan, self.extractor)
+
+    def of_class(self, label: int, least: int = 0) -> Context:
+        """The same evaluation of the samples of one class, against real ones of that class.
+
+        Of so many that there are as many held-out ones, where these are at least `least`.
+        """
+        train, test = self.train.of_class(label), self.test.of_class(label)
+        fake = self.fake.of_class(label)
+        held_out = len(test if self.reference == "train" else train)
+        if held_out >= max(least, 1):
+            fake = fake.some(held_out)
+        return Context(self.dataset, fake, train, test, self.reference, self.gan, self.extractor)
 
     def shared(self, what: str, make: Callable[[], T]) -> T:
         """`make()`, computed once for all metrics of this evaluation."""

@@ -40,7 +40,9 @@ class DAccuracy(Metric):
         return self._told_apart(context, context.real, context.fake)
 
     def on_real(self, context: Context) -> Scores:
-        return self._told_apart(context, context.train, context.test)
+        n = _balanced(context, context.real, context.fake)
+        context.refuse_fewer(n, min(len(context.train), len(context.test)))
+        return self._told_apart(context, context.train.some(n), context.test.some(n))
 
     def _told_apart(self, context: Context, first: Samples, second: Samples) -> Scores:
         n = _balanced(context, first, second)

@@ -28,6 +28,7 @@ class FID(Metric):
     """
 
     needs = ("features",)
+    per_class = True
     higher_is_better: ClassVar = {"fid": False}
     says: ClassVar = {"fid": "distance between the clouds of features"}
 

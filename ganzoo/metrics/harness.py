@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, Split
-from ganzoo.errors import UsageError, WorkError, nearest
+from ganzoo.data.base import Dataset, Split, class_shares, shares
+from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.open import default_extractor, open_extractor
-from ganzoo.metrics.base import Scores
+from ganzoo.metrics.by_class import by_class
 from ganzoo.metrics.context import Context, Samples, order
-from ganzoo.metrics.open import lack, open_metrics
+from ganzoo.metrics.measure import Measure, Measured
+from ganzoo.metrics.open import Given, lack, open_metrics
 from ganzoo.models.base import GAN
-from ganzoo.registry import METRICS
 from ganzoo.system.console import stages
 
+ACCURACY = "conditional-accuracy"
 AT_MOST = 50_000  # real samples of a split: as many as papers use for CIFAR-10
 
 
@@ -37,7 +36,8 @@ class Evaluation:
         reference: the split to compare with, "train" or "test".
         offline: download nothing.
         device: where features are computed.
-        has_discriminator: a trained discriminator comes with the samples.
+        given: what comes with the samples.
+        per_class: measure each class too, and how many samples show the class that was asked for.
 
     Raises:
         UsageError: a name is not known, or a metric needs what these data do not have.
@@ -53,27 +53,31 @@ class Evaluation:
         reference: str = "train",
         offline: bool = False,
         device: torch.device | None = None,
-        has_discriminator: bool = False,
+        given: Given = Given(),
+        per_class: bool = False,
     ) -> None:
         if reference not in ("train", "test"):
             raise UsageError(f"--reference {reference}: {nearest(reference, ('train', 'test'))}")
         self.dataset, self.reference = dataset, reference
         asked = list(dict.fromkeys(names))
-        self.metrics, self._broken = open_metrics(asked)
-        lacks = {name: lack(metric, dataset, has_discriminator) for name, metric in self.metrics.items()}
+        opened = open_metrics([*asked, *([ACCURACY] * (per_class and bool(asked)))], dataset)
+        self._needs, self._broken = opened.needs, opened.broken
+        lacks = {name: lack(needs, dataset, given) for name, needs in self._needs.items()}
         self.extractor: Extractor | None = None
-        if any(self._uses_extractor(name) for name, why in lacks.items() if not why):
+        if any({"features", "logits"} & set(self._needs[name]) for name, why in lacks.items() if not why):
             chosen = extractor or default_extractor(dataset)
             self.extractor = open_extractor(chosen, weights, offline, device)
             self.extractor.check(dataset.sample_shape)
-        for name, metric in self.metrics.items():
-            if not lacks[name] and "logits" in metric.needs_for(dataset) and not self._extractor().classifies:
+        for name, needs in self._needs.items():
+            if not lacks[name] and "logits" in needs and not self._extractor().classifies:
                 lacks[name] = f"a classifier, and the extractor {self._extractor().name} is none"
-        if asked and any(lacks.values()):
-            name = next(name for name, why in lacks.items() if why)
-            raise UsageError(f"{name} needs {lacks[name]}")
-        self.metrics = {name: metric for name, metric in self.metrics.items() if not lacks[name]}
-        self._lenient = not asked
+        for name in asked:
+            if lacks[name]:
+                raise UsageError(f"{name} needs {lacks[name]}")
+        fitting = {name: metric for name, metric in opened.metrics.items() if not lacks[name]}
+        extractor_name = self.extractor.name if self.extractor else ""
+        self._measure = Measure(fitting, self._needs, extractor_name, asked)
+        self.metrics, self._per_class = self._measure.metrics, per_class
         self._train = _some("train", dataset.train, self.extractor)
         self._test = _some("test", dataset.test, self.extractor)
 
@@ -89,46 +93,55 @@ class Evaluation:
 
         Args:
             gan: the model with its trained discriminator.
-            with_real: measure real data too.
+            with_real: measure as many real samples too.
             progress: show bars on stderr.
 
         Returns:
             {"scores", "real", "protocol", "notes", "seconds"}; the protocol lacks what is known of the
-            generator alone.
+            generator alone. Where there are fewer held-out samples than generated ones, "matched" has the
+            scores of both at as many as there are: {"n", "scores", "real"}. "per_class" is a list of rows.
         """
         fake = Samples("generated", x, y, self.extractor)
         context = Context(self.dataset, fake, self._train, self._test, self.reference, gan, self.extractor)
-        if any(self._uses_extractor(name) for name in self.metrics):
+        if any(map(self._measure.uses_extractor, self.metrics)):
             needed = {id(part): part for part in (fake, context.real, *([context.held_out] * with_real))}
             for part in needed.values():
                 part.extract(progress)
-        result: dict[str, Any] = {"scores": {}, "real": {}, "protocol": {}, "notes": [], "seconds": {}}
-        parameters: dict[str, Any] = {}
-        for name, fault in self._broken.items():
+        for name, fault in {**self._broken, **self._measure.left_out}.items():
             context.note(f"{name} was left out: {fault}")
-        for name in stages(list(self.metrics), "measuring") if progress else list(self.metrics):
-            metric, began = self.metrics[name], time.perf_counter()
-            try:
-                scores = self._named(name, self._guarded(name, metric, context))
-                parameters[name] = metric.protocol(context)
-            except UsageError as error:
-                if not self._lenient:
-                    raise
-                context.note(f"{name} was left out: {error}")
-                continue
-            result["scores"] |= scores
-            if with_real:
-                try:
-                    real = self._guarded(name, metric.on_real, context)
-                    result["real"] |= self._named(name, real)
-                except UsageError as error:
-                    context.note(f"no value of {name} on real data: {error}")
-            result["seconds"][name] = round(time.perf_counter() - began, 2)
-        if not result["scores"]:
+        names = stages(list(self.metrics), "measuring") if progress else list(self.metrics)
+        measured = self._measure(context, names, with_real)
+        if not measured.scores:
             raise UsageError("; ".join(["nothing could be measured", *context.notes]))
-        result["protocol"] = self._protocol(context, parameters)
-        result["notes"] = context.notes
-        return result
+        result: dict[str, Any] = {"scores": measured.scores, "real": measured.real}
+        if measured.unequal:
+            result["matched"] = self._matched(context, measured)
+        if self._per_class:
+            result["per_class"] = by_class(self._measure, context, self.least(), with_real)
+        result["protocol"] = self._protocol(context, measured.parameters)
+        return {**result, "notes": context.notes, "seconds": measured.seconds}
+
+    def _matched(self, context: Context, measured: Measured) -> dict[str, Any]:
+        """Generated and real samples at as many as there are held out, by the metrics that lack a value."""
+        n = len(context.held_out)
+        names = ", ".join(measured.unequal)
+        context.note(
+            f"no value of real data beside {names}: {n} samples are held out, fewer than the "
+            f"{len(context.fake)} generated ones"
+        )
+        few = context.of(context.fake.some(n))
+        at_n = self._measure(few, measured.unequal, lenient=True)
+        for note in few.notes:
+            context.note(f"at {n} samples: {note}")
+        scores = {key: value for key, value in at_n.scores.items() if key in at_n.real}
+        return {"n": n, "scores": scores, "real": at_n.real}
+
+    @property
+    def shares(self) -> Tensor:
+        """The share of each class in the reference split, float64 [num_classes]."""
+        if self.dataset.endless or self.reference == "train":
+            return class_shares(self.dataset)
+        return shares(self.dataset.test.all()[1], self.dataset.num_classes)
 
     @property
     def first_score(self) -> str:
@@ -136,7 +149,7 @@ class Evaluation:
         for name, metric in self.metrics.items():
             for key, direction in metric.higher_is_better.items():
                 if direction is not None:
-                    return next(iter(self._named(name, {key: 0.0})))
+                    return next(iter(self._measure.named(name, {key: 0.0})))
         raise UsageError(f"none of {', '.join(self.metrics)} has a direction to choose a checkpoint by")
 
     @property
@@ -146,7 +159,7 @@ class Evaluation:
 
     @property
     def needs_discriminator(self) -> bool:
-        return any("discriminator" in metric.needs_for(self.dataset) for metric in self.metrics.values())
+        return any("discriminator" in self._needs[name] for name in self.metrics)
 
     def least(self) -> int:
         """The fewest samples with which features have a covariance of full rank; 0 without features."""
@@ -155,29 +168,9 @@ class Evaluation:
         features = self.extractor(self._test.x[:2])["features"]
         return 0 if features is None else features.shape[1] + 1
 
-    def _uses_extractor(self, name: str) -> bool:
-        return bool({"features", "logits"} & set(self.metrics[name].needs_for(self.dataset)))
-
     def _extractor(self) -> Extractor:
         assert self.extractor is not None
         return self.extractor
-
-    def _named(self, name: str, scores: Scores) -> Scores:
-        suffix = f"@{self._extractor().name}" if self._uses_extractor(name) else ""
-        return {f"{key}{suffix}": float(value) for key, value in scores.items()}
-
-    def _guarded(self, name: str, measure: Callable[[Context], Scores], context: Context) -> Scores:
-        try:
-            scores = measure(context)
-        except (UsageError, WorkError):
-            raise
-        except Exception as error:  # whatever a plugin raises: the message says whose it is
-            origin = METRICS.origin(name)["distribution"]
-            raise WorkError(f"metric {name!r} of {origin} failed: {type(error).__name__}: {error}") from error
-        for key, value in scores.items():
-            if not math.isfinite(value):
-                raise WorkError(f"metric {name!r}: {key} is {value}, which is no score")
-        return scores
 
     def _protocol(self, context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
         extractor = None
@@ -191,6 +184,7 @@ class Evaluation:
             "n_fake": len(context.fake),
             "n_real": len(context.real),
             "n_held_out": len(context.held_out),
+            "real": "of n_fake samples",
             "extractor": extractor,
             "metrics": parameters,
         }

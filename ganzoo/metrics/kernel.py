@@ -25,6 +25,7 @@ class KID(Metric):
     """
 
     needs = ("features",)
+    per_class = True
     higher_is_better: ClassVar = {"kid": False}
     says: ClassVar = {"kid": "like fid, and unbiased for few samples"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any, ClassVar
 
@@ -27,10 +28,11 @@ class ModeCoverage(Metric):
     and a mode is covered (`modes`) if it is the nearest of one such sample. Elsewhere a classifier says which
     mode each sample is of, all samples count, and `hq` and `mode_std` are not defined.
 
-    `reverse_kl` is KL(generated || uniform) over the modes in nats, counting high-quality samples, and
-    `reverse_kl_all` counting all: 0 to ln K; ln K also where no sample counts. `mode_std` is the robust
-    (median absolute deviation) spread of samples around the median of their mode, over the true one: 1 is
-    right, 0 are points without any spread, which `hq` alone would call perfect.
+    `reverse_kl` is KL(generated || data) over the shares of the modes, in nats: of high-quality samples where
+    there are such, and `reverse_kl_all` of all. 0 and up; where no sample counts, as much as all of them in
+    the rarest mode would cost. For stacked digits it is KL to equal shares, as published. `mode_std` is the
+    robust (median absolute deviation) spread of samples around the median of their mode, over the true one: 1
+    is right, 0 are points without any spread, which `hq` alone would call perfect.
 
     Beside them stands what a perfect generator would score with as many samples.
     """
@@ -43,7 +45,7 @@ class ModeCoverage(Metric):
         "modes": "modes found",
         "hq": "within 3 std of a mode",
         "mode_std": "spread in a mode over the true one",
-        "reverse_kl": "unevenness among modes, nats",
+        "reverse_kl": "KL of the modes' shares to the data's, nats",
         "reverse_kl_all": "the same, counting all samples",
     }
 
@@ -52,15 +54,18 @@ class ModeCoverage(Metric):
         return ("modes",) if known else ("modes", "logits")
 
     def protocol(self, context: Context) -> dict[str, Any]:
-        if _modes(context).centers is None:
-            return {"by": "classifier", "reverse_kl": "all samples"}
-        return {"by": "nearest centre", "radius": RADIUS, "reverse_kl": "high-quality samples"}
+        modes = _modes(context)
+        to = {"to": "equal shares" if modes.balanced or modes.shares is None else "shares of the data"}
+        if modes.centers is None:
+            return {"by": "classifier", "reverse_kl": "all samples", **to}
+        return {"by": "nearest centre", "radius": RADIUS, "reverse_kl": "high-quality samples", **to}
 
     def __call__(self, context: Context) -> Scores:
         modes = _modes(context)
         if modes.centers is None:
-            counts = torch.bincount(classified(context, context.fake.logits), minlength=modes.count)
-            return {"modes": float((counts > 0).sum()), **_both(kl_to_uniform(counts))}
+            found = classified(context, context.fake.logits, modes.count)
+            counts = torch.bincount(found, minlength=modes.count)
+            return {"modes": float((counts > 0).sum()), "reverse_kl": unevenness(counts, modes)}
         scores = by_geometry(context.fake.x, modes)
         if scores["hq"] > 0.9 and scores["mode_std"] < 0.5:
             context.note(
@@ -72,17 +77,17 @@ class ModeCoverage(Metric):
     def on_real(self, context: Context) -> Scores:
         modes, n = _modes(context), len(context.fake)
         if modes.centers is None:
-            found, unevenness = expected(n, modes)
-            return {"modes": found, **_both(unevenness)}
+            found, uneven = expected(n, modes)
+            return {"modes": found, "reverse_kl": uneven}
         dim = modes.centers.shape[1]
         # The share of a round normal distribution within the radius: chi-square, `dim` degrees of freedom.
         ceiling = float(torch.special.gammainc(torch.tensor(dim / 2).double(), torch.tensor(RADIUS**2 / 2)))
-        found, unevenness = expected(round(n * ceiling), modes)
+        found, uneven = expected(round(n * ceiling), modes)
         return {
             "modes": found,
             "hq": ceiling,
             "mode_std": 1.0,
-            "reverse_kl": unevenness,
+            "reverse_kl": uneven,
             "reverse_kl_all": expected(n, modes)[1],
         }
 
@@ -92,13 +97,8 @@ def _modes(context: Context) -> Modes:
     return context.dataset.modes
 
 
-def _both(value: float) -> Scores:
-    return {"reverse_kl": value, "reverse_kl_all": value}
-
-
-def classified(context: Context, logits: Tensor) -> Tensor:
-    """The mode of each sample by the extractor's classifier, [N]. Raises UsageError if it knows others."""
-    count = _modes(context).count
+def classified(context: Context, logits: Tensor, count: int) -> Tensor:
+    """The class of each sample by the extractor's classifier, [N]. Raises UsageError if it knows others."""
     if logits.shape[1] != count:
         assert context.extractor is not None
         raise UsageError(
@@ -120,17 +120,34 @@ def by_geometry(x: Tensor, modes: Modes) -> Scores:
         "modes": float((counts > 0).sum()),
         "hq": float(good.double().mean()),
         "mode_std": spread(x.double(), nearest) / modes.std,
-        "reverse_kl": kl_to_uniform(counts),
-        "reverse_kl_all": kl_to_uniform(torch.bincount(nearest, minlength=modes.count)),
+        "reverse_kl": unevenness(counts, modes),
+        "reverse_kl_all": unevenness(torch.bincount(nearest, minlength=modes.count), modes),
     }
 
 
-def kl_to_uniform(counts: Tensor) -> float:
-    """KL(counts / sum || uniform) = ln K - entropy, in nats; ln K where nothing was counted."""
+def shares_of(modes: Modes) -> Tensor:
+    """The share that each mode has in the data, float64 [K]; equal ones where nothing else is known."""
+    if modes.shares is None:
+        return torch.full((modes.count,), 1.0 / modes.count, dtype=torch.float64)
+    return modes.shares.double() / modes.shares.sum()
+
+
+def unevenness(counts: Tensor, modes: Modes) -> float:
+    """KL of counts [K] to the data's shares, or to equal ones where the modes are `balanced`."""
+    return kl_to(counts, shares_of(dataclasses.replace(modes, shares=None) if modes.balanced else modes))
+
+
+def kl_to(counts: Tensor, shares: Tensor) -> float:
+    """KL(counts / sum || shares), in nats, of counts [K] and shares [K].
+
+    A mode that the data lack counts as one whose share is that of the rarest. Where nothing was counted, as
+    if all were of the rarest mode.
+    """
+    rarest = float(shares[shares > 0].min())
     if not int(counts.sum()):
-        return math.log(len(counts))
+        return -math.log(rarest)
     p = counts.double() / counts.sum()
-    return max(math.log(len(p)) + float(torch.xlogy(p, p).sum()), 0.0)
+    return max(float((torch.xlogy(p, p) - p * shares.clamp(min=rarest).log()).sum()), 0.0)
 
 
 def spread(x: Tensor, nearest: Tensor) -> float:
@@ -143,8 +160,8 @@ def spread(x: Tensor, nearest: Tensor) -> float:
 
 
 def expected(n: int, modes: Modes) -> tuple[float, float]:
-    """Mean number of modes covered and mean KL to uniform of n draws from the data's own modes."""
-    p = np.full(modes.count, 1 / modes.count) if modes.shares is None else modes.shares.numpy()
+    """Mean number of modes covered and mean unevenness of n draws from the data's own modes."""
+    p = shares_of(modes).numpy()
     counts = torch.from_numpy(np.random.default_rng(0).multinomial(n, p / p.sum(), size=DRAWS))
     covered = (counts > 0).sum(1).double().mean()
-    return float(covered), sum(kl_to_uniform(row) for row in counts) / DRAWS
+    return float(covered), sum(unevenness(row, modes) for row in counts) / DRAWS

@@ -30,6 +30,7 @@ class PrecisionRecall(Metric):
     """
 
     needs = ("features",)
+    per_class = True
     higher_is_better: ClassVar = {"precision": True, "recall": True}
     says: ClassVar = {"precision": "generated ones that look real", "recall": "real ones that G could make"}
 
@@ -55,6 +56,7 @@ class DensityCoverage(Metric):
     """
 
     needs = ("features",)
+    per_class = True
     higher_is_better: ClassVar = {"density": True, "coverage": True}
     says: ClassVar = {"density": "how deep among the real ones", "coverage": "real ones with one near"}
 

@@ -1,14 +1,35 @@
-"""Metrics by name, and which of them fit which data."""
+"""Metrics by name, which of them fit which data, and whose fault it is where one fails."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from ganzoo.data.base import Dataset, kind_of_data
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.metrics.base import Metric
+from ganzoo.metrics.base import Metric, Need
 from ganzoo.registry import EXTRACTORS, METRICS
 from ganzoo.registry.spec import Ref
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What comes with the generated samples: a trained discriminator, labels."""
+
+    discriminator: bool = False
+    labels: bool = False
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Metrics by name, what each of them needs of this data, and what is wrong with the broken ones."""
+
+    metrics: dict[str, Metric]
+    needs: dict[str, tuple[Need, ...]]
+    broken: dict[str, str]
 
 
 def check_names(names: Iterable[str], extractor: str | None = None) -> None:
@@ -19,36 +40,52 @@ def check_names(names: Iterable[str], extractor: str | None = None) -> None:
         EXTRACTORS.get(Ref.parse(extractor).name)
 
 
-def open_metrics(asked: Sequence[str]) -> tuple[dict[str, Metric], dict[str, str]]:
-    """Metrics by name, all there are where none is asked for; and what is wrong with the broken of these."""
-    metrics: dict[str, Metric] = {}
-    broken: dict[str, str] = {}
+def open_metrics(asked: Sequence[str], dataset: Dataset) -> Opened:
+    """The metrics that are asked for, or else all there are, without the broken ones."""
+    opened = Opened({}, {}, {})
     for name in asked or METRICS.names():
         try:
-            metrics[name] = METRICS.make(name)
+            metric: Metric = METRICS.make(name)
+            opened.needs[name] = guarded(name, lambda metric=metric: tuple(metric.needs_for(dataset)))  # type: ignore[misc]
+            opened.metrics[name] = metric
         except (UsageError, WorkError) as error:
             if asked:
                 raise
-            broken[name] = str(error)
-    return metrics, broken
+            opened.broken[name] = str(error)
+    return opened
 
 
-def lack(metric: Metric, dataset: Dataset, has_discriminator: bool) -> str:
-    """What the metric needs and these samples do not have, as the end of a sentence; empty if nothing."""
+def guarded(name: str, call: Callable[[], T]) -> T:
+    """`call()` of a metric's code. Raises WorkError, which says whose it is, for whatever a plugin raises."""
+    try:
+        return call()
+    except (UsageError, WorkError):
+        raise
+    except (Exception, SystemExit) as error:
+        origin = METRICS.origin(name)["distribution"]
+        raise WorkError(f"metric {name!r} of {origin} failed: {type(error).__name__}: {error}") from error
+
+
+def lack(needs: Iterable[Need], dataset: Dataset, given: Given) -> str:
+    """What a metric needs and these samples do not have, as the end of a sentence; empty if nothing."""
     there = {
         "images": (kind_of_data(dataset.sample_shape) == "images", f"images, and {dataset.name} has vectors"),
         "labels": (dataset.num_classes > 0, f"labels, and {dataset.name} has none"),
+        "generated labels": (
+            given.labels and dataset.num_classes > 0,
+            "labels of the generated samples: evaluate a conditional run, or an .npz file that has them",
+        ),
         "modes": (
             dataset.modes is not None,
             f"data whose modes are known, and those of {dataset.name} are not",
         ),
-        "discriminator": (has_discriminator, "a trained discriminator: evaluate a run"),
+        "discriminator": (given.discriminator, "a trained discriminator: evaluate a run"),
         "training data": (
             not dataset.endless,
             f"a training set with an end, and {dataset.name} is drawn afresh: there is nothing to memorise",
         ),
     }
-    for need in metric.needs_for(dataset):
+    for need in needs:
         met, why = there.get(need, (True, ""))
         if not met:
             return why

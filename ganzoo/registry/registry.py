@@ -136,7 +136,7 @@ class Registry:
             return member(*arguments, **options)
         except (UsageError, WorkError):
             raise
-        except Exception as error:  # whatever a plugin raises breaks that plugin alone
+        except (Exception, SystemExit) as error:  # whatever a plugin raises breaks that plugin alone
             raise WorkError(f"{self._where(name)} cannot be made: {type(error).__name__}: {error}") from error
 
     def options(self, name: str) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from torch import Tensor
 from ganzoo.data.base import Dataset
 from ganzoo.data.open import open_dataset
 from ganzoo.errors import UsageError
+from ganzoo.metrics.context import order
 from ganzoo.metrics.foreign import read_samples
 from ganzoo.metrics.harness import Evaluation
-from ganzoo.metrics.open import check_names
+from ganzoo.metrics.open import Given, check_names
 from ganzoo.registry.options import as_int
 from ganzoo.system.devices import choose_device
 from ganzoo.system.provenance import provenance
@@ -33,6 +34,7 @@ def evaluate(
     reference: str = "train",
     extractor: str | None = None,
     extractor_weights: str | None = None,
+    per_class: bool = False,
     data_root: str | None = None,
     offline: bool = False,
     progress: bool = True,
@@ -43,7 +45,9 @@ def evaluate(
         samples: an .npz file, a folder of images, or a tensor uint8 [N, C, H, W] or float32 [N, D].
         dataset, data_options: by name, and its options, such as {"size": 64}.
         metrics, reference, extractor, extractor_weights: as in `Run.evaluate`.
-        count: measure the first so many; all where it is None.
+        count: measure so many of them, at random, always the same ones; all where it is None.
+        labels: int64 [N], the classes of samples that are a tensor.
+        per_class: measure each class of samples with labels too.
 
     Raises:
         UsageError: a word is wrong, or the samples are not of the dataset's kind, shape and range.
@@ -58,7 +62,8 @@ def evaluate(
     if count is not None:
         if as_int("--samples", count, at_least=1) > len(x):
             raise UsageError(f"--samples {count}: {name} has {len(x)} samples")
-        x, y = x[:count], None if y is None else y[:count]
+        chosen = order(len(x))[:count]  # the first by name would be of one class or two
+        x, y = x[chosen], None if y is None else y[chosen]
     device = choose_device("auto")
     evaluation = Evaluation(
         metrics,
@@ -68,9 +73,12 @@ def evaluate(
         reference=reference,
         offline=offline,
         device=device,
+        given=Given(labels=y is not None),
+        per_class=per_class,
     )
     result = evaluation(x, y, progress=progress)
-    return document(result, {"generator": "foreign"}, {"samples": name, "device": str(device)})
+    made_by = {"generator": "foreign", "labels": "none" if y is None else "as they come"}
+    return document(result, made_by, {"samples": name, "device": str(device)})
 
 
 def _refuse_tensor(x: Tensor, data: Dataset) -> None:
@@ -86,9 +94,11 @@ def _refuse_tensor(x: Tensor, data: Dataset) -> None:
 
 def document(result: Document, made_by: Document, source: Document) -> Document:
     """What was measured, with what is known of the samples in its protocol and in its provenance."""
+    extra: Document = {key: result[key] for key in ("matched", "per_class") if key in result}
     return {
         "scores": result["scores"],
         "real": result["real"],
+        **extra,
         "protocol": {**result["protocol"], **made_by},
         "provenance": {
             **source,

@@ -5,19 +5,35 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from ganzoo.data.base import Dataset
+from ganzoo.data.base import Dataset, class_shares
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.metrics.harness import Evaluation
+from ganzoo.metrics.open import Given
+from ganzoo.models.base import GAN
 from ganzoo.plan.config import Config
 from ganzoo.system.console import notice
 from ganzoo.system.files import append_line, read_lines
 from ganzoo.training.checkpoint import save_generator, save_state
-from ganzoo.training.sampling import draw, labels_for
+from ganzoo.training.sampling import draw, labels_by_shares
 from ganzoo.training.trainer import Every, Trainer
 
 SAMPLES = 1000  # cheap, and said in the protocol of each line
 WHEN = "during training"
+BY_SHARES = "by the shares of the reference split"
+
+
+def scored_labels(n: int, gan: GAN, evaluation: Evaluation, own: Dataset) -> Tensor | None:
+    """Labels [n] of generated samples for scores: in turn, they would favour the rare classes.
+
+    By the shares of the reference split, or of the run's `own` data where others have other classes; None for
+    an unconditional model.
+    """
+    if not gan.num_classes:
+        return None
+    same = evaluation.dataset.num_classes == gan.num_classes
+    return labels_by_shares(n, evaluation.shares if same else class_shares(own))
 
 
 def evaluation_of(config: Config, dataset: Dataset) -> Evaluation:
@@ -27,7 +43,7 @@ def evaluation_of(config: Config, dataset: Dataset) -> Evaluation:
         dataset,
         offline=bool(config.data_options.get("offline")),
         device=torch.device(config.device),
-        has_discriminator=True,
+        given=Given(discriminator=True, labels=config.conditional),
     )
     _ = evaluation.first_score  # refused here, where there is none
     return evaluation
@@ -48,19 +64,20 @@ class Evaluations(Every):
     def act(self, trainer: Trainer) -> None:
         gan = trainer.snapshot()
         n = self._n
-        y = labels_for(n, gan.num_classes)
+        y = scored_labels(n, gan, self._evaluation, trainer.dataset)
         x = trainer.dataset.to_units(draw(gan, n, trainer.config.seed, labels=y))
         try:
             result = self._evaluation(x, y, gan, with_real=False, progress=False)
         except (UsageError, WorkError) as error:  # scores are worth less than the run
             notice(f"step {trainer.step} was not measured: {error}")
             return
+        made_by = {"generator": "averaged, eval mode", "labels": BY_SHARES, "checkpoint": WHEN}
         before = self._best()
         row = {
             "step": trainer.step,
             "scores": result["scores"],
             "real": {},
-            "protocol": {**result["protocol"], "generator": "averaged, eval mode", "checkpoint": WHEN},
+            "protocol": {**result["protocol"], **made_by},
             "provenance": {"seed": trainer.config.seed, "seconds": result["seconds"]},
             "notes": result["notes"],
         }

@@ -16,7 +16,7 @@ from ganzoo.data.base import Dataset
 from ganzoo.data.open import open_dataset
 from ganzoo.errors import UsageError, nearest
 from ganzoo.metrics.harness import Evaluation
-from ganzoo.metrics.open import check_names
+from ganzoo.metrics.open import Given, check_names
 from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_trained
 from ganzoo.plan.config import Config
@@ -25,7 +25,7 @@ from ganzoo.plan.words import Words
 from ganzoo.registry import changes
 from ganzoo.registry.options import as_int
 from ganzoo.runs.evaluation import Document, document
-from ganzoo.runs.evaluations import Evaluations, evaluation_of
+from ganzoo.runs.evaluations import BY_SHARES, Evaluations, evaluation_of, scored_labels
 from ganzoo.runs.folder import find, new_folder
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
@@ -39,7 +39,7 @@ from ganzoo.training.checkpoint import (
     load_generator,
     saved,
 )
-from ganzoo.training.sampling import draw, labels_for
+from ganzoo.training.sampling import draw
 from ganzoo.training.trainer import Callback, Trainer
 
 
@@ -120,6 +120,7 @@ class Run:
         extractor: str | None = None,
         extractor_weights: str | None = None,
         checkpoint: str = "last",
+        per_class: bool = False,
         dataset: str | None = None,
         data_options: Mapping[str, Any] | None = None,
         data_root: str | None = None,
@@ -135,13 +136,15 @@ class Run:
             reference: the real split to compare with, "train" or "test".
             extractor, extractor_weights: by name, and a file; both follow from the data where they are None.
             checkpoint: "last" or "best".
+            per_class: measure each class of a conditional run too.
             dataset, data_options, data_root: what to measure against, where that is not the run's own data.
             offline: download nothing.
             progress: show bars on stderr.
 
         Returns:
-            {"scores": {...}, "real": {the same on real data}, "protocol": {...}, "provenance": {...},
-            "notes": [...]}
+            {"scores": {...}, "real": {the same of as many real samples}, "protocol": {...},
+            "provenance": {...}, "notes": [...]}; where fewer are held out, "matched" has both at as many as
+            there are; "per_class" is a list of rows.
 
         Raises:
             UsageError: a word is wrong, or the run has no weights yet; nothing was written.
@@ -169,12 +172,13 @@ class Run:
             reference=reference,
             offline=offline,
             device=self.device,
-            has_discriminator=True,
+            given=Given(discriminator=True, labels=self.config.conditional),
+            per_class=per_class,
         )
         gan, step = self.load_model(checkpoint, discriminator=evaluation.needs_discriminator)
-        y = labels_for(n, gan.num_classes)
+        y = scored_labels(n, gan, evaluation, self.dataset)
         x = self.dataset.to_units(draw(gan, n, seed, "sample", y, progress))
-        made_by = {"generator": "averaged, eval mode", "checkpoint": checkpoint}
+        made_by = {"generator": "averaged, eval mode", "labels": BY_SHARES, "checkpoint": checkpoint}
         source = {"run": self.path.name, "step": step, "seed": seed, "device": str(self.device)}
         measured = document(evaluation(x, y, gan, progress=progress), made_by, source)
         append_line(self.path / "metrics.jsonl", {"step": step, **measured})

@@ -60,6 +60,10 @@ class Block:
         """A line per group, and one of real data."""
         return [*(self._line(group) for group in self.groups), self._real_line()]
 
+    def measured(self) -> str:
+        """How many samples the scores are of."""
+        return "; ".join(dict.fromkeys(way for group in self.groups for way in group.measured()))
+
     def notes(self) -> list[str]:
         """What must be known about the cells; a cell's `note` counts them from 1."""
         return list(dict.fromkeys(self._note(c, s) for c in self.columns for s in self._best(c) if s.note))

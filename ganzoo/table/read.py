@@ -43,8 +43,26 @@ class Group:
         return [row["scores"][score] for row in self.done if score in row["scores"]]
 
     def real(self, score: str) -> list[float]:
-        """The same of real data, seed by seed."""
-        return [row["real"][score] for row in self.done if score in row["real"]]
+        """The same of real data, seed by seed: of as many samples, or none."""
+        return [row["real"][score] for row in self.done if score in row["real"] and _at_equal_n(row)]
+
+    def measured(self) -> list[str]:
+        """How many samples were compared with how many real ones, each way once."""
+        found = {
+            f"{protocol['n_fake']:,} generated samples against {protocol['n_real']:,} of the "
+            f"{protocol['reference']} split": None
+            for protocol in (row["protocol"] for row in self.done)
+        }
+        return list(found)
+
+
+def _at_equal_n(row: Row) -> bool:
+    """Whether the row's values of real data are of as many samples as its scores.
+
+    Rows of version 0.1 do not say so, and had fewer real ones where no more were held out.
+    """
+    protocol = row["protocol"]
+    return "real" in protocol or protocol["n_held_out"] >= protocol["n_fake"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,6 +186,6 @@ def refuse_mixed(groups: Sequence[Group], columns: Sequence[Column]) -> None:
 def protocol_of(protocol: Mapping[str, Any], column: Column) -> dict[str, str]:
     """What must be equal within a column, by dotted name."""
     metrics = {column.metric: protocol["metrics"].get(column.metric, {})}
-    leave_out = {"metrics", "n_held_out"} | ({"extractor"} if "@" not in column.score else set())
+    leave_out = {"metrics", "n_held_out", "real"} | ({"extractor"} if "@" not in column.score else set())
     shared = {key: value for key, value in protocol.items() if key not in leave_out}
     return flatten({**shared, "metrics": metrics})

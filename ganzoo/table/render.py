@@ -22,7 +22,7 @@ GAP = 2  # between columns
 def print_rich(blocks: Sequence[Block], console: Console) -> None:
     """Each block as a table, in parts one below the other where the console is too narrow for all columns."""
     for block in blocks:
-        console.print(f"[bold]{escape(block.dataset)}[/]")
+        console.print(f"[bold]{escape(block.dataset)}[/] [dim]{escape(block.measured())}[/]")
         titles, lines = block.titles(), block.lines()
         for part in _parts(titles, lines, console.width):
             console.print(_table(part, titles, lines))
@@ -101,7 +101,8 @@ def markdown_table(block: Block, leave_out: Collection[str] = ()) -> str:
     rows = [titles, rule, *([_md(line[i]) for i in shown] for line in block.lines())]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     notes = [f"({i}) {_safe(note)}" for i, note in enumerate(block.notes(), start=1)]
-    return "\n\n".join([table, *(["  \n".join(notes)] if notes else [])])
+    n = [f"{block.measured()}; real data: of as many samples."] if block.measured() else []
+    return "\n\n".join([table, *n, *(["  \n".join(notes)] if notes else [])])
 
 
 def _md(cell: Text) -> str:
@@ -139,10 +140,16 @@ def _row(block: Block, i: int) -> dict[str, Any]:
         "options": group.options,
         "seeds": len(group.done),
         "failed": len(group.failed),
+        "n_fake": _one({row["protocol"]["n_fake"] for row in group.done}),
         "scores": scores,
         **{name: _whole(block.cost(group, name)) for name in COSTS},
         "commands": first["commands"],
     }
+
+
+def _one(values: set[int]) -> int | str | None:
+    """The only one there is, or all of them as text."""
+    return ", ".join(map(str, sorted(values))) if len(values) > 1 else next(iter(values), None)
 
 
 def _whole(value: float | None) -> float | None:
@@ -153,7 +160,7 @@ def as_csv(blocks: Sequence[Block]) -> str:
     """The same with a column per number."""
     rows = as_rows(blocks)
     names = list(dict.fromkeys(score for row in rows for score in row["scores"]))
-    plain = ["dataset", "model", "options", "seeds", "failed"]
+    plain = ["dataset", "model", "options", "seeds", "failed", "n_fake"]
     parts = ("mean", "std", "real")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

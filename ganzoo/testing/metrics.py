@@ -15,6 +15,7 @@ from ganzoo.data.tensors import TensorSplit
 from ganzoo.errors import UsageError
 from ganzoo.metrics.base import Need
 from ganzoo.metrics.harness import Evaluation
+from ganzoo.metrics.open import Given
 from ganzoo.models.base import GAN
 from ganzoo.registry import METRICS, MODELS
 from ganzoo.registry.options import known_options
@@ -70,7 +71,7 @@ class Measure(Subject):
                 self.data.append(data)
 
     def evaluation(self, data: Dataset) -> Evaluation:
-        return Evaluation([self.name], data, offline=True, has_discriminator=True)
+        return Evaluation([self.name], data, offline=True, given=Given(True, True))
 
     def result(self, data: Dataset, noise: bool = False) -> dict[str, Any]:
         """`evaluate`, once."""

@@ -23,10 +23,11 @@ class EMA:
         gan: the model in training; `self.gan` is a copy of it with an averaged generator and the same D.
         halflife: in images; 0 keeps no average, and the copy follows the training weights.
         ramp: the half-life is at most this share of the images so far.
+        shares: of each class in the data, [num_classes]; BatchNorm's statistics are of labels drawn by them.
     """
 
-    def __init__(self, gan: GAN, halflife: float, ramp: float) -> None:
-        self.halflife, self.ramp = halflife, ramp
+    def __init__(self, gan: GAN, halflife: float, ramp: float, shares: Tensor | None = None) -> None:
+        self.halflife, self.ramp, self._shares = halflife, ramp, shares
         self._source = gan.generator
         self.gan = twin(gan)
         self.gan.generator.requires_grad_(False)
@@ -53,7 +54,7 @@ class EMA:
             still.progress(t)
             device = next(still.generator.parameters()).device
             with counted(device, seed, "batchnorm", step):
-                update_bn([batch] * batches, _Drawn(still))
+                update_bn([batch] * batches, _Drawn(still, self._shares))
         still.generator.eval()
         return still
 
@@ -66,13 +67,16 @@ def twin(gan: GAN) -> GAN:
 class _Drawn(nn.Module):
     """n -> n generated samples: what update_bn feeds."""
 
-    def __init__(self, gan: GAN) -> None:
+    def __init__(self, gan: GAN, shares: Tensor | None) -> None:
         super().__init__()
         self.generator = gan.generator
         self._gan = [gan]  # in a list: a module would register it, and D with it
+        self._shares = torch.ones(gan.num_classes) if shares is None else shares
 
     def forward(self, n: int) -> Tensor:
         gan = self._gan[0]
         z = gan.sample_z(n)
-        y = torch.randint(gan.num_classes, (n,), device=z.device) if gan.num_classes else None
+        y = None
+        if gan.num_classes:
+            y = torch.multinomial(self._shares, n, replacement=True).to(z.device)
         return gan.samples(self.generator(z, y))

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset
+from ganzoo.data.base import Dataset, class_shares
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_loss, build_trained
@@ -77,7 +77,8 @@ class Trainer:
         self.gan, self.stabilizers = build_trained(config, self.device)
         self.optimizer_g = make_optimizer(self.recipe.optimizer_g, self.gan.generator, self.device)
         self.optimizer_d = make_optimizer(self.recipe.optimizer_d, self.gan.discriminator, self.device)
-        self.ema = EMA(self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp)
+        shares = class_shares(dataset) if self.gan.num_classes else None
+        self.ema = EMA(self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp, shares)
         self._make_step = Step(
             self.gan,
             build_loss(self.recipe.loss),

@@ -95,7 +95,7 @@ def test_from_python_with_every_metric_that_fits(run):
     plain = {key.partition("@")[0] for key in document["scores"]}
     assert plain == {
         "is", "is_std", "kid", "kid_std", "fid", "precision", "recall", "density", "coverage", "modes",
-        "reverse_kl", "reverse_kl_all", "kl", "js", "js_distance", "memorization", "d_accuracy",
+        "reverse_kl", "conditional_accuracy", "kl", "js", "js_distance", "memorization", "d_accuracy",
         "probe_accuracy",
     }  # fmt: skip
     assert document["scores"].keys() >= {f"fid{AT}", f"memorization{AT}", "d_accuracy"}

@@ -32,8 +32,10 @@ def row(model="dcgan", seed=0, scores=None, **more) -> dict:
     group = f"{model}/{options}/{dataset}/{more.get('steps', 100)}"
     protocol = {
         "dataset": dataset,
+        "reference": "train",
         "n_fake": 500,
-        "n_held_out": 7,
+        "n_real": 4000,
+        "n_held_out": 500,
         "extractor": {"name": "cnn", "weights": "abc"},
         "metrics": {"fid": {"dimensions": 64}, "is": {"splits": 10}, "modes": {"radius": 3.0}},
         "checkpoint": "last",
