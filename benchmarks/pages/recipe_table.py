@@ -8,6 +8,7 @@ from typing import Any
 from ganzoo.models.recipe import Optimizer, Recipe, Schedule
 
 FIELDS = {
+    "conditional": ("labels", "--conditional"),
     "loss": ("loss", "--loss"),
     "stabilizers": ("stabilizers", "--stabilizer"),
     "optimizer_g": ("optimizer of G", "--lr-g"),
@@ -63,6 +64,8 @@ def setting(key: str, value: Any) -> str:
         return f"{value.kind}, {value.start:g} to {value.end:g}{until}"
     if isinstance(value, tuple):
         return ", ".join(f"`{spec}`" for spec in value) or "none"
+    if key == "conditional":
+        return "used, where the data have some" if value else "not used"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ganzoo.data.base import Dataset
+    from ganzoo.plan.config import Config
 
 
 @click.command("run")
@@ -50,7 +54,11 @@ import click
 @click.option(
     "--set", "set_", multiple=True, metavar="KEY=VALUE", help="model.KEY, data.KEY or a recipe's field."
 )
-@click.option("--conditional", is_flag=True, help="Learn the labels too: sample --class K.")
+@click.option(
+    "--conditional/--unconditional",
+    default=None,
+    help="Learn the labels too (sample --class K), or not; the recipe says which if left out.",
+)
 @click.option("--precision", default="fp32", show_default=True, metavar="NAME", help="fp32 or bf16.")
 @click.option("--checkpoint-every", type=int, metavar="N")
 @click.option("--eval-every", type=int, metavar="N", help="Measure every N steps; needs --eval-metric.")
@@ -81,14 +89,21 @@ def command(out: str | None, dry_run: bool, set_: tuple[str, ...], **words: Any)
         click.echo(json.dumps(config.as_json(), indent=2))
         return
     run = create(config, out)
-    recipe = config.recipe
-    stderr.print(
-        f"{config.model} on {dataset.name}: {recipe.steps} steps of batch {recipe.batch_size}",
-        f"on {config.device} -> {run.path}",
-        markup=False,
-    )
+    stderr.print(begins(config, dataset), f"-> {run.path}", markup=False)
     run.train(dataset)
     report(run)
+
+
+def begins(config: Config, dataset: Dataset) -> str:
+    """What begins, in a line."""
+    labels = ""
+    if config.conditional:
+        labels = f", conditional on its {dataset.num_classes} classes"
+    elif dataset.num_classes:
+        labels = ", without its labels"
+    recipe = config.recipe
+    steps = f"{recipe.steps} steps of batch {recipe.batch_size} on {config.device}"
+    return f"{config.model} on {dataset.name}{labels}: {steps}"
 
 
 def report(run: Any) -> None:

@@ -117,7 +117,7 @@ class Evaluation:
         if measured.unequal:
             result["matched"] = self._matched(context, measured)
         if self._per_class:
-            result["per_class"] = by_class(self._measure, context, self.least(), with_real)
+            result["per_class"] = by_class(self._measure, context, self._least_of_class(), with_real)
         result["protocol"] = self._protocol(context, measured.parameters)
         return {**result, "notes": context.notes, "seconds": measured.seconds}
 
@@ -167,6 +167,10 @@ class Evaluation:
             return 0
         features = self.extractor(self._test.x[:2])["features"]
         return 0 if features is None else features.shape[1] + 1
+
+    def _least_of_class(self) -> int:
+        """The fewest held-out samples of a class that all are measured at."""
+        return self.least() if "fid" in self.metrics else 0
 
     def _extractor(self) -> Extractor:
         assert self.extractor is not None

@@ -53,6 +53,9 @@ class Recipe:
     `ema_halflife` is in images: the averaged generator forgets half of its past in so many (0: no averaging).
     It ramps up as min(ema_halflife, ema_ramp * images so far), so that a short run's average is not its
     random start (the ramp of Karras et al. 2020, arXiv 1912.04958).
+
+    `conditional`: labels are used where the data have some (of few enough classes, see `plan`), unless the
+    user says otherwise.
     """
 
     loss: str = "non-saturating"
@@ -68,6 +71,7 @@ class Recipe:
     penalty_schedule: Schedule = Schedule()
     ema_schedule: Schedule = Schedule()
     model: Mapping[str, Any] = field(default_factory=dict)
+    conditional: bool = False
 
     def check(self) -> None:
         """Raise a UsageError for the first number or name in it that makes no sense."""
@@ -97,7 +101,7 @@ class Recipe:
             value = getattr(self, each.name)
             if dataclasses.is_dataclass(value):
                 flat |= {f"{each.name}.{key}": part for key, part in vars(value).items()}
-            elif each.name not in ("model", "stabilizers"):
+            elif each.name not in ("model", "stabilizers", "conditional"):
                 flat[each.name] = value
         return flat
 

@@ -53,6 +53,7 @@ class Config:
         """
         free = (
             "recipe.steps",
+            "recipe.conditional",  # which `conditional` says
             "first_steps",
             "checkpoint_every",
             "sample_every",

@@ -25,6 +25,8 @@ from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.system.devices import choose_device
 from ganzoo.system.provenance import provenance
 
+MOST_CLASSES = 100  # that a recipe uses unasked: of many more, each has too few samples to learn from
+
 
 def plan(words: Words) -> tuple[Config, Dataset]:
     """All settings of the run that was asked for, and its data.
@@ -34,9 +36,8 @@ def plan(words: Words) -> tuple[Config, Dataset]:
     """
     device = choose_device(words.device)
     dataset = open_dataset(words.data, words.settings["data"], words.data_root, words.offline)
-    if words.conditional and not dataset.num_classes:
-        raise UsageError(f"--conditional needs labels, and {dataset.name} has none")
     recipe = _recipe(words, MODELS.get(words.model).recipes, dataset)
+    recipe = dataclasses.replace(recipe, conditional=_conditional(words, recipe, dataset))
     config = _config(words, dataset, recipe, device)
     gan = check(config, dataset)
     if "z_dim" in config.model_options:  # a model may choose it by the data
@@ -79,6 +80,15 @@ def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Re
     return dataclasses.replace(recipe, stabilizers=map(str, settled))
 
 
+def _conditional(words: Words, recipe: Recipe, dataset: Dataset) -> bool:
+    """Whether the model learns the labels: as the user says, or else as the recipe does."""
+    if words.conditional and not dataset.num_classes:
+        raise UsageError(f"--conditional needs labels, and {dataset.name} has none")
+    if words.conditional is None:
+        return recipe.conditional and 1 < dataset.num_classes <= MOST_CLASSES
+    return words.conditional
+
+
 def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device) -> Config:
     steps = recipe.steps
     named = dataset.name  # which may be more exact than what was asked for
@@ -100,7 +110,7 @@ def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device
         data_fingerprint=dataset.fingerprint,
         sample_shape=dataset.sample_shape,
         num_classes=dataset.num_classes,
-        conditional=words.conditional,
+        conditional=recipe.conditional,
         device=str(device),
         precision=words.precision,
         threads=torch.get_num_threads(),

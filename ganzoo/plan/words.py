@@ -44,7 +44,7 @@ class Words:
     skip_d_below: float | None = None
     stabilizer: Specs = Specs()
     set: Iterable[str] | Mapping[str, Any] = ()
-    conditional: bool = False
+    conditional: bool | None = None
     precision: str = "fp32"
     checkpoint_every: int | None = None
     eval_every: int | None = None

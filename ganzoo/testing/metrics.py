@@ -23,7 +23,7 @@ from ganzoo.system.rng import counted
 from ganzoo.testing.core import Subject, described, first, want
 
 LONGEST = 60  # characters of what a table says of a score
-FAKES = 150  # more than mnist-cnn-v1 has features
+FAKES = 400  # more than three times as many as mnist-cnn-v1 has features
 
 
 class Ring(Ring8):
@@ -33,8 +33,8 @@ class Ring(Ring8):
         super().__init__()
         assert self.modes is not None
         assert self.modes.centers is not None
-        self.train = MixtureSplit(self.modes.centers, self.std, "data/train", 300)
-        self.test = MixtureSplit(self.modes.centers, self.std, "data/test", 200)
+        self.train = MixtureSplit(self.modes.centers, self.std, "data/train", 600)
+        self.test = MixtureSplit(self.modes.centers, self.std, "data/test", 400)
 
 
 class Digits(Mnist5k):
@@ -45,8 +45,8 @@ class Digits(Mnist5k):
         (x, y), (x_test, y_test) = self.train.all(), self.test.all()
         assert y is not None
         assert y_test is not None
-        self.train = TensorSplit(x[:300], y[:300])
-        self.test = TensorSplit(x_test[:200], y_test[:200])
+        self.train = TensorSplit(x[:600], y[:600])
+        self.test = TensorSplit(x_test[:400], y_test[:400])
 
 
 class Measure(Subject):
