@@ -73,11 +73,13 @@ class DCGAN(LadderGAN):
 
     recipes: ClassVar = {
         "default": Recipe(
-            optimizer_g=Optimizer(lr=5e-4),
-            optimizer_d=Optimizer(lr=5e-4),
-            steps=3000,
+            stabilizers=("minibatch-std", "r1:gamma=0.02,interval=8"),
+            optimizer_g=Optimizer(lr=1.5e-3),
+            optimizer_d=Optimizer(lr=1.5e-3),
+            steps=5000,
             ema_halflife=2_500,
-            model={"width": 32, "z_dim": 64},
+            model={"width": 32, "z_dim": 16, "d_norm": "none"},
+            conditional=True,
         ),
         "paper": Recipe(
             batch_size=128, steps=100_000, ema_halflife=0.0, model={"width": 64, "z_dim": 100, "z": "uniform"}
@@ -139,6 +141,7 @@ class WGAN(DCGAN):
             steps=2500,
             ema_halflife=2_500,
             model={"width": 32, "z_dim": 64},
+            conditional=True,
         ),
         "paper": Recipe(
             loss="wasserstein",

@@ -114,6 +114,7 @@ class MLPGAN(GAN):
             steps=6000,
             ema_halflife=5_000,
             model={"width": 512, "depth": 3, "d_width": 512, "d_depth": 3, "g_norm": True, "dropout": 0.3},
+            conditional=True,
         ),
         "default/vectors": Recipe(
             optimizer_g=Optimizer(lr=1e-3),

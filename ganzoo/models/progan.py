@@ -104,6 +104,7 @@ class ProGAN(LadderGAN):
             steps=6000,
             ema_halflife=5_000,
             model={"z_dim": 64, "width": 16, "max_width": 64, "fade": 0.5, "last": 2.0},
+            conditional=True,
         ),
         "paper": Recipe(
             loss="wasserstein",

@@ -168,6 +168,7 @@ class R3GAN(GAN):
             penalty_schedule=Schedule("cosine", 1.0, 0.1),
             ema_halflife=5_000,
             model={"width": 16, "max_width": 64, "depth": 1},
+            conditional=True,
         ),
         "default/vectors": Recipe(
             loss="relativistic",

@@ -168,6 +168,7 @@ class WGANGP(_ResNet):
             lr_schedule=Schedule("linear", 1.0, 0.0),
             ema_halflife=2_500,
             model={"width": 16, "z_dim": 64},
+            conditional=True,
         ),
         "paper": Recipe(
             loss="wasserstein",

@@ -115,6 +115,7 @@ class StyleGAN2(LadderGAN):
             steps=3000,
             ema_halflife=5_000,
             model={"z_dim": 64, "w_dim": 64, "depth": 4, "width": 16, "max_width": 64},
+            conditional=True,
         ),
         "paper": Recipe(
             stabilizers=("r1:gamma=10,interval=16", "path-length:weight=2,interval=8"),

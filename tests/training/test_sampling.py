@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import io
 import math
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
+from torch import nn
 from toys import ToyGAN
 
 import ganzoo
 from ganzoo.data.pictures import grid, plot
-from ganzoo.registry import MODELS
+from ganzoo.metrics.base import Metric
+from ganzoo.models.base import GAN
+from ganzoo.registry import METRICS, MODELS
 from ganzoo.testing.training import tiny
 from ganzoo.training.ema import EMA
-from ganzoo.training.sampling import draw, interpolate, nearest_real, slerp
+from ganzoo.training.sampling import draw, interpolate, labels_by_shares, labels_for, nearest_real, slerp
 from ganzoo.training.trainer import Trainer
 
 
@@ -184,3 +190,77 @@ def test_the_global_names_are_lazy_and_all_there():
         _ = ganzoo.nonsense
     with pytest.raises(ganzoo.UsageError, match="label_smoothing"):
         ganzoo.train("mlp-gan", "ring8", label_smoothin=0.1)
+
+
+@given(st.integers(1, 3000), st.lists(st.integers(0, 50), min_size=1, max_size=40).filter(any))
+def test_labels_by_shares_are_apportioned_exactly(n, weights):
+    shares = torch.tensor(weights, dtype=torch.float64)
+    labels = labels_by_shares(n, shares)
+    counts = torch.bincount(labels, minlength=len(weights))
+    assert len(labels) == n == int(counts.sum())
+    assert (counts - n * shares / shares.sum()).abs().max() < 1 + 1e-9
+    assert not counts[shares == 0].any()
+
+
+def test_labels_by_shares_are_mixed():
+    labels = labels_by_shares(1000, torch.tensor([0.9, 0.1]))
+    assert 5 <= int(labels[:100].sum()) <= 20  # of 10
+
+
+def test_batchnorm_statistics_are_of_the_datas_shares():
+    class Labelled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(1)
+
+        def forward(self, z, y=None):
+            return self.norm(y[:, None].float())
+
+    class One(GAN):
+        def __init__(self):
+            super().__init__((1,), 1, 2)
+            self.generator, self.discriminator = Labelled(), nn.Linear(1, 1)
+
+    for shares, mean in ((torch.tensor([0.9, 0.1]), 0.1), (None, 0.5)):
+        still = EMA(One(), 1e3, 0.05, shares).snapshot(seed=0, step=1, t=0.0, batches=50)
+        assert float(still.generator.norm.running_mean) == pytest.approx(mean, abs=0.02)
+
+
+@pytest.fixture
+def looks():
+    """A metric that keeps the labels it is shown."""
+    seen = []
+
+    class Looks(Metric):
+        higher_is_better: ClassVar = {"looks": True}
+        says: ClassVar = {"looks": "at labels"}
+
+        def __call__(self, context):
+            seen.append(context.fake.y)
+            return {"looks": 1.0}
+
+    METRICS.add("looks", Looks)
+    yield seen
+    del METRICS._added["looks"]
+
+
+def test_scores_are_of_samples_labelled_as_the_data_are(tmp_path, looks):
+    """Ten of eleven are of one class; for people, pictures show the classes in turn."""
+    pixels = np.random.default_rng(0).integers(0, 256, (110, 16, 16), dtype=np.uint8)
+    for i, one in enumerate(pixels):
+        file = tmp_path / "mine" / ("a" if i < 100 else "b") / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(one).save(file)
+    run = ganzoo.train(
+        "mlp-gan", f"folder:{tmp_path / 'mine'}", steps=1, batch_size=8, conditional=True, progress=False,
+        eval_every=1, eval_metric=["looks"], set={"data.size": 16, "model.width": 8},
+    )  # fmt: skip
+    for reference in ("train", "test"):
+        _, y = getattr(run.dataset, reference).all()
+        made = run.evaluate(["looks"], samples=1100, progress=False, reference=reference)
+        counts = torch.bincount(looks[-1])
+        assert (counts - 1100 * torch.bincount(y, minlength=2) / len(y)).abs().max() < 1, reference
+        assert made["protocol"]["labels"] == "by the shares of the reference split"
+    during = torch.bincount(looks[0])
+    assert int(during[1]) < len(looks[0]) / 5
+    assert labels_for(4, 2).tolist() == [0, 1, 0, 1]
