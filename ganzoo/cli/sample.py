@@ -66,8 +66,8 @@ def _class_index(run: Run, word: str) -> int:
 
 def _sampled(run: Run, n: int, seed: int, label: int | None, mixed: bool) -> tuple[Tensor, Tensor | None]:
     """Samples and their labels: in turn for a picture, by the data's shares (`mixed`) for programs."""
-    from ganzoo.data.base import class_shares
-    from ganzoo.training.sampling import labels_by_shares, labels_for
+    from ganzoo.data.classes import class_shares, labels_by_shares
+    from ganzoo.training.sampling import labels_for
 
     classes = run.model.num_classes
     by_shares = mixed and classes and label is None

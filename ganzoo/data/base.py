@@ -60,6 +60,7 @@ class Dataset:
         class_names: names of the classes, where they have any.
         modes: what is known of the modes, or None.
         fingerprint: a hash of the content, or of the parameters of an exact distribution.
+        stratified: each class has exactly its share in both splits, as no random draw would have.
         endless: batches are drawn from a distribution; there are no epochs.
         extractor: name of the feature extractor for its scores; where it is empty, a classifier that was
             trained for this data, or else `inception` for images and `identity` for vectors.
@@ -73,6 +74,7 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     modes: Modes | None = None
     fingerprint: str
+    stratified: bool = False
     endless: bool = False
     extractor: str = ""
     eval_samples: int = 10_000
@@ -86,18 +88,6 @@ class Dataset:
     def from_units(self, x: Tensor) -> Tensor:
         """The inverse of `to_units`, but for rounding: what a network is shown of samples."""
         return from_uint8(x) if len(self.sample_shape) == 3 else x.float()
-
-
-def class_shares(dataset: Dataset) -> Tensor:
-    """The share of each class in the training data, float64 [num_classes]."""
-    modes = dataset.modes
-    if modes is not None and modes.count == dataset.num_classes:
-        return _equal(modes.count) if modes.shares is None else modes.shares
-    return shares(dataset.train.all()[1], dataset.num_classes)
-
-
-def _equal(count: int) -> Tensor:
-    return torch.full((count,), 1.0 / count, dtype=torch.float64)
 
 
 def shares(y: Tensor | None, num_classes: int) -> Tensor:

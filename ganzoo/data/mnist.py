@@ -24,6 +24,7 @@ MNIST = Source(
 )
 CSV_SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
 TEST_PER_CLASS = 100
+EVAL_SAMPLES = 800
 
 
 class Mnist5k(ImageSet):
@@ -37,6 +38,7 @@ class Mnist5k(ImageSet):
 
     def __init__(self) -> None:
         super().__init__("mnist-5k", *read_5k(), DIGITS)
+        _few(self)
 
 
 class Mnist(ImageSet):
@@ -60,6 +62,14 @@ class Mnist(ImageSet):
                 f"mnist-5k; --data-root DIR names a folder that has it"
             )
         super().__init__(name, train, test, DIGITS)
+        if name == "mnist-5k":
+            _few(self)
+
+
+def _few(digits: ImageSet) -> None:
+    """What holds of mnist-5k: exactly 100 of each digit are held out, enough for 800 drawn at random."""
+    digits.stratified = True
+    digits.eval_samples = EVAL_SAMPLES
 
 
 def read_5k() -> tuple[Pair, Pair]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset
+from ganzoo.data.classes import class_shares, labels_by_shares, most_by_shares, rows_with
 from ganzoo.data.tensors import fingerprint
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.extractors.base import Extractor
@@ -134,6 +135,7 @@ class Context:
         held_out: real samples of the other split, as many as `fake` or all there are.
         gan: the model with its trained discriminator, or None for foreign samples.
         extractor: what features come from, or None where no metric needs any.
+        apportioned: the labels of the generated samples have exactly the data's shares.
         notes: sentences that belong beside the scores.
     """
 
@@ -146,9 +148,11 @@ class Context:
         reference: str = "train",
         gan: GAN | None = None,
         extractor: Extractor | None = None,
+        apportioned: bool = False,
     ) -> None:
         self.dataset, self.fake, self.train, self.test = dataset, fake, train, test
         self.reference, self.gan, self.extractor = reference, gan, extractor
+        self.apportioned, self._one_class = apportioned, False
         self.notes: list[str] = []
         self._shared: dict[str, Any] = {}
 
@@ -158,7 +162,25 @@ class Context:
 
     @cached_property
     def held_out(self) -> Samples:
-        return (self.test if self.reference == "train" else self.train).some(len(self.fake))
+        others, n = self.test if self.reference == "train" else self.train, len(self.fake)
+        if self._one_class or not self.dataset.stratified or others.y is None or not n:
+            return others.some(n)
+        # A split with exact shares would flatter real data beside samples whose classes are drawn.
+        shares = class_shares(self.dataset)
+        if self.apportioned:
+            labels = labels_by_shares(min(n, most_by_shares(others.y, shares)), shares)
+        else:
+            draw = torch.Generator().manual_seed(counted_seed(0, "metrics/labels"))
+            labels = torch.multinomial(shares, n, replacement=True, generator=draw)
+        return others.part(rows_with(labels, others.y))
+
+    def fewer(self) -> Context:
+        """The same evaluation of as many generated samples as are held out."""
+        n = len(self.held_out)
+        if not self.apportioned or self.fake.y is None:
+            return self.of(self.fake.some(n))
+        labels = labels_by_shares(n, torch.bincount(self.fake.y, minlength=self.dataset.num_classes))
+        return self.of(self.fake.part(rows_with(labels, self.fake.y)))
 
     def of_held_out(self) -> Context:
         """The same evaluation with as many held-out real samples in the place of the generated ones.
@@ -178,7 +200,7 @@ class Context:
 
     def of(self, fake: Samples) -> Context:
         """The same evaluation of other samples."""
-        return Context(self.dataset, fake, self.train, self.test, self.reference, self.gan, self.extractor)
+        return self._like(fake, self.train, self.test)
 
     def of_class(self, label: int, least: int = 0) -> Context:
         """The same evaluation of the samples of one class, against real ones of that class.
@@ -190,7 +212,13 @@ class Context:
         held_out = len(test if self.reference == "train" else train)
         if held_out >= max(least, 1):
             fake = fake.some(held_out)
-        return Context(self.dataset, fake, train, test, self.reference, self.gan, self.extractor)
+        part = self._like(fake, train, test)
+        part._one_class = True
+        return part
+
+    def _like(self, fake: Samples, train: Samples, test: Samples) -> Context:
+        ways = (self.reference, self.gan, self.extractor, self.apportioned)
+        return Context(self.dataset, fake, train, test, *ways)
 
     def shared(self, what: str, make: Callable[[], T]) -> T:
         """`make()`, computed once for all metrics of this evaluation."""

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, Split, class_shares, shares
+from ganzoo.data.base import Dataset, Split, shares
+from ganzoo.data.classes import apportion, class_shares
 from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.open import default_extractor, open_extractor
@@ -102,7 +103,8 @@ class Evaluation:
             scores of both at as many as there are: {"n", "scores", "real"}. "per_class" is a list of rows.
         """
         fake = Samples("generated", x, y, self.extractor)
-        context = Context(self.dataset, fake, self._train, self._test, self.reference, gan, self.extractor)
+        ways = (self.reference, gan, self.extractor, self._apportioned(y))
+        context = Context(self.dataset, fake, self._train, self._test, *ways)
         if any(map(self._measure.uses_extractor, self.metrics)):
             needed = {id(part): part for part in (fake, context.real, *([context.held_out] * with_real))}
             for part in needed.values():
@@ -129,12 +131,18 @@ class Evaluation:
             f"no value of real data beside {names}: {n} samples are held out, fewer than the "
             f"{len(context.fake)} generated ones"
         )
-        few = context.of(context.fake.some(n))
+        few = context.fewer()
         at_n = self._measure(few, measured.unequal, lenient=True)
         for note in few.notes:
             context.note(f"at {n} samples: {note}")
         scores = {key: value for key, value in at_n.scores.items() if key in at_n.real}
         return {"n": n, "scores": scores, "real": at_n.real}
+
+    def _apportioned(self, y: Tensor | None) -> bool:
+        """Whether the labels have exactly the shares of the reference split."""
+        if y is None or not self.dataset.num_classes:
+            return False
+        return torch.equal(torch.bincount(y, minlength=len(self.shares)), apportion(len(y), self.shares))
 
     @property
     def shares(self) -> Tensor:

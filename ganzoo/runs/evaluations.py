@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, class_shares
+from ganzoo.data.base import Dataset
+from ganzoo.data.classes import class_shares, labels_by_shares
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given
@@ -16,7 +17,7 @@ from ganzoo.plan.config import Config
 from ganzoo.system.console import notice
 from ganzoo.system.files import append_line, read_lines
 from ganzoo.training.checkpoint import save_generator, save_state
-from ganzoo.training.sampling import draw, labels_by_shares
+from ganzoo.training.sampling import draw
 from ganzoo.training.trainer import Every, Trainer
 
 SAMPLES = 1000  # cheap, and said in the protocol of each line

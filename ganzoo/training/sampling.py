@@ -10,7 +10,7 @@ from torch import Tensor
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.system.console import track
-from ganzoo.system.rng import counted, counted_seed
+from ganzoo.system.rng import counted
 
 CHUNK = 256
 
@@ -20,19 +20,6 @@ def labels_for(n: int, num_classes: int, label: int | None = None) -> Tensor | N
     if not num_classes:
         return None
     return torch.arange(n) % num_classes if label is None else torch.full((n,), label)
-
-
-def labels_by_shares(n: int, shares: Tensor) -> Tensor:
-    """[n] int64: as many of each class as its share of the data says, mixed; what scores are measured with.
-
-    Apportioned by largest remainders (Hamilton), so that n labels have the shares as exactly as n can.
-    """
-    quota = shares.double() / shares.sum() * n
-    counts = quota.floor().long()
-    rest = n - int(counts.sum())
-    counts[(quota - counts).argsort(descending=True, stable=True)[:rest]] += 1
-    mixed = torch.randperm(n, generator=torch.Generator().manual_seed(counted_seed(0, "labels")))
-    return torch.arange(len(counts)).repeat_interleave(counts)[mixed]
 
 
 def labels_in_rows(rows: int, columns: int, num_classes: int, label: int | None = None) -> Tensor | None:

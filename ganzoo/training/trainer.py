@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, class_shares
+from ganzoo.data.base import Dataset
+from ganzoo.data.classes import class_shares
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_loss, build_trained

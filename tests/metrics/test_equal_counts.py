@@ -29,7 +29,7 @@ def digits():
     return open_dataset("mnist-5k", {})
 
 
-def held_out_twice(data):
+def too_many(data):
     """Twice as many samples as are held out: those themselves, and some that are far from all data."""
     x, y = data.test.all()
     return torch.cat([x, 255 - x]), torch.cat([y, y])
@@ -40,20 +40,20 @@ def plain(scores):
 
 
 def test_no_value_of_fewer_real_samples(digits):
-    x, y = held_out_twice(digits)
+    x, y = too_many(digits)
     made = Evaluation([], digits, offline=True, given=Given(labels=True))(x, y, progress=False)
     assert plain(made["real"]) <= EXACT
-    assert made["matched"]["n"] == len(x) // 2 == made["protocol"]["n_held_out"]
+    assert 800 <= made["matched"]["n"] == made["protocol"]["n_held_out"] <= 1000
     assert plain(made["scores"]) - plain(made["matched"]["scores"]) <= EXACT
     assert made["matched"]["scores"].keys() == made["matched"]["real"].keys()
     assert any("fewer than the 2000 generated ones" in note for note in made["notes"])
 
 
 def test_both_sides_at_as_many_as_are_held_out(digits):
-    x, y = held_out_twice(digits)
+    x, y = too_many(digits)
     metrics = ["fid", "density-coverage", "is"]
     made = Evaluation(metrics, digits, offline=True)(x, y, progress=False)
-    few = order(len(x))[: len(x) // 2]
+    few = order(len(x))[: made["matched"]["n"]]
     alone = Evaluation(metrics, digits, offline=True)(x[few], y[few], progress=False)
     assert made["matched"]["scores"] == pytest.approx(alone["scores"])
     assert made["matched"]["real"] == pytest.approx(alone["real"])
@@ -131,3 +131,29 @@ def test_fid_infinity_takes_the_bias_out():
     mean = sum(unbiased) / 8
     assert mean == pytest.approx(truth, abs=0.025)
     assert sum(biased) / 8 > truth + 0.05
+
+
+def test_held_out_samples_of_a_stratified_split_are_drawn(digits):
+    """Exactly 100 of each digit would flatter real data: the classes of generated samples are drawn too."""
+    (x, y), (train, labels) = digits.test.all(), digits.train.all()
+    real = Samples("train", train, labels, None), Samples("test", x, y, None)
+
+    def held_out(n, apportioned):
+        fake = Samples("generated", train[:n], labels[:n], None)
+        return Context(digits, fake, *real, apportioned=apportioned).held_out
+
+    drawn = torch.bincount(held_out(800, False).y).double()
+    assert drawn.sum() == 800
+    assert 2 < ((drawn - 80).square() / 80).sum() < 17  # chi-square of 9 degrees of freedom: 1 in 100 each
+    assert torch.bincount(held_out(800, True).y).tolist() == [80] * 10
+    assert torch.bincount(held_out(1000, True).y).tolist() == [100] * 10
+    few = held_out(1000, False)
+    assert 800 <= len(few) < 1000
+    assert len({tuple(row.tolist()) for row in few.x.flatten(1)[:, 200:500]}) == len(few)  # no digit twice
+
+
+def test_fewer_samples_keep_the_shares_that_all_have(digits):
+    x, y = digits.train.all()
+    real = Samples("train", x, y, None), Samples("test", *digits.test.all(), None)
+    context = Context(digits, Samples("generated", x, y, None), *real, apportioned=True)
+    assert torch.bincount(context.fewer().fake.y).tolist() == [100] * 10

@@ -16,13 +16,14 @@ from torch import nn
 from toys import ToyGAN
 
 import ganzoo
+from ganzoo.data.classes import labels_by_shares
 from ganzoo.data.pictures import grid, plot
 from ganzoo.metrics.base import Metric
 from ganzoo.models.base import GAN
 from ganzoo.registry import METRICS, MODELS
 from ganzoo.testing.training import tiny
 from ganzoo.training.ema import EMA
-from ganzoo.training.sampling import draw, interpolate, labels_by_shares, labels_for, nearest_real, slerp
+from ganzoo.training.sampling import draw, interpolate, labels_for, nearest_real, slerp
 from ganzoo.training.trainer import Trainer
 
 
