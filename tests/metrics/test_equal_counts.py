@@ -50,11 +50,11 @@ def test_no_value_of_fewer_real_samples(digits):
 
 
 def test_both_sides_at_as_many_as_are_held_out(digits):
-    x, y = too_many(digits)
+    x, _ = too_many(digits)
     metrics = ["fid", "density-coverage", "is"]
-    made = Evaluation(metrics, digits, offline=True)(x, y, progress=False)
+    made = Evaluation(metrics, digits, offline=True)(x, progress=False)
     few = order(len(x))[: made["matched"]["n"]]
-    alone = Evaluation(metrics, digits, offline=True)(x[few], y[few], progress=False)
+    alone = Evaluation(metrics, digits, offline=True)(x[few], progress=False)
     assert made["matched"]["scores"] == pytest.approx(alone["scores"])
     assert made["matched"]["real"] == pytest.approx(alone["real"])
     assert "matched" not in alone
