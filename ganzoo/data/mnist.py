@@ -34,6 +34,7 @@ class Mnist5k(ImageSet):
     """
 
     extractor = "mnist-cnn-v1"
+    eval_samples = 10 * TEST_PER_CLASS
 
     def __init__(self) -> None:
         super().__init__("mnist-5k", *read_5k(), DIGITS)
@@ -54,6 +55,7 @@ class Mnist(ImageSet):
             train, test = fetch(MNIST, root, offline)
         except Unavailable as reason:
             name = "mnist-5k"
+            self.eval_samples = Mnist5k.eval_samples
             train, test = read_5k()
             notice(
                 f"the full MNIST can't be had ({reason}): going on with 5,000 of its digits, recorded as "

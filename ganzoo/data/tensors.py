@@ -17,6 +17,8 @@ from ganzoo.data.counted import Order
 Array = NDArray[Any]
 Pair = tuple[Tensor, Tensor]
 
+ENOUGH = 1_000  # test samples, to compare generated ones with
+
 
 class TensorSplit:
     """A split in memory.
@@ -73,6 +75,11 @@ class ImageSet(Dataset):
 def shares(y: Tensor, num_classes: int) -> Tensor:
     """Labels [N] to the share of each class, float64 [num_classes]."""
     return torch.bincount(y, minlength=num_classes).double() / len(y)
+
+
+def samples_to_make(test: int, usual: int) -> int:
+    """As many as there are test samples, so that the two compare; but `usual` at most, or where few are."""
+    return min(test, usual) if test >= ENOUGH else usual
 
 
 def fingerprint(*arrays: Tensor | Array | None) -> str:
