@@ -159,10 +159,8 @@ def _read(path: Path, image: Any) -> Deep:
         if image.format == "JPEG2000":
             bits = _precision(path)
             values = values >> (16 - bits)  # Pillow shifts them up
-    elif image.format == "PNG":
-        values = _png(path)
-    elif image.format == "TIFF" and layout[:-1] in ("RGB;16", "RGBA;16", "RGBX;16"):
-        values = _both_bytes(path)
+    elif image.format in ("PNG", "TIFF") and layout[:-1] in ("LA;16", "RGB;16", "RGBA;16", "RGBX;16"):
+        values = _all_bytes(path, layout)
     else:
         raise ValueError(f"its 16-bit colours lie in it as {layout}: save it as PNG")
     if values.ndim == 2:
@@ -176,32 +174,26 @@ def _read(path: Path, image: Any) -> Deep:
     return Deep(colours, alpha, 2**bits - 1 if bits < 16 else 0, image.getexif().get(ORIENTATION, 1))
 
 
-def _png(path: Path) -> Values:
-    import torch
-    from torchvision.io import ImageReadMode, decode_png
-
-    content = torch.from_numpy(np.fromfile(path, dtype=np.uint8))
-    values: Values = decode_png(content, ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
-    return values
-
-
-def _both_bytes(path: Path) -> Values:
-    """16-bit colours: their high bytes, and their low ones by reading them in the wrong byte order."""
-    halves: list[Values] = []
-    for wrong in (False, True):
-        with Image.open(path) as opened:
-            image: Any = opened
-            if wrong:
-                image.tile = [_turned(tile) for tile in image.tile]
-            image.load()
-            halves.append(np.asarray(image, dtype=np.uint16))
-    return halves[0] * 256 + halves[1]
-
-
-def _turned(tile: Any) -> Any:
-    layout, *rest = tile[3]
+def _all_bytes(path: Path, layout: str) -> Values:
+    """16-bit colours: the high bytes, and the low ones by unpacking them in the wrong byte order."""
+    if layout == "LA;16B":  # as four bytes of 8-bit colour
+        return _unpacked(path, "RGBA").view(">u2")
     little = layout[-1] == "L" or (layout[-1] == "N" and sys.byteorder == "little")
-    args = (layout[:-1] + ("B" if little else "L"), *rest)
+    high, low = (_unpacked(path, name).astype(np.uint16) for name in (layout, layout[:-1] + "LB"[little]))
+    return high * 256 + low
+
+
+def _unpacked(path: Path, layout: str) -> Values:
+    """The image as if its pixels lay in the file in another way of the same size."""
+    with Image.open(path) as opened:
+        image: Any = opened
+        image.tile = [_told(tile, layout) for tile in image.tile]
+        image.load()
+        return np.array(image)
+
+
+def _told(tile: Any, layout: str) -> Any:
+    args = layout if isinstance(tile[3], str) else (layout, *tile[3][1:])
     # Pillow 10 has plain tuples.
     return tile._replace(args=args) if hasattr(tile, "_replace") else (*tile[:3], args)
 
