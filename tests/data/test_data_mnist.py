@@ -357,7 +357,7 @@ def test_stacked_all_is_a_fixed_draw_over_all_modes():
     x, y = data.train.all()
     assert (x.dtype, len(x), len(data.train)) == (torch.uint8, 26_000, 26_000)
     assert len(torch.bincount(y, minlength=1000).nonzero()) == 1000
-    assert len(data.test) == 10_000
+    assert len(data.test) == len(data.test.all()[0]) == data.eval_samples == 26_000
     again_x, again_y = StackedMnist5k().test.all()
     assert torch.equal(again_x, data.test.all()[0])
     assert torch.equal(again_y, data.test.to(torch.device("cpu")).all()[1])
