@@ -8,11 +8,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 from PIL import Image
 from toys import ToyGAN
 
 import ganzoo
-from ganzoo.data.pictures import grid, plot
+from ganzoo.data.pictures import SHOWN, grid, plot
 from ganzoo.registry import MODELS
 from ganzoo.testing.training import tiny
 from ganzoo.training.ema import EMA
@@ -147,6 +148,23 @@ def test_plots_of_vectors_are_pictures(dim):
     picture = Image.open(io.BytesIO(plot(samples, real, "step 1")))
     assert picture.size[0] > 300
     assert len(picture.convert("RGB").getcolors(1 << 20)) > 10
+
+
+def test_of_many_rows_some_of_all_are_shown(monkeypatch):
+    """Not the first ones: a file may be sorted."""
+    shown, scatter = [], Axes.scatter
+
+    def watched(axes, x, y, **words):
+        shown.append(x)
+        return scatter(axes, x, y, **words)
+
+    monkeypatch.setattr(Axes, "scatter", watched)
+    for _ in range(2):
+        plot(torch.zeros(5, 2), torch.arange(10_000.0)[:, None].expand(-1, 2), "sorted")
+    real, samples, again, _ = shown
+    assert (len(real), len(set(real.tolist())), len(samples)) == (SHOWN, SHOWN, 5)
+    assert (real < 5_000).mean() == pytest.approx(0.5, abs=0.05)
+    assert (again == real).all()
 
 
 def test_a_run_from_python(tmp_path):
