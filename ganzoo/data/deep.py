@@ -16,7 +16,8 @@ from PIL import Image, ImageOps
 from ganzoo.errors import UsageError
 
 HALVED = re.compile(r"(L|LA|RGB|RGBA|RGBX|RGBa|CMYK);16[BLN]?")  # of these Pillow gives the high bytes alone
-ORIENTATION, BITS, PHOTOMETRIC = 0x0112, 258, 262  # tags
+WHOLE = ("LA;16", "RGB;16", "RGBA;16", "RGBX;16")  # of these the low bytes can be had too
+ORIENTATION, BITS, PHOTOMETRIC, PLANAR = 0x0112, 258, 262, 284  # tags
 FULL = 65535
 Values = NDArray[Any]
 
@@ -159,10 +160,10 @@ def _read(path: Path, image: Any) -> Deep:
         if image.format == "JPEG2000":
             bits = _precision(path)
             values = values >> (16 - bits)  # Pillow shifts them up
-    elif image.format in ("PNG", "TIFF") and layout[:-1] in ("LA;16", "RGB;16", "RGBA;16", "RGBX;16"):
+    elif image.format in ("PNG", "TIFF") and layout[:-1] in WHOLE and _tag(image, PLANAR, 1) == 1:
         values = _all_bytes(path, layout)
     else:
-        raise ValueError(f"its 16-bit colours lie in it as {layout}: save it as PNG")
+        raise ValueError(f"its 16-bit colours, {layout}, cannot be had in full: save it as PNG")
     if values.ndim == 2:
         values = values[..., None]
     alpha = values[..., -1] if values.shape[2] in (2, 4) else None

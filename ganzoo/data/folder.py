@@ -53,9 +53,6 @@ class ImageFolder(Dataset):
         white: the value that is white in images of more than 8 bits; 0 finds one for all: the smallest of
             255, 1023, 4095, 16383, 65535 that holds their largest value, 1 for fractions.
 
-    Attributes:
-        white: that value, given or found; 0 where there is none.
-
     Raises:
         UsageError: a wrong option, no such folder, fewer than two images, or a file that is not an image.
         WorkError: the cache cannot be written.
@@ -78,7 +75,7 @@ class ImageFolder(Dataset):
         y = torch.from_numpy(np.load(cache / "y.npy", allow_pickle=False)) if files.class_names else None
         train = meta["train"]
         self.name = f"folder:{path}"
-        self.white = meta["white"]
+        self.white: float = meta["white"]  # given or found; 0 where no image has more than 8 bits
         self.sample_shape = tuple(x.shape[1:])
         self.class_names = files.class_names
         self.num_classes = len(files.class_names)

@@ -326,9 +326,10 @@ def fill(folder: Path, write, image: np.ndarray, name: str = "b.tif") -> None:
         (
             lambda *a: tiff(*a, photometric=5),
             values(4095, 4),
-            r"b\.tif cannot .* as CMYK;16L: save it as PNG",
+            r"b\.tif cannot .* CMYK;16L, cannot .*: save it as PNG",
         ),
         (lambda *a: tiff(*a, planar=True), values(4095, 3), r"b\.tif cannot be decoded .*: save it as PNG"),
+        (lambda *a: tiff(*a, packed=True, planar=True), values(4095, 3), r"b\.tif cannot .*: save it as PNG"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path, write, image, sentence):
