@@ -1,157 +1,138 @@
-"""One's own image files: finding them, looking at their headers, decoding one of them."""
+"""One's own image files: looking at their headers, decoding one of them."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ganzoo.data.deep import Peak, White, eight_bits, find_white, is_deep, peak, raw_mode, read_deep
 from ganzoo.errors import UsageError
+from ganzoo.system.console import track
 
-NOT_SAMPLES = {"thumbs.db", "desktop.ini", "__macosx"}  # what systems leave behind; hidden files too
+T = TypeVar("T")
+R = TypeVar("R")
+
+BAR_FROM = 2_000
 GREY = {"1", "L", "LA", "La", "I", "F"}  # and the 16-bit ones, whose names begin with I;16
-LOOK_AT = 100  # the images that decide on the size
 
 
 @dataclass(frozen=True)
-class Files:
-    """The images of a folder, sorted by name.
+class Header:
+    """What an image says of itself: width and height, whether it is grey, and of more than 8 bits."""
 
-    Args:
-        root: the folder.
-        names: below `root`, with forward slashes.
-        labels: one per image, or empty without classes.
-        class_names: the sub-folders, sorted, or empty.
-    """
-
-    root: Path
-    names: tuple[str, ...]
-    labels: tuple[int, ...]
-    class_names: tuple[str, ...]
+    size: tuple[int, int]
+    grey: bool
+    deep: bool
 
 
-def find_images(root: Path) -> Files:
-    """All files below `root` but the hidden ones; sub-folders are classes.
-
-    Raises:
-        UsageError: no such folder, fewer than two files, or files both directly in it and in sub-folders.
-    """
-    if not root.is_dir():
-        raise UsageError(
-            f"{root} is {'a file' if root.exists() else 'not there'}: expected a folder of images"
-        )
-    try:
-        names = sorted(_walk(root))
-    except OSError as error:
-        raise UsageError(f"{error.filename or root} cannot be read: {error.strerror or error}") from error
-    if len(names) < 2:
-        raise UsageError(f"{root} has {len(names) or 'no'} image{'s' * (not names)}: at least 2 are needed")
-    direct = [name for name in names if "/" not in name]
-    if direct and len(direct) < len(names):
-        raise UsageError(
-            f"{root} has images directly in it ({direct[0]}) and in sub-folders: put each one in "
-            f"the sub-folder of its class, or have no sub-folders"
-        )
-    if direct:
-        return Files(root, tuple(names), (), ())
-    classes = sorted({name.partition("/")[0] for name in names})
-    index = {name: i for i, name in enumerate(classes)}
-    return Files(root, tuple(names), tuple(index[name.partition("/")[0]] for name in names), tuple(classes))
-
-
-def _walk(root: Path) -> list[str]:
-    def fail(error: OSError) -> None:
-        raise error
-
-    tops = [root, *(entry for entry in root.iterdir() if entry.is_symlink() and entry.is_dir())]
-    names: list[str] = []
-    for top in tops:  # a class may be a link to a folder; deeper links are not followed, as they may go round
-        if top is not root and _ignored(top.name):
-            continue
-        for folder, below, files in os.walk(top, onerror=fail):
-            below[:] = [name for name in below if not _ignored(name)]
-            names += [Path(folder, f).relative_to(root).as_posix() for f in files if not _ignored(f)]
-    return names
-
-
-def _ignored(name: str) -> bool:
-    return name.startswith(".") or name.lower() in NOT_SAMPLES
-
-
-def choose(files: Files, size: int, channels: int) -> tuple[int, int]:
-    """Size and channels, where they are 0: from the headers alone.
-
-    Size is 64 if the first 100 images all have a short side of 64 or more, else 32; channels are 1 if all
-    images are grey, else 3. Raises UsageError, which names the file, where one is not an image.
-    """
-    headers = [] if size and channels else [_header(files.root / name) for name in files.names]
-    if not size:
-        size = 64 if all(short >= 64 for short, _ in headers[:LOOK_AT]) else 32
-    if not channels:
-        channels = 1 if all(grey for _, grey in headers) else 3
-    return size, channels
-
-
-def _header(path: Path) -> tuple[int, bool]:
+def read_header(path: Path) -> Header:
+    """Raises UsageError, which names the file, where it is not an image."""
     try:
         with Image.open(path) as image:
-            return min(image.size), image.mode in GREY or image.mode.startswith("I;16")
+            grey = image.mode in GREY or image.mode.startswith("I;16") or raw_mode(image).startswith("LA;")
+            return Header(image.size, grey, is_deep(image))
     except Exception as error:
-        raise _refusal(path, error) from error
+        raise refusal(path, error) from error
 
 
-def read_image(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
+def choose(headers: Sequence[Header], size: int, channels: int) -> tuple[int, int]:
+    """Size and channels, where they are 0.
+
+    Size is 64 if all images have a short side of 64 or more, else 32; channels are 1 if all images are grey,
+    else 3.
+    """
+    size = size or (64 if all(min(header.size) >= 64 for header in headers) else 32)
+    return size, channels or (1 if all(header.grey for header in headers) else 3)
+
+
+def read_image(path: Path, size: int, channels: int, white: White | None = None) -> NDArray[np.uint8]:
     """Decode one image: uint8 [channels, size, size], the centre square scaled with Lanczos.
 
-    EXIF orientation is applied, alpha is composited on white, 16-bit grey is scaled to 8 bits; of an
-    animation the first frame is taken. Raises UsageError, which names the file, where it cannot be decoded.
+    EXIF orientation is applied, alpha is composited on white; of an animation the first frame is taken.
+    Raises UsageError, which names the file, where it cannot be decoded.
+
+    Args:
+        white: what is white where there are more than 8 bits; found from this image alone where left out.
     """
     try:
-        with Image.open(path) as image:
-            image.load()
-            plain = flat_image(ImageOps.exif_transpose(image)).convert("L" if channels == 1 else "RGB")
-            square = ImageOps.fit(plain, (size, size), method=Image.Resampling.LANCZOS)
+        plain, _ = open_flat(path, "L" if channels == 1 else "RGB", white)
+        square = ImageOps.fit(plain, (size, size), method=Image.Resampling.LANCZOS)
     except Exception as error:  # Pillow's decoders meet broken bytes with any exception
-        raise _refusal(path, error) from error
+        raise refusal(path, error) from error
     pixels = np.asarray(square, dtype=np.uint8)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def flat_image(image: Any) -> Image.Image:
-    """Without palette, alpha, and more than 8 bits."""
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        white = 65535  # 16 bits, in whatever mode they come
-        if image.mode == "F":
-            white = 1 if values.max() <= 1 else 255
-        return Image.fromarray(np.rint(values * (255 / white)).clip(0, 255).astype(np.uint8))
+def open_flat(path: Path, mode: str, white: White | None = None) -> tuple[Image.Image, str]:
+    """An image upright, in mode "L" or "RGB", without alpha; and a sentence if it was found what is white.
+
+    Raises any exception where it cannot be decoded.
+    """
+    with Image.open(path) as image:
+        if not is_deep(image):
+            image.load()
+            return _opaque(ImageOps.exif_transpose(image)).convert(mode), ""
+    found = white or find_white([peak(path)])
+    return _opaque(eight_bits(read_deep(path), found)).convert(mode), found.sentence
+
+
+def _opaque(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         above = image.convert("RGBA") if image.mode != "La" else image.convert("LA").convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
-    flat: Image.Image = image
-    return flat
+    return image
 
 
-def _refusal(path: Path, error: Exception) -> UsageError:
+def white_of(files: Sequence[Path], given: float = 0.0, at_least: float = 0.0) -> White:
+    """Of all these images of more than 8 bits; `find_white` says how. Raises UsageError as it does."""
+
+    def measure(path: Path) -> Peak:
+        try:
+            return peak(path)
+        except Exception as error:
+            raise refusal(path, error) from error
+
+    return find_white(each(measure, files, "looking for white"), given, at_least) if files else White()
+
+
+def each(work: Callable[[T], R], items: Sequence[T], description: str) -> list[R]:
+    """`work` on all of the items, several at a time, in order; with a bar where there are many."""
+    pool = ThreadPool(min(8, os.cpu_count() or 1))
+    try:
+        done: Iterable[R] = pool.imap(work, items, chunksize=8)
+        return list(track(done, description, len(items)) if len(items) > BAR_FROM else done)
+    finally:
+        pool.terminate()
+        pool.join()
+
+
+def refusal(path: Path, error: Exception) -> UsageError:
+    """A sentence that names the file."""
+    if isinstance(error, UsageError):
+        return error
     if isinstance(error, UnidentifiedImageError):
         return UsageError(f"{path} is not an image that Pillow can open: move it out of the folder")
     reason = str(error) or type(error).__name__
     return UsageError(f"{path} cannot be decoded ({reason}): repair it, or move it out of the folder")
 
 
-def check_options(size: int, channels: int, memory_gb: float, workers: int) -> None:
+def check_options(size: int, channels: int, memory_gb: float, workers: int, white: float) -> None:
     """Raise UsageError for a value that makes no sense."""
     rules: Sequence[tuple[str, float, bool, str]] = (
         ("size", size, size == 0 or size >= 4, "0 (choose) or at least 4 pixels"),
         ("channels", channels, channels in (0, 1, 3), "0 (choose), 1 or 3"),
         ("memory_gb", memory_gb, memory_gb >= 0, "0 (choose) or more"),
         ("workers", workers, workers >= 0, "0 or more"),
+        ("white", white, 0 <= white < math.inf, "0 (find) or the value that is white"),
     )
     for name, value, fine, expected in rules:
         if not fine:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset
+from ganzoo.data.counted import Order
 from ganzoo.system.files import write_whole
 
 SHOWN = 2500  # points of a scatter plot
@@ -43,7 +44,8 @@ def plot(samples: Tensor, real: Tensor, title: str) -> bytes:
     from matplotlib.figure import Figure
 
     axes = (figure := Figure(figsize=(5.2, 5.2), layout="constrained")).subplots()
-    real, samples = real[:SHOWN], samples[:SHOWN]
+    # At random, but always the same: rows may be sorted.
+    real, samples = (x[Order(len(x)).indices(min(SHOWN, len(x)), 0, 0)] for x in (real, samples))
     if samples.shape[1] == 1:
         low, high = float(real.min()), float(real.max())
         bins = torch.linspace(low - 0.2 * (high - low), high + 0.2 * (high - low), 101).tolist()

@@ -33,8 +33,8 @@ class _Stacked(Dataset):
         self.modes = Modes(
             1000, shares=torch.einsum("i,j,k->ijk", digit, digit, digit).flatten(), balanced=True
         )
-        self.train = StackedSplit(x, y, "data/train", 26_000)
-        self.test = StackedSplit(*base.test.all(), "data/test", 10_000)
+        self.train = StackedSplit(x, y, "data/train", self.eval_samples)
+        self.test = StackedSplit(*base.test.all(), "data/test", self.eval_samples)
 
 
 class StackedMnist(_Stacked):

@@ -17,6 +17,8 @@ from ganzoo.data.counted import Order
 Array = NDArray[Any]
 Pair = tuple[Tensor, Tensor]
 
+ENOUGH = 1_000  # test samples, to compare generated ones with
+
 
 class TensorSplit:
     """A split in memory.
@@ -68,6 +70,11 @@ class ImageSet(Dataset):
         self.fingerprint = fingerprint(*train, *test)
         self.train = TensorSplit(*train)
         self.test = TensorSplit(*test)
+
+
+def samples_to_make(test: int, usual: int) -> int:
+    """As many as there are test samples, so that the two compare; but `usual` at most, or where few are."""
+    return min(test, usual) if test >= ENOUGH else usual
 
 
 def fingerprint(*arrays: Tensor | Array | None) -> str:

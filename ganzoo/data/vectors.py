@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset
-from ganzoo.data.tensors import Array, TensorSplit, fingerprint, split_by_hash
+from ganzoo.data.tensors import Array, TensorSplit, fingerprint, samples_to_make, split_by_hash
 from ganzoo.errors import UsageError
+from ganzoo.system.console import notice
 
 MAGIC = b"\x93NUMPY"
 
@@ -37,6 +38,11 @@ class Npy(Dataset):
         self.fingerprint = fingerprint(train, test)
         self.train = TensorSplit(train, None, self._standardized(train))
         self.test = TensorSplit(test, None, self._standardized(test))
+        self.eval_samples = samples_to_make(len(test), self.eval_samples)
+        notice(
+            f"{self.name}: {len(x):,} rows of {x.shape[1]:,} number{'s' * (x.shape[1] != 1)}; "
+            f"{len(test):,} to test, a tenth of them, by hash"
+        )
 
     def to_units(self, x: Tensor) -> Tensor:
         """[N, D] as networks see it, to float32 in the units of the file."""

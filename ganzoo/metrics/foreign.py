@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ganzoo.data.base import Dataset
-from ganzoo.data.images import find_images, read_image
+from ganzoo.data.finding import find_images
+from ganzoo.data.folder import ImageFolder
+from ganzoo.data.images import each, read_header, read_image, white_of
 from ganzoo.data.tensors import Array
 from ganzoo.data.vectors import finite_rows
 from ganzoo.errors import UsageError
+from ganzoo.system.console import notice
 
 
 def read_samples(path: Path, dataset: Dataset) -> tuple[Tensor, Tensor | None]:
@@ -99,16 +101,17 @@ def _read_folder(path: Path, dataset: Dataset) -> Tensor:
     if len(dataset.sample_shape) != 3:
         raise UsageError(f"{path} is a folder of images, and {dataset.name} has vectors: give an .npz file")
     channels, height, width = dataset.sample_shape
-    files = find_images(path)
-    made = []
-    for name in files.names:
-        image = read_image(path / name, height, channels)
-        with Image.open(path / name) as opened:
-            size = opened.size
-        if size != (width, height):
+    paths = [path / name for name in find_images(path).names]
+    headers = [read_header(file) for file in paths]
+    for file, header in zip(paths, headers, strict=True):
+        if header.size != (width, height):
             raise UsageError(
-                f"{path / name} has {size[0]} x {size[1]} pixels, and the images of {dataset.name} have "
-                f"{width} x {height}: measure at the dataset's own size, nothing is resized here"
+                f"{file} has {' x '.join(map(str, header.size))} pixels, and the images of {dataset.name} "
+                f"have {width} x {height}: measure at the dataset's own size, nothing is resized here"
             )
-        made.append(image)
+    deep = [file for file, header in zip(paths, headers, strict=True) if header.deep]
+    white = white_of(deep, at_least=dataset.white if isinstance(dataset, ImageFolder) else 0.0)
+    if white.sentence:
+        notice(f"{path}: {white.sentence}")
+    made = each(lambda file: read_image(file, height, channels, white), paths, "decoding images")
     return torch.from_numpy(np.stack(made))

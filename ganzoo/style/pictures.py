@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
-from ganzoo.data.images import flat_image
+from ganzoo.data.images import open_flat
 from ganzoo.errors import UsageError
+from ganzoo.system.console import notice
 from ganzoo.system.files import write_whole
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -20,22 +21,24 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 def read_picture(path: Path, size: int) -> Tensor:
     """uint8 [3, H, W] with a long side of at most `size`; it is made smaller with Lanczos, never larger.
 
-    EXIF orientation is applied, alpha is composited on white, 16-bit grey is scaled to 8 bits; of an
+    EXIF orientation is applied, alpha is composited on white, more than 8 bits are scaled to 8; of an
     animation the first frame is taken. Raises UsageError, which names the file, where it cannot be read.
     """
     if not path.is_file():
         raise UsageError(f"{path} is {'a folder' if path.is_dir() else 'not there'}: expected a picture")
     try:
-        with Image.open(path) as image:
-            image.load()
-            plain = flat_image(ImageOps.exif_transpose(image)).convert("RGB")
-            scale = min(1.0, size / max(plain.size))
-            shape = tuple(max(1, round(side * scale)) for side in plain.size)
-            if shape != plain.size:
-                plain = plain.resize((shape[0], shape[1]), Image.Resampling.LANCZOS)
+        plain, sentence = open_flat(path, "RGB")
+    except UsageError:
+        raise
     except Exception as error:  # Pillow's decoders meet broken bytes with any exception
         reason = str(error) or type(error).__name__
         raise UsageError(f"{path} is not a picture that Pillow can read ({reason})") from error
+    if sentence:
+        notice(f"{path}: {sentence}")
+    scale = min(1.0, size / max(plain.size))
+    shape = tuple(max(1, round(side * scale)) for side in plain.size)
+    if shape != plain.size:
+        plain = plain.resize((shape[0], shape[1]), Image.Resampling.LANCZOS)
     return torch.from_numpy(np.array(plain, dtype=np.uint8)).permute(2, 0, 1).contiguous()
 
 

@@ -44,7 +44,8 @@ def refused(ganzoo, tmp_path):
         before = content(tmp_path)
         result = ganzoo(words)
         assert (result.code, result.out) == (2, ""), result
-        lines = [line for line in result.err.splitlines() if not line.startswith("going on with ")]
+        beside = ("going on with ", "note: ")
+        lines = [line for line in result.err.splitlines() if not line.startswith(beside)]
         assert lines == [result.sentence], "more than one line"
         for piece in pieces:
             assert piece in result.sentence

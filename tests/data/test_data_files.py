@@ -2,7 +2,9 @@
 
 import os
 import pickle
+import shutil
 import threading
+import time
 
 import numpy as np
 import platformdirs
@@ -14,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from ganzoo.data import folder as folder_module
+from ganzoo.data import images as images_module
 from ganzoo.data.folder import ImageFolder, machine_memory
 from ganzoo.data.images import read_image
 from ganzoo.data.streams import StreamSplit
@@ -43,10 +46,10 @@ def counting(monkeypatch) -> list[str]:
     decoded: list[str] = []
     lock = threading.Lock()
 
-    def read(path, size, channels):
+    def read(path, *words):
         with lock:
             decoded.append(path.name)
-        return read_image(path, size, channels)
+        return read_image(path, *words)
 
     monkeypatch.setattr(folder_module, "read_image", read)
     return decoded
@@ -280,6 +283,77 @@ def test_the_fingerprint_is_of_the_content(tmp_path):
     assert ImageFolder(fill(copy, 5)).fingerprint != ImageFolder(here).fingerprint
 
 
+def overwrite(path):
+    """Other pixels in the same file, of the same size and with the same time."""
+    before = path.stat()
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    with path.open("r+b") as file:
+        file.write(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+def ppm(root):
+    """Images in a format in which every byte is a pixel."""
+    root.mkdir()
+    for i in range(4):
+        (root / f"{i}.pgm").write_bytes(b"P5 4 4 255\n" + bytes(range(i, i + 16)))
+    return root
+
+
+def test_a_file_overwritten_in_place_is_seen(tmp_path, monkeypatch):
+    root = ppm(tmp_path / "a")
+    for path in root.iterdir():
+        os.utime(path, ns=(0, 10**18))
+    before = ImageFolder(root, size=4)
+    overwrite(root / "2.pgm")  # at once
+    after = ImageFolder(root, size=4)
+    assert after.fingerprint != before.fingerprint
+    shutil.copy2(root / "2.pgm", tmp_path / "other")
+    overwrite(tmp_path / "other")
+    (tmp_path / "other").replace(root / "2.pgm")  # which is the first one again
+    decoded = counting(monkeypatch)
+    assert ImageFolder(root, size=4).fingerprint == before.fingerprint
+    assert len(decoded) == 4
+
+
+@pytest.mark.parametrize("ahead", [0, 10**12])  # the times of files may be yet to come
+def test_a_file_of_this_very_tick_is_waited_for(tmp_path, monkeypatch, ahead):
+    root = ppm(tmp_path / "a")
+    now = time.time_ns()
+    os.utime(root / "1.pgm", ns=(0, now + ahead))
+    slept = []
+    monkeypatch.setattr(folder_module.time, "sleep", slept.append)
+    monkeypatch.setattr(
+        folder_module.time, "time_ns", lambda: (root / "1.pgm").stat().st_ctime_ns + 5_000_000
+    )
+    ImageFolder(root, size=4)
+    assert slept == [pytest.approx(0.015, abs=1e-3)]
+    ImageFolder(root, size=4)  # from the cache
+    assert len(slept) == 1
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch, cache):
+    root = ppm(tmp_path / "a")
+
+    def read(path, *words):
+        pixels = read_image(path, *words)
+        if path.name == "2.pgm":
+            overwrite(path)
+        return pixels
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder_module, "read_image", read)
+        with pytest.raises(WorkError, match=r"a changed while it was read: start again"):
+            ImageFolder(root, size=4)
+    assert list(cache.iterdir()) == []
+    content = {(root / f"{i}.pgm").read_bytes()[-16:] for i in range(4)}
+    data = ImageFolder(root, size=4)
+    assert {row.numpy().tobytes() for row in torch.cat([data.train.all()[0], data.test.all()[0]])} == content
+
+
 @pytest.mark.parametrize("stop", ["fingerprint", "write_json"])
 def test_nothing_half_written_is_left(tmp_path, monkeypatch, cache, stop):
     def killed(*_):
@@ -333,8 +407,8 @@ def test_a_full_disk_or_a_locked_one_is_a_sentence(tmp_path, monkeypatch, cache)
 
 def test_a_progress_bar_is_shown_for_many(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(folder_module, "BAR_FROM", 5)
-    monkeypatch.setattr(folder_module, "track", lambda items, text, total: seen.append(total) or items)
+    monkeypatch.setattr(images_module, "BAR_FROM", 5)
+    monkeypatch.setattr(images_module, "track", lambda items, text, total: seen.append(total) or items)
     ImageFolder(fill(tmp_path / "few", 5))
     assert seen == []
     ImageFolder(fill(tmp_path / "many", 6))

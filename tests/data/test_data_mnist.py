@@ -132,7 +132,7 @@ def packed(monkeypatch, kind: str = "MNIST") -> dict[str, bytes]:
 def assert_is_5k(data, capsys, *words: str) -> None:
     assert data.name == "mnist-5k"
     assert data.fingerprint == FINGERPRINT_5K
-    assert (len(data.train), len(data.test)) == (4000, 1000)
+    assert (len(data.train), len(data.test), data.eval_samples) == (4000, 1000, 800)
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
@@ -147,6 +147,7 @@ def test_mnist_5k_is_exact_stratified_and_stable(digits):
     assert (digits.name, digits.sample_shape, digits.num_classes) == ("mnist-5k", (1, 28, 28), 10)
     assert digits.class_names == tuple("0123456789")
     assert digits.fingerprint == FINGERPRINT_5K
+    assert digits.eval_samples == 800
     (x, y), (x_test, y_test) = digits.train.all(), digits.test.all()
     assert (x.dtype, x.shape, x_test.shape) == (torch.uint8, (4000, 1, 28, 28), (1000, 1, 28, 28))
     assert torch.bincount(y).tolist() == [400] * 10
@@ -357,7 +358,7 @@ def test_stacked_all_is_a_fixed_draw_over_all_modes():
     x, y = data.train.all()
     assert (x.dtype, len(x), len(data.train)) == (torch.uint8, 26_000, 26_000)
     assert len(torch.bincount(y, minlength=1000).nonzero()) == 1000
-    assert len(data.test) == 10_000
+    assert len(data.test) == len(data.test.all()[0]) == data.eval_samples == 26_000
     again_x, again_y = StackedMnist5k().test.all()
     assert torch.equal(again_x, data.test.all()[0])
     assert torch.equal(again_y, data.test.to(torch.device("cpu")).all()[1])

@@ -11,13 +11,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
 from PIL import Image
 from torch import nn
 from toys import ToyGAN
 
 import ganzoo
 from ganzoo.data.classes import labels_by_shares
-from ganzoo.data.pictures import grid, plot
+from ganzoo.data.pictures import SHOWN, grid, plot
 from ganzoo.metrics.base import Metric
 from ganzoo.models.base import GAN
 from ganzoo.registry import METRICS, MODELS
@@ -156,6 +157,23 @@ def test_plots_of_vectors_are_pictures(dim):
     assert len(picture.convert("RGB").getcolors(1 << 20)) > 10
 
 
+def test_of_many_rows_some_of_all_are_shown(monkeypatch):
+    """Not the first ones: a file may be sorted."""
+    shown, scatter = [], Axes.scatter
+
+    def watched(axes, x, y, **words):
+        shown.append(x)
+        return scatter(axes, x, y, **words)
+
+    monkeypatch.setattr(Axes, "scatter", watched)
+    for _ in range(2):
+        plot(torch.zeros(5, 2), torch.arange(10_000.0)[:, None].expand(-1, 2), "sorted")
+    real, samples, again, _ = shown
+    assert (len(real), len(set(real.tolist())), len(samples)) == (SHOWN, SHOWN, 5)
+    assert (real < 5_000).mean() == pytest.approx(0.5, abs=0.05)
+    assert (again == real).all()
+
+
 def test_a_run_from_python(tmp_path):
     run = ganzoo.train(
         "dcgan",
@@ -258,8 +276,11 @@ def test_scores_are_of_samples_labelled_as_the_data_are(tmp_path, looks):
     )  # fmt: skip
     for reference in ("train", "test"):
         _, y = getattr(run.dataset, reference).all()
+        del looks[1:]
         made = run.evaluate(["looks"], samples=1100, progress=False, reference=reference)
-        counts = torch.bincount(looks[-1])
+        counts = torch.bincount(
+            max(looks[1:], key=len), minlength=2
+        )  # the others are of as few as are held out
         assert (counts - 1100 * torch.bincount(y, minlength=2) / len(y)).abs().max() < 1, reference
         assert made["protocol"]["labels"] == "by the shares of the reference split"
     during = torch.bincount(looks[0])

@@ -1,0 +1,230 @@
+"""Images of more than 8 bits: all of their bits, and which value of them is white."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ganzoo.errors import UsageError
+
+HALVED = re.compile(r"(L|LA|RGB|RGBA|RGBX|RGBa|CMYK);16[BLN]?")  # of these Pillow gives the high bytes alone
+WHOLE = ("LA;16", "RGB;16", "RGBA;16", "RGBX;16")  # of these the low bytes can be had too
+ORIENTATION, BITS, PHOTOMETRIC, PLANAR = 0x0112, 258, 262, 284  # tags
+FULL = 65535
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Deep:
+    """An image with the values of its file, not yet turned by its orientation.
+
+    Args:
+        colours: [H, W] or [H, W, 3].
+        alpha: [H, W], or None where all of it is opaque.
+        white: the value that the file itself says is white; 0 where it does not say.
+        orientation: as EXIF counts it.
+    """
+
+    colours: Values
+    alpha: Values | None = None
+    white: int = 0
+    orientation: int = 1
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The largest values of an image, and whether they are whole numbers."""
+
+    path: Path
+    value: float
+    alpha: float
+    whole: bool
+    says: bool  # what is white
+
+
+@dataclass(frozen=True)
+class White:
+    """What is white in images that do not say it, what is opaque, and a sentence about it, or none."""
+
+    value: float = FULL
+    opaque: float = FULL
+    given: bool = False
+    sentence: str = ""
+
+
+def is_deep(image: Any) -> bool:
+    """Whether an image that was opened, and not loaded yet, has more than 8 bits of which all can be had."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16") or HALVED.fullmatch(raw_mode(image)):
+        return True
+    return _maxval(image) > 255 if image.format == "PPM" else max(_tag(image, BITS, (8,))) > 8
+
+
+def raw_mode(image: Any) -> str:
+    """How the pixels lie in the file, in Pillow's words; empty where it does not say."""
+    args = image.tile[0][3] if image.tile else ""
+    first = args[0] if isinstance(args, tuple) and args else args
+    return first if isinstance(first, str) else ""
+
+
+def read_deep(path: Path) -> Deep:
+    """Raises UsageError for negative or infinite values, and any exception where it cannot be decoded."""
+    with Image.open(path) as image:
+        deep = _netpbm(path, image) if image.format == "PPM" and image.mode != "F" else _read(path, image)
+    low, high = deep.colours.min(), deep.colours.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise UsageError(f"{path} has pixels that are not finite: give them a value, or move it away")
+    if low < 0:
+        raise UsageError(
+            f"{path} has negative pixels, down to {low:.7g}, and black is 0: shift the values of all images"
+        )
+    return deep
+
+
+def peak(path: Path) -> Peak:
+    """Raises as `read_deep` does."""
+    deep = read_deep(path)
+    alpha = 0.0 if deep.alpha is None else float(deep.alpha.max())
+    return Peak(path, float(deep.colours.max()), alpha, deep.colours.dtype.kind in "iu", bool(deep.white))
+
+
+def find_white(peaks: Sequence[Peak], given: float = 0.0, at_least: float = 0.0) -> White:
+    """One white level for all images that do not say it: `given`, or the smallest that holds every value.
+
+    It is 255, 1023, 4095, 16383, 65535 or so on, and `at_least` what similar images have; 1 where all are
+    fractions.
+
+    Raises:
+        UsageError: fractions beside whole numbers.
+    """
+    opaque = _level(max(p.alpha for p in peaks)) if any(p.alpha for p in peaks) else FULL
+    asked = [p for p in peaks if given or not p.says]
+    if not asked:
+        return White(opaque=opaque)
+    high = max(asked, key=lambda p: p.value)
+    fractions = [p for p in asked if not p.whole]
+    value = given or _level(high.value, fractions=not high.whole)
+    if not given and value > 1:
+        value = max(value, at_least)
+    whole = [p for p in asked if p.whole]
+    if whole and fractions and not given and max(p.value for p in fractions) <= 1:
+        raise UsageError(
+            f"{fractions[0].path} has values from 0 to 1, and {whole[0].path} whole numbers: expected images "
+            f"of one kind; or say which value is white, --set data.white=N"
+        )
+    kind = "floating-point" if not high.whole else "16-bit" if high.value <= FULL else "32-bit"
+    most = f"{high.value:,.0f}" if high.whole else f"{high.value:.7g}"
+    sentence = f"{kind} images with values up to {most}: {value:.15g} is taken as white (data.white)"
+    return White(value, opaque, bool(given), sentence)
+
+
+def _level(most: float, fractions: bool = False) -> float:
+    if fractions and most <= 1:
+        return 1.0
+    bits = 8
+    while most > 2**bits - 1:
+        bits += 2
+    return 2.0**bits - 1
+
+
+def eight_bits(deep: Deep, white: White) -> Image.Image:
+    """Mode "L", "RGB" or "RGBA", turned by its orientation."""
+    level = white.value if white.given or not deep.white else deep.white
+    image = Image.fromarray(_scaled(deep.colours, level))
+    if deep.alpha is not None:
+        image = image.convert("RGBA")
+        image.putalpha(Image.fromarray(_scaled(deep.alpha, white.opaque)))
+    image.getexif()[ORIENTATION] = deep.orientation
+    turned: Image.Image = ImageOps.exif_transpose(image)
+    return turned
+
+
+def _scaled(values: Values, white: float) -> NDArray[np.uint8]:
+    return np.rint(values.astype(np.float64) * (255 / white)).clip(0, 255).astype(np.uint8)
+
+
+def _read(path: Path, image: Any) -> Deep:
+    layout, bits = raw_mode(image), max(_tag(image, BITS, (16,)))
+    if _tag(image, PHOTOMETRIC, 1) == 0:
+        raise ValueError("0 is white in it: save it with 0 as black")
+    image.load()
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        if image.format == "JPEG2000":
+            bits = _precision(path)
+            values = values >> (16 - bits)  # Pillow shifts them up
+    elif image.format in ("PNG", "TIFF") and layout[:-1] in WHOLE and _tag(image, PLANAR, 1) == 1:
+        values = _all_bytes(path, layout)
+    else:
+        raise ValueError(f"its 16-bit colours, {layout}, cannot be had in full: save it as PNG")
+    if values.ndim == 2:
+        values = values[..., None]
+    alpha = values[..., -1] if values.shape[2] in (2, 4) else None
+    colours = values if alpha is None else values[..., :-1]
+    if "transparency" in image.info:
+        alpha = np.where((colours == image.info["transparency"]).all(axis=2), 0, FULL)
+    if colours.shape[2] == 1:
+        colours = colours[..., 0]
+    return Deep(colours, alpha, 2**bits - 1 if bits < 16 else 0, image.getexif().get(ORIENTATION, 1))
+
+
+def _all_bytes(path: Path, layout: str) -> Values:
+    """16-bit colours: the high bytes, and the low ones by unpacking them in the wrong byte order."""
+    if layout == "LA;16B":  # as four bytes of 8-bit colour
+        return _unpacked(path, "RGBA").view(">u2")
+    little = layout[-1] == "L" or (layout[-1] == "N" and sys.byteorder == "little")
+    high, low = (_unpacked(path, name).astype(np.uint16) for name in (layout, layout[:-1] + "LB"[little]))
+    return high * 256 + low
+
+
+def _unpacked(path: Path, layout: str) -> Values:
+    """The image as if its pixels lay in the file in another way of the same size."""
+    with Image.open(path) as opened:
+        image: Any = opened
+        image.tile = [_told(tile, layout) for tile in image.tile]
+        image.load()
+        return np.array(image)
+
+
+def _told(tile: Any, layout: str) -> Any:
+    args = layout if isinstance(tile[3], str) else (layout, *tile[3][1:])
+    # Pillow 10 has plain tuples.
+    return tile._replace(args=args) if hasattr(tile, "_replace") else (*tile[:3], args)
+
+
+def _netpbm(path: Path, image: Any) -> Deep:
+    """PGM and PPM: Pillow would scale their values."""
+    codec, _, start, _ = image.tile[0]
+    maxval, shape = _maxval(image), (image.height, image.width, 3)[: len(image.getbands()) + 1]
+    body = path.read_bytes()[start:]
+    if codec == "ppm_plain":
+        words = re.sub(rb"#[^\r\n]*", b"", body).split()
+        values: Values = np.array(words[: int(np.prod(shape))]).astype(np.int64)
+    else:
+        values = np.frombuffer(body, ">u2", int(np.prod(shape)))
+    return Deep(values.reshape(shape), white=maxval if maxval < FULL else 0)
+
+
+def _maxval(image: Any) -> int:
+    args = image.tile[0][3]
+    if isinstance(args, tuple) and len(args) == 2:
+        return int(args[1])
+    return FULL if args == "I;16B" else 255
+
+
+def _precision(path: Path) -> int:
+    """Bits of the first component of JPEG 2000, from the marker SIZ, which is the first of the codestream."""
+    content = path.read_bytes()
+    return (content[content.index(b"\xff\x4f\xff\x51") + 42] & 0x7F) + 1
+
+
+def _tag(image: Any, tag: int, default: Any) -> Any:
+    """Of a TIFF file; `default` for any other."""
+    return image.tag_v2.get(tag, default) if image.format == "TIFF" else default
