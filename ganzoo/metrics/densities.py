@@ -130,8 +130,8 @@ def _both(context: Context) -> LogDensities:
     ratio = made.q_at_q - made.p_at_q
     if float(ratio.mean()) < -BELOW - ERRORS * float(ratio.std()) / math.sqrt(n):
         raise UsageError(
-            f"neighbours estimate a KL of {float(ratio.mean()):.2f} nats, and none is below 0: these samples are "
-            f"nearer to rows of {context.dataset.name} than fresh ones are, as near copies are: see memorization"
+            f"neighbours estimate a KL of {float(ratio.mean()):.2f} nats, and none is below 0: these samples "
+            f"are nearer to rows of {context.dataset.name} than fresh ones, as copies are: see memorization"
         )
     return made
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ganzoo.data.tensors import Array
+from ganzoo.errors import UsageError
 from ganzoo.metrics.base import Metric, Scores
 from ganzoo.metrics.context import Context
 from ganzoo.metrics.standard import SCALE, standardized
@@ -15,6 +16,7 @@ from ganzoo.metrics.standard import SCALE, standardized
 AT_MOST = 2_000  # samples of each kind: the cost grows with the square
 FOLDS = 5
 WIDTHS = (1, 10, 100, 1000)  # inverse ones, of the kernel's parts: from whole clouds to what is in a mode
+ERRORS = 4.0  # standard errors below 1/2, which are no chance
 
 
 class ClassifierTwoSample(Metric):
@@ -28,10 +30,11 @@ class ClassifierTwoSample(Metric):
 
     `c2st_std` is the standard error by chance, (a (1 - a) / n)^(1/2) with n samples of either kind; the
     answers are 2n, but those of one fold hang together. By chance the accuracy is below 1/2 as often as
-    above it.
+    above it. Far below it are copies: where one of two equal samples has been seen, the other is taken for
+    its like.
 
     Raises:
-        UsageError: fewer than 10 samples.
+        UsageError: fewer than 10 samples, or an accuracy more than 4 standard errors below 1/2.
     """
 
     needs = ("features",)
@@ -46,7 +49,13 @@ class ClassifierTwoSample(Metric):
         context.at_least(2 * FOLDS, "c2st")
         fake, real = standardized(context, pairs(context))
         accuracy = told_apart(fake.numpy(), real.numpy())
-        return {"c2st": accuracy, "c2st_std": math.sqrt(accuracy * (1 - accuracy) / len(fake))}
+        error = math.sqrt(accuracy * (1 - accuracy) / len(fake))
+        if accuracy < 0.5 - ERRORS * math.sqrt(0.25 / len(fake)):
+            raise UsageError(
+                f"c2st is {accuracy:.2f}, and chance is 0.5: these samples are so near to real ones that a "
+                "classifier takes each for its twin, as copies are: see memorization"
+            )
+        return {"c2st": accuracy, "c2st_std": error}
 
 
 def pairs(context: Context) -> int:
