@@ -17,7 +17,7 @@ from sklearn.neighbors import NearestNeighbors
 from ganzoo.data.base import Dataset
 from ganzoo.extractors.base import Extractor
 from ganzoo.metrics.context import Context, Samples
-from ganzoo.metrics.divergence import K
+from ganzoo.metrics.densities import K
 from ganzoo.metrics.inception_score import SHUFFLE_SEED, SPLITS
 from ganzoo.metrics.kernel import SEED, SUBSET_SIZE, SUBSETS
 from ganzoo.registry import METRICS

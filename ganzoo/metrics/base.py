@@ -37,6 +37,10 @@ class Metric:
         extractor's name."""
         return self.needs
 
+    def scores_for(self, dataset: Dataset) -> tuple[str, ...]:
+        """The keys of `higher_is_better` that it gives of this data, where that depends on the data."""
+        return tuple(self.higher_is_better)
+
     def protocol(self, context: Context) -> dict[str, Any]:
         """The metric's parameters: all that must be equal for two scores of it to be comparable."""
         return {}

@@ -155,8 +155,8 @@ class Evaluation:
     def first_score(self) -> str:
         """The first score with a direction, of the first metric: what a best checkpoint is chosen by."""
         for name, metric in self.metrics.items():
-            for key, direction in metric.higher_is_better.items():
-                if direction is not None:
+            for key in metric.scores_for(self.dataset):
+                if metric.higher_is_better[key] is not None:
                     return next(iter(self._measure.named(name, {key: 0.0})))
         raise UsageError(f"none of {', '.join(self.metrics)} has a direction to choose a checkpoint by")
 

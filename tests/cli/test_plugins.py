@@ -304,7 +304,7 @@ def test_a_broken_metric_is_left_out_of_all_that_fit(ganzoo, site):
     source = "from ganzoo import Metric\nclass Thing(Metric):\n    def __init__(self): import torhc\n"
     points = {"bad-metric": "broken:Other", "worse-metric": "broken:Thing"}
     distribution(site, "broken-dist", {"ganzoo.metrics": points}, {"broken.py": source}, version="2.1")
-    result = ganzoo("eval mine --samples 50 --json")
+    result = ganzoo("eval mine --samples 100 --json")
     assert result.code == 0, result.err
     document = json.loads(result.out)
     assert "kl" in document["scores"]

@@ -95,8 +95,8 @@ def test_from_python_with_every_metric_that_fits(run):
     plain = {key.partition("@")[0] for key in document["scores"]}
     assert plain == {
         "is", "is_std", "kid", "kid_std", "fid", "precision", "recall", "density", "coverage", "modes",
-        "reverse_kl", "conditional_accuracy", "kl", "js", "js_distance", "memorization", "d_accuracy",
-        "probe_accuracy",
+        "reverse_kl", "conditional_accuracy", "label_kl", "label_js", "label_js_distance", "memorization",
+        "d_accuracy", "probe_accuracy", "c2st", "c2st_std", "swd",
     }  # fmt: skip
     assert document["scores"].keys() >= {f"fid{AT}", f"memorization{AT}", "d_accuracy"}
     assert document["real"].keys() == document["scores"].keys()
@@ -204,7 +204,7 @@ def test_generators_of_four_kinds_are_told_apart(digits):
     assert collapsed["reverse_kl"] > 2.0 > 0.01 > perfect["reverse_kl"]
     assert collapsed["modes"] < 10 == perfect["modes"]
     assert collapsed["coverage"] < 0.2 < 0.5 < perfect["coverage"]
-    assert collapsed["kl"] > 1.0 > 0.05 > perfect["kl"]
+    assert collapsed["label_kl"] > 1.0 > 0.05 > perfect["label_kl"]
     assert scores["wide"]["precision"] < 0.5 < 0.8 < perfect["precision"]
     assert scores["wide"]["recall"] > 0.8
     assert scores["wide"]["density"] < 0.5 < 0.8 < perfect["density"]
