@@ -545,7 +545,7 @@ def test_data_that_has_changed_since(refused, ganzoo):
 
 @pytest.fixture
 def turns_nan(monkeypatch):
-    """turns_nan(after): makes the loss "fragile", whose value is NaN after so many updates of D."""
+    """turns_nan(after): makes the loss "fragile", whose value is NaN after so many updates of D in a run."""
 
     def make(after: int) -> None:
         calls = iter(range(1_000_000))
@@ -553,7 +553,8 @@ def turns_nan(monkeypatch):
         class Fragile(NonSaturating):
             def d(self, real, fake, *, real_target=1.0):
                 value = super().d(real, fake, real_target=real_target)
-                return value * float("nan") if next(calls) >= after else value
+                trains = bool(list(Path().glob("*/config.json")))  # no dry step, which comes before the folder
+                return value * float("nan") if trains and next(calls) >= after else value
 
         monkeypatch.setattr(LOSSES, "_added", {"fragile": Fragile})
 
