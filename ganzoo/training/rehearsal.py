@@ -120,9 +120,9 @@ class _Rehearsal:
         x, y = trainer.real(0)
         with torch.no_grad():
             real, fake = gan.view(x), gan.generator(gan.sample_z(n), y)
-            looks.at_pair(self.members.model, real, fake)
             samples = gan.samples(fake)
             looks.at_samples(self.members.model, samples, n, self.dataset.sample_shape)
+            looks.at_pair(self.members.model, real, fake)
             if kind_of_data(self.dataset.sample_shape) == "images":
                 looks.at_range(self.members.model, gan, samples, x, y)
         trainer.one_step()

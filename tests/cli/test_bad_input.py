@@ -553,7 +553,9 @@ def turns_nan(monkeypatch):
         class Fragile(NonSaturating):
             def d(self, real, fake, *, real_target=1.0):
                 value = super().d(real, fake, real_target=real_target)
-                trains = bool(list(Path().glob("*/config.json")))  # no dry step, which comes before the folder
+                trains = bool(
+                    list(Path().glob("*/config.json"))
+                )  # no dry step, which comes before the folder
                 return value * float("nan") if trains and next(calls) >= after else value
 
         monkeypatch.setattr(LOSSES, "_added", {"fragile": Fragile})
