@@ -216,6 +216,9 @@ class Run:
             if checkpoints:
                 trainer.load_state_dict(load_checkpoint(checkpoints[-1]))
             if self.config != self._recorded:  # written now, when nothing can be refused any more
+                change = change_of_schedules(self._recorded, self.config, trainer.step)
+                if change:
+                    notice(change)
                 write_json(self.path / "config.json", self.config.as_json())
                 self._recorded = self.config
             for name in ("log.jsonl", "metrics.jsonl"):
@@ -273,8 +276,7 @@ def load(path: str | Path | None = None) -> Run:
 def extend(run: Run, steps: int | None, reschedule: bool = False) -> bool:
     """Give a run a larger budget if asked, which `train` records; whether anything is left to do then.
 
-    Its schedules keep to the plan that they were made for, unless `reschedule` stretches them; what becomes
-    of those that are not constant is said.
+    Schedules keep to the plan that they were made for, unless `reschedule` stretches them over the budget.
     """
     before = run.config
     plan = before.recipe.steps
@@ -295,7 +297,4 @@ def extend(run: Run, steps: int | None, reschedule: bool = False) -> bool:
             first_steps=before.first_steps or plan,
             schedule_steps=0 if reschedule else before.schedule_steps or plan,
         )
-        sentence = change_of_schedules(before, run.config, done)
-        if sentence:
-            notice(sentence)
     return done < run.config.recipe.steps
