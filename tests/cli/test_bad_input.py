@@ -420,6 +420,8 @@ def test_a_folder_that_is_no_run(refused):
 
 def test_a_smaller_budget(refused, run):
     refused(f"resume {run} --steps 3", "--steps 3", "4 steps")
+    for words in ("", " --steps 4"):
+        refused(f"resume {run} --reschedule{words}", "--reschedule", "stays at 4 steps", "--steps N")
 
 
 @pytest.mark.parametrize("command", ["resume", "sample"])
