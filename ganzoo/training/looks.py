@@ -16,7 +16,7 @@ FAR = 10.0  # mean size of an untrained generator's pixels: even without tanh th
 TRIES = 16
 
 
-def at_data(dataset: Dataset, n: int) -> None:
+def at_data(dataset: Dataset, n: int, conditional: bool) -> None:
     """A batch, and all labels where they have an end."""
     who = f"dataset {dataset.name!r}"
     # On a copy: a split may start processes that read ahead for as long as it lives.
@@ -28,6 +28,8 @@ def at_data(dataset: Dataset, n: int) -> None:
         raise UsageError(f"{who} gives batches with numbers that are not finite")
     if kind_of_data(dataset.sample_shape) == "images" and not float(x.abs().max()) <= 1.0:
         raise UsageError(f"{who} gives images from {_range(x)}: expected pixels in [-1, 1]")
+    if conditional and y is None:
+        raise UsageError(f"{who} gives batches without labels: --conditional needs them")
     _look_at_labels(who, "a batch", y, n, dataset.num_classes)
     if not dataset.endless and dataset.num_classes:
         for name, split in (("train", dataset.train), ("test", dataset.test)):

@@ -48,7 +48,7 @@ def rehearse(config: Config, dataset: Dataset) -> None:
     with _untouched(torch.device(config.device)):
         members = Members(config.model, config.recipe.loss, dataset)
         with members.blamed():
-            looks.at_data(dataset, config.recipe.batch_size)
+            looks.at_data(dataset, config.recipe.batch_size, config.conditional)
         try:
             idle = _Rehearsal(config, dataset, members, few=True).run()
         except UsageError:

@@ -378,6 +378,14 @@ def test_data_that_break_their_word_are_refused(dataset, piece):
     assert piece in said
 
 
+def test_labels_that_are_not_there_are_missed_where_they_are_needed():
+    dataset = data(y=lambda y: None)
+    rehearse(dataset=dataset)
+    assert refused({"conditional": True}, dataset=dataset).startswith(
+        "dataset 'toy' gives batches without labels"
+    )
+
+
 @pytest.mark.parametrize("name", ["train", "test"])
 def test_an_empty_split_is_refused(name):
     def init(self) -> None:
