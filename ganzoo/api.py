@@ -48,9 +48,26 @@ def extractor(name: str, weights: str | Path | None = None, offline: bool = Fals
     return open_extractor(name, weights, offline)
 
 
-def resume(path: str | Path | None = None, *, steps: int | None = None, progress: bool = True) -> Run:
-    """Go on with a run as if it had never stopped; `steps` may raise its budget."""
+def resume(
+    path: str | Path | None = None,
+    *,
+    steps: int | None = None,
+    reschedule: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Go on with a run as if it had never stopped.
+
+    Args:
+        path: the run folder, its name under runs/, or the newest where left out.
+        steps: a larger budget. Schedules stay at their last value once their plan is done.
+        reschedule: stretch the schedules over the larger budget instead.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        UsageError: a word is wrong, or the run cannot go on; nothing was written.
+        WorkError: training failed; the run folder keeps the last good checkpoint.
+    """
     run = load(path)
-    if extend(run, steps):
+    if extend(run, steps, reschedule):
         run.train(progress=progress)
     return run

@@ -10,14 +10,19 @@ import click
 @click.option(
     "--steps", type=click.IntRange(min=1), metavar="N", help="A larger budget than the run was planned with."
 )
-def command(run: str | None, steps: int | None) -> None:
+@click.option(
+    "--reschedule",
+    is_flag=True,
+    help="Stretch the schedules over the larger budget; without it they stay at their last value.",
+)
+def command(run: str | None, steps: int | None, reschedule: bool) -> None:
     """Go on with RUN (a folder, a name under runs/, or the newest) as if it had never stopped."""
     from ganzoo.cli.run import report
     from ganzoo.runs.run import extend, load
     from ganzoo.system.console import stderr
 
     loaded = load(run)
-    if not extend(loaded, steps):
+    if not extend(loaded, steps, reschedule):
         click.echo(f"nothing is left to do: {loaded.path} has done its {loaded.config.recipe.steps} steps")
         click.echo(f"next:     ganzoo resume {loaded.path} --steps {2 * loaded.config.recipe.steps}")
         return

@@ -112,6 +112,11 @@ def map_sample(function: Callable[[Tensor], Tensor], sample: Sample) -> Sample:
     return tuple(function(x) for x in sample) if isinstance(sample, tuple) else function(sample)
 
 
+def scales(sample: Sample | Logits) -> tuple[Tensor, ...]:
+    """Its tensors: all scales of a pyramid, all outputs of a D, or the only one."""
+    return sample if isinstance(sample, tuple) else (sample,)
+
+
 def pack(sample: Sample, m: int) -> Sample:
     """[N, C, ...] -> [N / m, m C, ...]: m neighbours become one input of D (Lin et al. 2018)."""
     if m == 1:

@@ -37,6 +37,10 @@ class Schedule:
     end: float = 1.0
     until: float = 1.0
 
+    @property
+    def changes(self) -> bool:
+        return self.kind != "const" and self.start != self.end
+
     def at(self, t: float) -> float:
         if self.kind == "const":
             return self.start
@@ -81,18 +85,21 @@ class Recipe:
             settings = getattr(self, name)
             _check_kind(name, settings.kind, get_args(OptimizerKind))
             as_float(f"{name}.lr", settings.lr, above=0.0)
-            if settings.eps < 0.0:
-                raise UsageError(f"{name}.eps: expected a number of at least 0, got {settings.eps:g}")
+            _at_least_zero(f"{name}.eps", settings.eps)
             for part in ("beta1", "beta2", "momentum"):
-                value = getattr(settings, part)
+                value = as_float(f"{name}.{part}", getattr(settings, part))
                 if not 0.0 <= value < 1.0:
                     raise UsageError(f"{name}.{part}: expected a number in [0, 1), got {value:g}")
         for name in ("lr_schedule", "penalty_schedule", "ema_schedule"):
             schedule = getattr(self, name)
             _check_kind(name, schedule.kind, get_args(ScheduleKind))
             as_float(f"{name}.until", schedule.until, above=0.0)
-        if self.ema_halflife < 0 or self.ema_ramp <= 0:
-            raise UsageError("ema_halflife must be at least 0 and ema_ramp above 0")
+            for part in ("start", "end"):
+                _at_least_zero(f"{name}.{part}", getattr(schedule, part))
+        if not self.lr_schedule.changes and self.lr_schedule.start == 0.0:
+            raise UsageError("lr_schedule is 0 from start to end, so that nothing would be learnt")
+        _at_least_zero("ema_halflife", self.ema_halflife)
+        as_float("ema_ramp", self.ema_ramp, above=0.0)
 
     def settings(self) -> dict[str, Any]:
         """What `--set recipe.KEY` reaches: single values by dotted name."""
@@ -113,6 +120,11 @@ class Recipe:
             new = dataclasses.replace(getattr(recipe, name), **{part: value}) if part else value
             recipe = dataclasses.replace(recipe, **{name: new})
         return recipe
+
+
+def _at_least_zero(name: str, value: float) -> None:
+    if as_float(name, value) < 0.0:
+        raise UsageError(f"{name}: expected a number of at least 0, got {value:g}")
 
 
 def _check_kind(name: str, kind: str, known: tuple[str, ...]) -> None:

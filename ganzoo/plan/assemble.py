@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from ganzoo.errors import UsageError, WorkError
 from ganzoo.losses import Loss
 from ganzoo.models.base import GAN
 from ganzoo.plan.config import Config
@@ -25,12 +26,23 @@ def build_trained(config: Config, device: torch.device) -> tuple[GAN, list[Stabi
     """The model of a run as its training has it: changed by its stabilizers, which come along.
 
     What they draw when they change it follows from the seed.
+
+    Raises:
+        UsageError: one of them cannot be set up on this model.
     """
     gan = build_model(config, device)
     stabilizers = [open_stabilizer(spec) for spec in config.recipe.stabilizers]
     with counted(next(gan.parameters()).device, config.seed, "setup"):
         for stabilizer in stabilizers:
-            stabilizer.setup(gan)
+            try:
+                stabilizer.setup(gan)
+            except (UsageError, WorkError):
+                raise
+            except (Exception, SystemExit) as error:  # whatever a plugin raises breaks that plugin alone
+                raise UsageError(
+                    f"stabilizer {stabilizer.name!r} cannot be set up on model {config.model!r}: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
     return gan, stabilizers
 
 

@@ -12,10 +12,11 @@ from ganzoo.registry.spec import Spec
 
 @dataclass(frozen=True)
 class Config:
-    """What config.json holds. `recipe.steps` is the plan that schedules follow.
+    """What config.json holds. `recipe.steps` is the budget.
 
-    Growth keeps to the plan that the run was begun with, `first_steps` once the budget has grown: with a
-    larger one a net would shrink and fade its layers in again.
+    Where the budget has grown, growth keeps to the plan that the run was begun with, `first_steps`: with a
+    larger one a net would shrink and fade its layers in again. Schedules keep to the plan that they are made
+    for, `schedule_steps`, and then stay as they are at its end, unless they were stretched.
     `provenance` (versions, command, device names) is recorded but does not define the run.
     """
 
@@ -41,6 +42,7 @@ class Config:
     eval_every: int = 0  # 0: no evaluations during training
     eval_metrics: tuple[str, ...] = ()
     first_steps: int = 0  # 0: recipe.steps
+    schedule_steps: int = 0  # 0: recipe.steps
 
     def as_json(self) -> dict[str, Any]:
         return {"format": 1, **plain(self)}
@@ -55,6 +57,7 @@ class Config:
             "recipe.steps",
             "recipe.conditional",  # which `conditional` says
             "first_steps",
+            "schedule_steps",
             "checkpoint_every",
             "sample_every",
             "log_every",

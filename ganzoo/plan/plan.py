@@ -146,6 +146,11 @@ def check(config: Config, dataset: Dataset) -> GAN:
     loss = build_loss(recipe.loss)
     gan, stabilizers = build_trained(config, torch.device("cpu"))
     refuse_nonsense(gan, loss, recipe.loss, stabilizers)
+    for name in ("train", "test"):
+        if not len(getattr(dataset, name)):
+            raise UsageError(
+                f"dataset {dataset.name!r} has no samples in its {name} split: it needs some in both"
+            )
     batch = recipe.batch_size
     if not dataset.endless and batch > len(dataset.train):
         raise UsageError(

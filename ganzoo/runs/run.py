@@ -27,6 +27,7 @@ from ganzoo.registry.options import as_int
 from ganzoo.runs.evaluation import Document, document
 from ganzoo.runs.evaluations import BY_SHARES, Evaluations, evaluation_of, scored_labels
 from ganzoo.runs.folder import find, new_folder
+from ganzoo.runs.schedules import change_of_schedules
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.files import append_line, cut_lines, write_json
@@ -39,6 +40,7 @@ from ganzoo.training.checkpoint import (
     load_generator,
     saved,
 )
+from ganzoo.training.rehearsal import rehearse
 from ganzoo.training.sampling import draw
 from ganzoo.training.trainer import Callback, Trainer
 
@@ -218,6 +220,9 @@ class Run:
             if checkpoints:
                 trainer.load_state_dict(load_checkpoint(checkpoints[-1]))
             if self.config != self._recorded:  # written now, when nothing can be refused any more
+                change = change_of_schedules(self._recorded, self.config, trainer.step)
+                if change:
+                    notice(change)
                 write_json(self.path / "config.json", self.config.as_json())
                 self._recorded = self.config
             for name in ("log.jsonl", "metrics.jsonl"):
@@ -247,8 +252,9 @@ class Run:
 
 
 def plan_run(words: Words) -> tuple[Config, Dataset]:
-    """`plan`; evaluations during the run that cannot be made are refused as well."""
+    """`plan`, rehearsed; evaluations during the run that cannot be made are refused as well."""
     config, dataset = plan(words)
+    rehearse(config, dataset)
     if config.eval_every:
         evaluation_of(config, dataset)
     return config, dataset
@@ -271,15 +277,28 @@ def load(path: str | Path | None = None) -> Run:
     return Run(folder, config)
 
 
-def extend(run: Run, steps: int | None) -> bool:
-    """Give a run a larger budget if asked, which `train` records; whether anything is left to do then."""
-    plan = run.config.recipe.steps
+def extend(run: Run, steps: int | None, reschedule: bool = False) -> bool:
+    """Give a run a larger budget if asked, which `train` records; whether anything is left to do then.
+
+    Schedules keep to the plan that they were made for, unless `reschedule` stretches them over the budget.
+    """
+    before = run.config
+    plan = before.recipe.steps
     newest = saved(run.path)
     done = int(newest[-1].stem.removeprefix("step-")) if newest else 0
-    if steps is not None and steps > plan:
-        recipe = dataclasses.replace(run.config.recipe, steps=steps)
-        first = run.config.first_steps or plan
-        run.config = dataclasses.replace(run.config, recipe=recipe, first_steps=first)
-    elif steps is not None and done < plan and steps < plan:
+    grows = steps is not None and steps > plan
+    if steps is not None and done < plan and steps < plan:
         raise UsageError(f"--steps {steps}: the budget of {run.path} is {plan} steps, and may only grow")
+    if reschedule and not grows and (done >= plan or before.schedule_steps in (0, plan)):
+        raise UsageError(
+            f"--reschedule stretches schedules over a larger budget, and that of {run.path} stays at {plan} "
+            f"steps: say how many with --steps N, or leave --reschedule out"
+        )
+    if grows or reschedule:
+        run.config = dataclasses.replace(
+            before,
+            recipe=dataclasses.replace(before.recipe, steps=steps if steps and grows else plan),
+            first_steps=before.first_steps or plan,
+            schedule_steps=0 if reschedule else before.schedule_steps or plan,
+        )
     return done < run.config.recipe.steps

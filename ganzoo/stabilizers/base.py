@@ -17,7 +17,7 @@ Critic = Callable[[Sample, Tensor | None], Logits]
 """D as the step calls it: transforms, packing and wrappers included."""
 
 Weights = dict[str, Tensor]
-"""Values for D's parameters, by the names that `named_parameters` gives them."""
+"""Values for D's parameters, by the names that `named_parameters` gives them; others stay D's own."""
 
 Phase = Literal["d", "g"]
 Side = Literal["real", "fake"]
@@ -33,7 +33,8 @@ class Stabilizer:
     Attributes:
         needs: what the loss or D must offer; the run is refused before training where it is not there.
         refuses: names of stabilizers that it makes no sense with.
-        step, t: counted by the trainer: the step about to be made, and the plan's time in [0, 1].
+        step, t: counted by the trainer: the step about to be made, and the plan's time in [0, 1], where it
+            stays at 1 when the budget has grown since.
         scale: the recipe's penalty schedule at t; penalties multiply their weight with it.
     """
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN, Logits, Sample
 from ganzoo.stabilizers.base import Critic, Phase, Stabilizer
+from ganzoo.stabilizers.memory import Memory
 from ganzoo.stabilizers.norms import head_of
 
 
@@ -52,7 +53,7 @@ class FeatureMatching(Stabilizer):
         if not 0.0 < weight < float("inf"):
             raise UsageError(f"feature-matching: weight must be a positive number, got {weight:g}")
         self.weight = weight
-        self._seen: dict[int, tuple[Sample, Tensor]] = {}
+        self._seen = Memory[Tensor]()
 
     def setup(self, gan: GAN) -> None:
         head_of(gan, "feature-matching")
@@ -66,7 +67,7 @@ class FeatureMatching(Stabilizer):
 
         def heard(sample: Sample, y: Tensor | None) -> Logits:
             logits, features = self._listen(critic, sample, y)
-            self._seen[id(sample)] = (sample, features)  # with the sample, so that its id stays its own
+            self._seen.put(sample, y, features)
             return logits
 
         return heard
@@ -80,8 +81,8 @@ class FeatureMatching(Stabilizer):
 
     def _features(self, critic: Critic, sample: Sample, y: Tensor | None) -> Tensor:
         """What D's last layer was given for this sample, or is given now. [N / pack, ...], full precision."""
-        seen = self._seen.get(id(sample))
-        features = self._listen(critic, sample, y)[1] if seen is None else seen[1]
+        seen = self._seen.get(sample, y)
+        features = self._listen(critic, sample, y)[1] if seen is None else seen
         return features.float() if features.dtype == torch.bfloat16 else features
 
     def _listen(self, critic: Critic, sample: Sample, y: Tensor | None) -> tuple[Logits, Tensor]:

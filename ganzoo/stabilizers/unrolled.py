@@ -37,12 +37,15 @@ class Unrolled(Stabilizer):
         self, loss: Callable[[Weights], Tensor], discriminator: nn.Module, optimizer: Optimizer
     ) -> Weights:
         parameters = dict(discriminator.named_parameters())
-        weights = {name: p.detach().requires_grad_() for name, p in parameters.items()}
+        weights = {name: p.detach().requires_grad_() for name, p in parameters.items() if p.requires_grad}
         update = _updates(optimizer, parameters)
         for _ in range(self.k):
-            gradients = torch.autograd.grad(loss(weights), list(weights.values()), create_graph=True)
+            # Of layers that are not in use yet a weight has no gradient: it stays, as with the optimizer.
+            gradients = torch.autograd.grad(
+                loss(weights), list(weights.values()), create_graph=True, allow_unused=True
+            )
             weights = {
-                name: update(name, weight, gradient)
+                name: weight if gradient is None else update(name, weight, gradient)
                 for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
             }
         return weights

@@ -87,6 +87,19 @@ class TwoLines(Progress):
         yield Text(self.text)
 
 
+def judgement(values: Mapping[str, float], probabilistic: bool) -> str:
+    """D's answers, with what they are, and the losses; fits in 80 columns whatever the numbers are."""
+    unit = "probabilities" if probabilistic else "logits"
+    return (
+        f"D(real) {_short(values['d_real'])}  D(fake) {_short(values['d_fake'])} ({unit})  "
+        f"loss of D {_short(values['d_loss'], 3)}, of G {_short(values['g_loss'], 3)}"
+    )
+
+
+def _short(value: float, digits: int = 2) -> str:
+    return f"{value:.{digits}f}" if abs(value) < 1000 else f"{value:.1e}"
+
+
 class Bar(Callback):
     """A progress bar on stderr: speed and time left; below it D's judgement, the losses, the last scores."""
 
@@ -110,9 +123,7 @@ class Bar(Callback):
         rate = (trainer.step - trainer.started_at) / max(trainer.seconds, 1e-9)
         images = rate * trainer.recipe.n_dis * trainer.recipe.batch_size
         if self.log.last:
-            self._progress.text = (
-                "D(real) {d_real:.2f}  D(fake) {d_fake:.2f}  loss of D {d_loss:.3f}, of G {g_loss:.3f}"
-            ).format(**self.log.last)
+            self._progress.text = judgement(self.log.last, trainer.loss.probabilistic)
         if self.scores:
             self._progress.text += "\n" + "  ".join(
                 f"{key} {value:.4g}" for key, value in self.scores.items()

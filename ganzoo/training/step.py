@@ -16,8 +16,9 @@ from torch.func import functional_call
 from torch.optim import Optimizer
 
 from ganzoo.losses import Loss
-from ganzoo.models.base import GAN, Logits, Sample, leaf, map_sample, pack
+from ganzoo.models.base import GAN, Logits, Sample, leaf, map_sample, pack, scales
 from ganzoo.stabilizers.base import Critic, Phase, Side, Stabilizer, Weights
+from ganzoo.stabilizers.memory import Memory
 from ganzoo.training.late import LateScalar
 from ganzoo.training.meter import Meter
 
@@ -55,11 +56,12 @@ class Step:
     def __call__(self, draw: Draw) -> None:
         for i in range(self.n_dis):
             x, y = draw(i)
-            real = self.gan.view(x)
-            # G's step judges the last of these fakes, so they are made once; the others need no graph.
-            with torch.set_grad_enabled(i == self.n_dis - 1), self.autocast():
-                fake = self.gan.generator(self.gan.sample_z(len(x)), y)
-            self._update_d(real, map_sample(Tensor.detach, fake), y)
+            # G's step judges the last of these samples, so they are made once; the others need no graph.
+            with torch.set_grad_enabled(i == self.n_dis - 1):
+                real = self.gan.view(x)  # which an encoder in G may have a part in
+                with self.autocast():
+                    fake = self.gan.generator(self.gan.sample_z(len(x)), y)
+            self._update_d(map_sample(Tensor.detach, real), map_sample(Tensor.detach, fake), y)
         self._update_g(fake, real, y)
 
     def _update_d(self, real: Sample, fake: Sample, y: Tensor | None) -> None:
@@ -84,18 +86,20 @@ class Step:
         self.meter.add("d_fake", self._reading(fake_logits))
 
     def _update_g(self, fake: Sample, real: Sample, y: Tensor | None) -> None:
+        with self.autocast():
+            weights = self._ahead(real, fake, y)
+        # Weights from steps ahead depend on G, and so does what they say of real samples.
+        depends = weights is not None or any(x.requires_grad for x in scales(real))
         parameters = [p for p in self.gan.discriminator.parameters() if p.requires_grad]
         for parameter in parameters:  # frozen: its gradients would be computed for nothing
             parameter.requires_grad_(False)
         try:
             with self.autocast():
-                weights = self._ahead(real, fake, y)
                 critic = self._critic("g", weights)
                 fake_logits = critic(fake, y)
                 real_logits = None
                 if self.loss.needs_real_in_g:
-                    # Weights from steps ahead depend on G, and so does what they say of real samples.
-                    with torch.set_grad_enabled(weights is not None):
+                    with torch.set_grad_enabled(depends):
                         real_logits = critic(real, y)
                 plain = self.loss.g(fake_logits, real_logits)
                 total = plain + self._penalties("g_penalty", critic, real, fake, y, self.meter)
@@ -119,10 +123,7 @@ class Step:
         """D's weights some steps from now, where a stabilizer looks ahead; None for D as it is."""
 
         def loss(weights: Weights) -> Tensor:
-            critic, at = _once(self._critic("d", weights)), leaf(real)
-            # Another name for the same numbers: later weights depend on `fake` too, and a penalty's gradient
-            # at D's input must not run through them.
-            made = map_sample(lambda x: x.view_as(x), fake)
+            critic, at, made = _once(self._critic("d", weights)), _renamed(real), _renamed(fake)
             plain = self.loss.d(critic(at, y), critic(made, y))
             return self._d_total(critic, at, made, y, plain, Meter())
 
@@ -180,11 +181,22 @@ class Step:
 
 def _once(critic: Critic) -> Critic:
     """The critic, which answers for a sample that it has seen what it answered then."""
-    seen: dict[int, tuple[Sample, Logits]] = {}
+    memory = Memory[Logits]()
 
     def remembering(sample: Sample, y: Tensor | None) -> Logits:
-        if id(sample) not in seen:
-            seen[id(sample)] = (sample, critic(sample, y))  # with the sample, so that its id stays its own
-        return seen[id(sample)][1]
+        logits = memory.get(sample, y)
+        if logits is None:
+            logits = critic(sample, y)
+            memory.put(sample, y, logits)
+        return logits
 
     return remembering
+
+
+def _renamed(sample: Sample) -> Sample:
+    """The same numbers by another name, at which D can be differentiated.
+
+    Weights from steps ahead depend on what G made too, and a penalty's gradient at D's input must not run
+    through them.
+    """
+    return map_sample(lambda x: x.view_as(x) if x.requires_grad else x.detach().requires_grad_(), sample)

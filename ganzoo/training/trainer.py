@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -76,13 +77,14 @@ class Trainer:
         self.recipe = config.recipe
         self.device = torch.device(config.device)
         self.gan, self.stabilizers = build_trained(config, self.device)
+        self.loss = build_loss(self.recipe.loss)
         self.optimizer_g = make_optimizer(self.recipe.optimizer_g, self.gan.generator, self.device)
         self.optimizer_d = make_optimizer(self.recipe.optimizer_d, self.gan.discriminator, self.device)
         shares = class_shares(dataset) if self.gan.num_classes else None
         self.ema = EMA(self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp, shares)
         self._make_step = Step(
             self.gan,
-            build_loss(self.recipe.loss),
+            self.loss,
             self.stabilizers,
             (self.optimizer_g, self.optimizer_d),
             self.recipe.n_dis,
@@ -102,8 +104,8 @@ class Trainer:
 
     @property
     def t(self) -> float:
-        """The plan's time, in [0, 1]."""
-        return self.step / self.recipe.steps
+        """The time that schedules and stabilizers go by: 1 at the end of the plan that they are made for."""
+        return min(1.0, self.step / (self.config.schedule_steps or self.recipe.steps))
 
     @property
     def growth(self) -> float:
@@ -143,11 +145,13 @@ class Trainer:
         penalty_scale = recipe.penalty_schedule.at(t)
         for stabilizer in self.stabilizers:
             stabilizer.step, stabilizer.t, stabilizer.scale = step, t, penalty_scale
-        self._make_step(self._draw)
+        self._make_step(self.real)
         self.step += 1
-        self.ema.update(self.step * recipe.batch_size, recipe.batch_size, recipe.ema_schedule.at(t))
+        factor = recipe.ema_schedule.at(t) or sys.float_info.min  # 0: the average is the generator as it is
+        self.ema.update(self.step * recipe.batch_size, recipe.batch_size, factor)
 
-    def _draw(self, i: int) -> tuple[Tensor, Tensor | None]:
+    def real(self, i: int) -> tuple[Tensor, Tensor | None]:
+        """The i-th real batch of the step about to be made: x, and y where the model is conditional."""
         batch = self.recipe.batch_size
         x, y = self._data.batch(batch, self.step * self.recipe.n_dis + i, self.config.seed)
         if x.dim() == 4:

@@ -421,6 +421,8 @@ def test_a_folder_that_is_no_run(refused):
 
 def test_a_smaller_budget(refused, run):
     refused(f"resume {run} --steps 3", "--steps 3", "4 steps")
+    for words in ("", " --steps 4"):
+        refused(f"resume {run} --reschedule{words}", "--reschedule", "stays at 4 steps", "--steps N")
 
 
 @pytest.mark.parametrize("command", ["resume", "sample"])
@@ -546,7 +548,7 @@ def test_data_that_has_changed_since(refused, ganzoo):
 
 @pytest.fixture
 def turns_nan(monkeypatch):
-    """turns_nan(after): makes the loss "fragile", whose value is NaN after so many updates of D."""
+    """turns_nan(after): makes the loss "fragile", whose value is NaN after so many updates of D in a run."""
 
     def make(after: int) -> None:
         calls = iter(range(1_000_000))
@@ -554,7 +556,10 @@ def turns_nan(monkeypatch):
         class Fragile(NonSaturating):
             def d(self, real, fake, *, real_target=1.0):
                 value = super().d(real, fake, real_target=real_target)
-                return value * float("nan") if next(calls) >= after else value
+                trains = bool(
+                    list(Path().glob("*/config.json"))
+                )  # no dry step, which comes before the folder
+                return value * float("nan") if trains and next(calls) >= after else value
 
         monkeypatch.setattr(LOSSES, "_added", {"fragile": Fragile})
 

@@ -471,6 +471,23 @@ def test_resume_with_a_larger_budget_goes_on(ganzoo, ring):
     assert "nothing is left to do" in ganzoo("resume X").out
 
 
+def test_resume_says_what_becomes_of_the_schedules(ganzoo, ring):
+    shutil.copytree(ring, "X")  # mlp-gan's learning rates fall to a twentieth
+    assert (
+        "of 2 steps: from its end on the learning rate of G stays at 5e-05"
+        in ganzoo("resume X --steps 4").err
+    )
+    result = ganzoo("resume X --steps 8 --reschedule")
+    assert result.code == 0
+    assert (
+        "stretched over 8 steps: at step 4 the learning rate of G goes from 5e-05 to 0.000525" in result.err
+    )
+    assert json.loads(Path("X/config.json").read_text())["schedule_steps"] == 0
+    assert re.search(
+        r"--reschedule +Stretch the schedules over the larger budget", ganzoo("resume --help").out
+    )
+
+
 # --- when something goes wrong ---
 
 

@@ -292,13 +292,13 @@ def test_resume_bit_for_bit(model, words, monkeypatch, tmp_path):
 
 
 def test_a_grown_budget_does_not_shrink_the_nets():
-    """4 of 4 steps, then 8: growth keeps to the first plan, schedules stretch to the new one."""
+    """4 of 4 steps, then 8: growth and schedules keep to the first plan."""
     words = {"dataset": "mnist-5k", "batch_size": 4, "progress": False, "seed": 3,
              "set": {"model.width": 4, "model.max_width": 8}}  # fmt: skip
     run = ganzoo.train("progan", steps=4, **words)
     run = ganzoo.resume(run.path, steps=8, progress=False)
     run = ganzoo.resume(run.path, steps=12, progress=False)
-    assert (run.config.recipe.steps, run.config.first_steps) == (12, 4)
+    assert (run.config.recipe.steps, run.config.first_steps, run.config.schedule_steps) == (12, 4, 4)
     trainer = Trainer(run.config, run.dataset)
     stages = []
     for step in range(13):

@@ -105,6 +105,66 @@ def test_the_updates_are_the_optimizers_own(kind, momentum):
             torch.testing.assert_close(ahead[name], parameter.detach())
 
 
+@pytest.mark.parametrize("kind", ["adam", "rmsprop", "sgd"])
+def test_a_weight_out_of_use_stays_as_the_optimizer_leaves_it(kind):
+    """Of layers that are in use never, now, no more, and of one that is frozen."""
+    torch.manual_seed(0)
+    net = torch.nn.ModuleDict(
+        {name: torch.nn.Linear(3, 1) for name in ("never", "now", "before", "frozen")}
+    ).double()
+    net["frozen"].requires_grad_(False)
+    x = torch.randn(16, 3, dtype=F64)
+    settings = Optimizer(kind, lr=0.05, beta1=0.5, beta2=0.9, momentum=0.9)
+    optimizer = make_optimizer(settings, net, torch.device("cpu"))
+
+    def loss(*names):
+        return sum(net[name](x) for name in (*names, "now", "frozen")).square().mean()
+
+    def update(*names):
+        optimizer.zero_grad()
+        loss(*names).backward()
+        optimizer.step()
+
+    update("before")
+    update("before")
+    forward, net.forward = net.forward, lambda: loss()
+    ahead = Unrolled(3).look_ahead(
+        lambda weights: torch.func.functional_call(net, weights, ()), net, optimizer
+    )
+    net.forward = forward
+    before = copy.deepcopy(net.state_dict())
+    for _ in range(3):
+        update()
+    for name, parameter in net.named_parameters():
+        torch.testing.assert_close(ahead.get(name, before[name]), parameter.detach())
+        assert torch.equal(before[name], parameter) == (not name.startswith("now"))
+
+
+@pytest.mark.parametrize("t", [0.0, 0.5, 1.0])
+def test_a_growing_model_can_look_ahead_at_any_stage(t):
+    torch.manual_seed(0)
+    gan = MODELS.get("progan")((1, 28, 28), width=4)
+    gan.progress(t)
+    x = torch.rand(4, 1, 28, 28) * 2 - 1
+    before = copy.deepcopy(gan.state_dict())
+    toy_step(gan=gan, stabilizers=[Unrolled(2)], lr=1e-2)(lambda i: (x, None))
+    moved = [key for key, value in gan.state_dict().items() if not torch.equal(value, before[key])]
+    assert all(any(key.startswith(net) for key in moved) for net in ("generator", "discriminator"))
+    assert any("blocks.2" in key for key in moved) == (t == 1.0)
+
+
+def test_what_is_frozen_in_d_stays_when_looking_ahead():
+    step = toy_step(stabilizers=[Unrolled(2)], lr=0.1, lr_d=0.3)
+    step.gan.discriminator.scale = torch.nn.Parameter(torch.ones(1, dtype=F64), requires_grad=False)
+    assert "scale" not in step.stabilizers[0].look_ahead(
+        lambda weights: step.gan.discriminator(real_batch()[0]).sum() * 0 + weights["weight"].square().sum(),
+        step.gan.discriminator,
+        step.optimizer_d,
+    )
+    step(real_batch)
+    assert not step.gan.discriminator.scale.requires_grad
+
+
 def test_a_dead_unit_gives_no_nan():
     """A weight whose gradient is 0 has Adam's second moment at 0, where a root has no slope."""
     net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU(), torch.nn.Linear(2, 1))

@@ -1,0 +1,41 @@
+"""What becomes of a run's schedules when its budget grows, in a sentence."""
+
+from __future__ import annotations
+
+from ganzoo.models.recipe import Recipe
+from ganzoo.plan.config import Config
+
+
+def change_of_schedules(before: Config, after: Config, done: int) -> str:
+    """What is worth saying where the budget of a run grows after `done` steps; "" if no schedule changes.
+
+    Its schedules keep to the plan that they were made for, or are stretched over the new budget.
+    """
+    recipe, steps, kept_to = after.recipe, after.recipe.steps, after.schedule_steps
+    then = _changing(recipe, min(1.0, done / (before.schedule_steps or before.recipe.steps)))
+    now, last = _changing(recipe, done / steps), _changing(recipe, 1.0)
+    if not last:
+        return ""
+    if not kept_to:
+        told = [f"{name} goes from {then[name]:.3g} to {now[name]:.3g}" for name in last]
+        return f"the schedules are stretched over {steps} steps: at step {done} {', '.join(told)}"
+    told = [f"{name} stays at {value:.3g}" for name, value in last.items()]
+    idle = recipe.lr_schedule.changes and recipe.lr_schedule.at(1.0) == 0.0
+    return (
+        f"the schedules keep to their plan of {kept_to} steps: from its end on {', '.join(told)}"
+        f"{', so that nothing more is learnt' * idle}; --reschedule stretches them over {steps} steps"
+    )
+
+
+def _changing(recipe: Recipe, t: float) -> dict[str, float]:
+    """The values at time t of all that a schedule changes, by name."""
+    values = {}
+    if recipe.lr_schedule.changes:
+        factor = recipe.lr_schedule.at(t)
+        values["the learning rate of G"] = recipe.optimizer_g.lr * factor
+        values["that of D"] = recipe.optimizer_d.lr * factor
+    if recipe.penalty_schedule.changes and recipe.stabilizers:
+        values["the factor on penalties"] = recipe.penalty_schedule.at(t)
+    if recipe.ema_schedule.changes and recipe.ema_halflife > 0:
+        values["the factor on the averaged generator's half-life"] = recipe.ema_schedule.at(t)
+    return values
