@@ -21,7 +21,7 @@ from ganzoo.models.layers import (
     init_normal,
     normed,
 )
-from ganzoo.models.recipe import Optimizer, Recipe
+from ganzoo.models.recipe import Optimizer, Recipe, Schedule
 
 
 def generator(sizes: list[int], channels: int, z_dim: int, num_classes: int, width: int) -> LatentGenerator:
@@ -76,8 +76,9 @@ class DCGAN(LadderGAN):
             stabilizers=("minibatch-std", "r1:gamma=0.02,interval=8"),
             optimizer_g=Optimizer(lr=1.5e-3),
             optimizer_d=Optimizer(lr=1.5e-3),
-            steps=5000,
-            ema_halflife=2_500,
+            steps=6000,
+            lr_schedule=Schedule("linear", 1.0, 0.3),
+            ema_halflife=10_000,
             model={"width": 32, "z_dim": 16, "d_norm": "none"},
             conditional=True,
         ),

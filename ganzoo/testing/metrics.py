@@ -45,6 +45,7 @@ class Digits(Mnist5k):
         (x, y), (x_test, y_test) = self.train.all(), self.test.all()
         assert y is not None
         assert y_test is not None
+        self.stratified = False  # a part of it is as drawn
         self.train = TensorSplit(x[:600], y[:600])
         self.test = TensorSplit(x_test[:400], y_test[:400])
 
