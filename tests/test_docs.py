@@ -184,6 +184,7 @@ def test_table_of_results(report):
     def row(seed, status="done", **more):
         commands = {"run": f"ganzoo run --seed {seed}", "eval": "ganzoo eval"}
         same = {"group": "g", "model": "new-gan", "dataset": "ring8", "options": "default", "steps": 5000}
+        same["protocol"] = {"n_fake": 2500, "n_real": 50_000, "n_held_out": 2500, "reference": "train"}
         return {**same, "seed": seed, "status": status, "commands": commands, **more}
 
     def scores(fid):
@@ -207,6 +208,7 @@ def test_table_of_results(report):
         "| `fid@x` | 1.50 ± 0.71 | 0.5 ± 0 | lower |\n"
         "| `is@x` | 2 ± 0 | - | as real |\n\n"
         "`new-gan` on `ring8`, 5,000 steps, seeds 0, 1: mean ± standard deviation, "
+        "2,500 generated samples against 50,000 of the train split, "
         "seed 2 failed: the loss is nan. To repeat it: `ganzoo run --seed 0`, then `ganzoo eval`."
     )
     failed = report.group_rows([row(2, "failed", error="the loss is nan")])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset, shares
-from ganzoo.system.rng import counted_seed
 
 
 def class_shares(dataset: Dataset) -> Tensor:
@@ -19,20 +19,26 @@ def class_shares(dataset: Dataset) -> Tensor:
     return modes.shares
 
 
-def apportion(n: int, shares: Tensor) -> Tensor:
-    """How many of n are of each class, int64 [num_classes]: by largest remainders (Hamilton)."""
-    quota = shares.double() / shares.sum() * n
-    counts = quota.floor().long()
-    rest = n - int(counts.sum())
-    counts[(quota - counts).argsort(descending=True, stable=True)[:rest]] += 1
-    return counts
-
-
 def labels_by_shares(n: int, shares: Tensor) -> Tensor:
-    """[n] int64: as many of each class as `apportion` says, mixed; what scores are measured with."""
-    counts = apportion(n, shares)
-    mixed = torch.randperm(n, generator=torch.Generator().manual_seed(counted_seed(0, "labels")))
-    return torch.arange(len(counts)).repeat_interleave(counts)[mixed]
+    """[n] int64: labels that have the shares as exactly as n can, and so has every beginning of them.
+
+    The quota method (Balinski & Young 1975): each class has n times its share, rounded up or down; the first
+    k of n labels are those of a smaller n. Equal shares give the classes in turn.
+    """
+    p = (shares.double() / shares.sum()).numpy()
+    counts, labels = np.zeros(len(p)), np.empty(n, dtype=np.int64)
+    for i in range(n):
+        priority = np.where(counts < p * (i + 1), p / (counts + 1), -1.0)  # never above a quota rounded up
+        labels[i] = priority.argmax()
+        counts[labels[i]] += 1
+    return torch.from_numpy(labels)
+
+
+def has_shares(y: Tensor, shares: Tensor) -> bool:
+    """Whether labels y [N] have the shares as exactly as N can."""
+    quota = len(y) * shares.double() / shares.sum()
+    counts = torch.bincount(y, minlength=len(shares))
+    return len(counts) == len(quota) and bool(((counts - quota).abs() < 1.0).all())
 
 
 def most_by_shares(y: Tensor, shares: Tensor) -> int:

@@ -74,8 +74,8 @@ class DCGAN(LadderGAN):
     recipes: ClassVar = {
         "default": Recipe(
             stabilizers=("minibatch-std", "r1:gamma=0.02,interval=8"),
-            optimizer_g=Optimizer(lr=1.5e-3),
-            optimizer_d=Optimizer(lr=1.5e-3),
+            optimizer_g=Optimizer(lr=1.5e-3, beta1=0.0),
+            optimizer_d=Optimizer(lr=1.5e-3, beta1=0.0),
             steps=6000,
             lr_schedule=Schedule("linear", 1.0, 0.3),
             ema_halflife=10_000,

@@ -19,9 +19,10 @@ from ganzoo.plan.config import Config
 from ganzoo.plan.words import NONE, Words
 from ganzoo.registry import MODELS, STABILIZERS, origins
 from ganzoo.registry.options import cast
-from ganzoo.registry.spec import Ref
+from ganzoo.registry.spec import Ref, Spec
 from ganzoo.stabilizers.base import couples_batch, refuse_nonsense
 from ganzoo.stabilizers.open import open_stabilizer
+from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.provenance import provenance
 
@@ -73,11 +74,27 @@ def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Re
             )
         batches = max(1, len(dataset.train) // recipe.batch_size)
         recipe = dataclasses.replace(recipe, steps=max(1, round(words.epochs * batches / recipe.n_dis)))
-    names = {spec.name for spec in words.stabilizers}
-    kept = [spec for spec in recipe.stabilizers if spec.name not in names and NONE not in words.stabilizer]
+    kept = [] if NONE in words.stabilizer else _kept(recipe, words)
     # As text, which is all that a resumed run has of them: options must come back from it.
     settled = [*map(STABILIZERS.settled, kept), *words.stabilizers]
     return dataclasses.replace(recipe, stabilizers=map(str, settled))
+
+
+def _kept(recipe: Recipe, words: Words) -> list[Spec]:
+    """The recipe's stabilizers that the user did not name, and that make sense beside those that he did."""
+    asked = [spec.name for spec in words.stabilizers]
+    kept = []
+    for spec in recipe.stabilizers:
+        against = [name for name in asked if _refuses(name, spec.name) or _refuses(spec.name, name)]
+        if against:
+            notice(f"{spec.name} of the recipe is left out, as it makes no sense together with {against[0]}")
+        elif spec.name not in asked:
+            kept.append(spec)
+    return kept
+
+
+def _refuses(name: str, other: str) -> bool:
+    return other in STABILIZERS.get(name).refuses
 
 
 def _conditional(words: Words, recipe: Recipe, dataset: Dataset) -> bool:

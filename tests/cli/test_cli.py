@@ -291,7 +291,7 @@ def test_words_land_in_the_settings(config, plain_settings, words, where, value)
 def test_gradient_normalization_with_dcgan_once_its_d_has_another_norm(config):
     words = "--stabilizer gradient-normalization --set d_norm=layer"
     settings = config(words, base=f"run dcgan {DIGITS}")
-    assert settings["recipe"]["stabilizers"] == ["gradient-normalization"]
+    assert settings["recipe"]["stabilizers"] == ["gradient-normalization"]  # the recipe's do not go with it
     assert settings["model_options"]["d_norm"] == "layer"
 
 
@@ -354,7 +354,7 @@ def test_cold_process_from_run_to_sample():
         0,
         "pictures: X/samples/step-00000001.png\nnext:     ganzoo sample X\n",
     )
-    assert result.stderr.startswith("mlp-gan on ring8: 1 steps of batch 16 on ")
+    assert result.stderr.startswith("mlp-gan on ring8, without its labels: 1 steps of batch 16 on ")
 
 
 # --- sample ---

@@ -405,7 +405,7 @@ def test_feature_matching_goes_with_gradient_normalization():
 
 CASES = {
     "dcgan": (
-        "mnist-5k", {"model.width": 4},
+        "mnist-5k", {"model.width": 4, "model.d_norm": "batch"},
         ["layer-norm", "spectral-norm", "minibatch-std:group=2", "feature-matching", "packing:m=2",
          "diffaugment:policy=color+cutout", "instance-noise:std=0.3"],
     ),

@@ -17,7 +17,7 @@ from torch import nn
 from toys import ToyGAN
 
 import ganzoo
-from ganzoo.data.classes import labels_by_shares
+from ganzoo.data.classes import has_shares, labels_by_shares
 from ganzoo.data.pictures import SHOWN, grid, plot
 from ganzoo.metrics.base import Metric
 from ganzoo.models.base import GAN
@@ -119,6 +119,114 @@ def test_one_average_serves_all_that_ask_after_a_step(monkeypatch):
     trainer.load_state_dict(trainer.state_dict())
     trainer.snapshot()
     assert len(made) == 3
+
+
+def test_batchnorm_statistics_are_those_of_the_averaged_weights():
+    """The mean of what reaches the first BatchNorm, over z ~ N(0, I), is the bias of the layer before it."""
+    torch.manual_seed(0)
+    gan = MODELS.get("mlp-gan")((2,), z_dim=4, g_norm=True, width=6)
+    ema = EMA(gan, 1e9, 1e9)
+    for parameter in gan.generator.parameters():
+        parameter.data.add_(5.0)  # training has gone elsewhere; the average is where it was
+    gan.generator.main[1].running_mean.fill_(1e3)
+    still = ema.snapshot(seed=0, step=1, t=0.0, batches=50)
+    linear, norm = still.generator.main[0], still.generator.main[1]
+    torch.testing.assert_close(norm.running_mean, linear.bias.detach(), atol=0.05, rtol=0)
+    variance = linear.weight.detach().square().sum(1)
+    torch.testing.assert_close(norm.running_var, variance, atol=0, rtol=0.1)
+    assert not still.generator.training
+    assert gan.generator.training
+    assert float(gan.generator.main[1].running_mean[0]) == 1e3  # the training net is not touched
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_grid_shows_the_very_pixels(channels):
+    images = torch.randint(0, 256, (6, channels, 32, 32), dtype=torch.uint8)
+    picture = Image.open(io.BytesIO(grid(images, columns=3)))
+    assert picture.size == (2 * (3 * 34 + 2), 2 * (2 * 34 + 2))
+    pixels = torch.from_numpy(np.array(picture.convert("RGB")))
+    first = pixels[4:68:2, 4:68:2].permute(2, 0, 1)
+    assert torch.equal(first, images[0].expand(3, 32, 32))
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5])
+def test_plots_of_vectors_are_pictures(dim):
+    samples, real = torch.randn(30, dim), torch.randn(40, dim)
+    picture = Image.open(io.BytesIO(plot(samples, real, "step 1")))
+    assert picture.size[0] > 300
+    assert len(picture.convert("RGB").getcolors(1 << 20)) > 10
+
+
+def test_of_many_rows_some_of_all_are_shown(monkeypatch):
+    """Not the first ones: a file may be sorted."""
+    shown, scatter = [], Axes.scatter
+
+    def watched(axes, x, y, **words):
+        shown.append(x)
+        return scatter(axes, x, y, **words)
+
+    monkeypatch.setattr(Axes, "scatter", watched)
+    for _ in range(2):
+        plot(torch.zeros(5, 2), torch.arange(10_000.0)[:, None].expand(-1, 2), "sorted")
+    real, samples, again, _ = shown
+    assert (len(real), len(set(real.tolist())), len(samples)) == (SHOWN, SHOWN, 5)
+    assert (real < 5_000).mean() == pytest.approx(0.5, abs=0.05)
+    assert (again == real).all()
+
+
+def test_a_run_from_python(tmp_path):
+    run = ganzoo.train(
+        "dcgan",
+        dataset="mnist-5k",
+        steps=2,
+        batch_size=4,
+        conditional=True,
+        set={"model.width": 4},
+        progress=False,
+    )
+    images = run.sample(5, seed=1, labels=[7, 7, 0, 1, 2])
+    assert images.dtype == torch.uint8
+    assert images.shape == (5, 1, 28, 28)
+    again = ganzoo.load(run.path)
+    assert torch.equal(again.sample(5, seed=1, labels=[7, 7, 0, 1, 2]), images)
+    assert ganzoo.load().path == run.path
+    vectors = ganzoo.train("mlp-gan", dataset="ring8", steps=2, progress=False).sample(3)
+    assert vectors.dtype == torch.float32
+    assert vectors.shape == (3, 2)
+
+
+def test_packed_training():
+    run = ganzoo.train(
+        "mlp-gan", "ring8", steps=2, batch_size=8, conditional=True, set={"model.pack": 2}, progress=False
+    )
+    assert run.sample(4).shape == (4, 2)
+
+
+def test_the_global_names_are_lazy_and_all_there():
+    for name in ganzoo.__all__:
+        assert getattr(ganzoo, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = ganzoo.nonsense
+    with pytest.raises(ganzoo.UsageError, match="label_smoothing"):
+        ganzoo.train("mlp-gan", "ring8", label_smoothin=0.1)
+
+
+@given(st.integers(1, 600), st.lists(st.integers(0, 50), min_size=1, max_size=40).filter(any))
+def test_labels_by_shares_are_apportioned_exactly_from_the_first_on(n, weights):
+    shares = torch.tensor(weights, dtype=torch.float64)
+    labels = labels_by_shares(n, shares)
+    counts = torch.nn.functional.one_hot(labels, len(weights)).cumsum(0)
+    quota = torch.arange(1, n + 1)[:, None] * shares / shares.sum()
+    assert (counts - quota).abs().max() < 1 + 1e-9
+    assert not counts[-1][shares == 0].any()
+    assert torch.equal(labels_by_shares(n // 2 + 1, shares), labels[: n // 2 + 1])
+    assert has_shares(labels, shares)
+
+
+def test_equal_shares_are_labelled_in_turn():
+    assert labels_by_shares(25, torch.ones(10)).tolist() == [i % 10 for i in range(25)]
+    assert not has_shares(torch.tensor([0, 0, 0, 1]), torch.ones(2))
+    assert not has_shares(torch.tensor([0, 1, 2]), torch.ones(2))
 
 
 def test_batchnorm_statistics_are_those_of_the_averaged_weights():
