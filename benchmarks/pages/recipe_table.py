@@ -22,7 +22,13 @@ FIELDS = {
     "penalty_schedule": ("factor on the penalties over the run", "--set penalty_schedule.*"),
     "ema_schedule": ("factor on that half-life over the run", "--set ema_schedule.*"),
 }
-RARE = ("conditional", "ema_ramp", "lr_schedule", "penalty_schedule", "ema_schedule")  # shown where some recipe sets them
+RARE = (
+    "conditional",
+    "ema_ramp",
+    "lr_schedule",
+    "penalty_schedule",
+    "ema_schedule",
+)  # shown where some recipe sets them
 
 
 def recipe_table(recipes: Mapping[str, Recipe], options: Mapping[str, Any]) -> str:

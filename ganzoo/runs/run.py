@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -24,10 +23,10 @@ from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.registry import changes
 from ganzoo.registry.options import as_int
+from ganzoo.runs.budget import change_of_schedules, extended
 from ganzoo.runs.evaluation import Document, document
 from ganzoo.runs.evaluations import BY_SHARES, Evaluations, evaluation_of, scored_labels
 from ganzoo.runs.folder import find, new_folder
-from ganzoo.runs.schedules import change_of_schedules
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.files import append_line, cut_lines, write_json
@@ -278,27 +277,8 @@ def load(path: str | Path | None = None) -> Run:
 
 
 def extend(run: Run, steps: int | None, reschedule: bool = False) -> bool:
-    """Give a run a larger budget if asked, which `train` records; whether anything is left to do then.
-
-    Schedules keep to the plan that they were made for, unless `reschedule` stretches them over the budget.
-    """
-    before = run.config
-    plan = before.recipe.steps
+    """Give a run a larger budget if asked, which `train` records; whether anything is left to do then."""
     newest = saved(run.path)
     done = int(newest[-1].stem.removeprefix("step-")) if newest else 0
-    grows = steps is not None and steps > plan
-    if steps is not None and done < plan and steps < plan:
-        raise UsageError(f"--steps {steps}: the budget of {run.path} is {plan} steps, and may only grow")
-    if reschedule and not grows and (done >= plan or before.schedule_steps in (0, plan)):
-        raise UsageError(
-            f"--reschedule stretches schedules over a larger budget, and that of {run.path} stays at {plan} "
-            f"steps: say how many with --steps N, or leave --reschedule out"
-        )
-    if grows or reschedule:
-        run.config = dataclasses.replace(
-            before,
-            recipe=dataclasses.replace(before.recipe, steps=steps if steps and grows else plan),
-            first_steps=before.first_steps or plan,
-            schedule_steps=0 if reschedule else before.schedule_steps or plan,
-        )
+    run.config = extended(run.config, run.path, done, steps, reschedule)
     return done < run.config.recipe.steps

@@ -1,7 +1,11 @@
-"""What becomes of a run's schedules when its budget grows, in a sentence."""
+"""A larger budget for a run, and what becomes of its schedules then, in a sentence."""
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
+from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.config import Config
 
@@ -39,3 +43,30 @@ def _changing(recipe: Recipe, t: float) -> dict[str, float]:
     if recipe.ema_schedule.changes and recipe.ema_halflife > 0:
         values["the factor on the averaged generator's half-life"] = recipe.ema_schedule.at(t)
     return values
+
+
+def extended(config: Config, run: Path, done: int, steps: int | None, reschedule: bool) -> Config:
+    """The settings of a run after `done` steps with a larger budget, if asked for one.
+
+    Schedules keep to the plan that they were made for, unless `reschedule` stretches them over the budget.
+
+    Raises:
+        UsageError: the budget would shrink, or there is nothing to stretch schedules over.
+    """
+    plan = config.recipe.steps
+    grows = steps is not None and steps > plan
+    if steps is not None and done < plan and steps < plan:
+        raise UsageError(f"--steps {steps}: the budget of {run} is {plan} steps, and may only grow")
+    if reschedule and not grows and (done >= plan or config.schedule_steps in (0, plan)):
+        raise UsageError(
+            f"--reschedule stretches schedules over a larger budget, and that of {run} stays at {plan} "
+            f"steps: say how many with --steps N, or leave --reschedule out"
+        )
+    if not grows and not reschedule:
+        return config
+    return dataclasses.replace(
+        config,
+        recipe=dataclasses.replace(config.recipe, steps=steps if steps and grows else plan),
+        first_steps=config.first_steps or plan,
+        schedule_steps=0 if reschedule else config.schedule_steps or plan,
+    )
