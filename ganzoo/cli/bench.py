@@ -113,7 +113,7 @@ def _list(cells: list[Cell], rows: dict[str, Row]) -> None:
             f"{recipe.steps * recipe.n_dis * recipe.batch_size:,}",
             f"{done.count('done')}/{len(group)}{failed}",
         )
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     console.print(table)
     steps = sum(cell.config.recipe.steps for cell in cells)
     left = sum(cell.config.recipe.steps for cell in cells if cell.hash not in rows)

@@ -36,7 +36,7 @@ def command(a: str, b: str, as_json: bool) -> None:
 
 
 def _print(document: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     for name, run in zip("AB", document["runs"], strict=True):
         console.print(f"[bold]{name}[/]  {escape(run)}", soft_wrap=True)
     for what, kind in (

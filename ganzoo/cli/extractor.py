@@ -97,7 +97,7 @@ def list_() -> None:
             row = [meta["data"], "{channels} x {size} x {size}".format_map(meta), _accuracy(meta)]
         table.add_row(*map(escape, (f"cnn:{name}", *row)))
     if table.row_count:
-        Console(highlight=False).print(table)
+        Console(emoji=False, highlight=False).print(table)
     else:
         click.echo("none is installed; ganzoo extractor train --dataset NAME makes one")
 

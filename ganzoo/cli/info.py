@@ -31,7 +31,7 @@ def command(name: str) -> None:
 def _describe(registry: Registry, name: str) -> None:
     kind = registry.kind
     member, origin = registry.get(name), registry.origin(name)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(emoji=False, highlight=False, soft_wrap=True)
     article = "an" if kind[0] in "aeiou" else "a"
     source = f"{escape(origin['distribution'])} {origin['version']}"
     console.print(f"[bold]{escape(name)}[/] is {article} {kind} of {source}\n")

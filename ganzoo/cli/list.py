@@ -55,4 +55,4 @@ def _print(entries: list[Entry], faults: dict[Entry, str]) -> None:
         origin = [escape(f"{entry.distribution} {entry.version}")] if mixed else []
         table.add_row(entry.kind if entry.kind != kind else "", escape(entry.name), *origin, text)
         kind = entry.kind
-    Console(highlight=False).print(table)
+    Console(emoji=False, highlight=False).print(table)

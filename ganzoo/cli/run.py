@@ -98,7 +98,8 @@ def begins(config: Config, dataset: Dataset) -> str:
     """What begins, in a line."""
     labels = ""
     if config.conditional:
-        labels = f", conditional on its {dataset.num_classes} classes"
+        classes = dataset.num_classes
+        labels = f", conditional on its {classes} class{'es' * (classes != 1)}"
     elif dataset.num_classes:
         labels = ", without its labels"
     recipe = config.recipe

@@ -63,4 +63,4 @@ def command(
     elif format_ == "md":
         click.echo(markdown(blocks), nl=False)
     else:
-        print_rich(blocks, Console(highlight=False))
+        print_rich(blocks, Console(emoji=False, highlight=False))

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from ganzoo.data.base import Dataset, shares
 
+MANY = 100  # classes, of which n samples may not be a multiple
+
 
 def class_shares(dataset: Dataset) -> Tensor:
     """The share of each class in the training data, float64 [num_classes]."""
@@ -23,15 +25,19 @@ def labels_by_shares(n: int, shares: Tensor) -> Tensor:
     """[n] int64: labels that have the shares as exactly as n can, and so has every beginning of them.
 
     The quota method (Balinski & Young 1975): each class has n times its share, rounded up or down; the first
-    k of n labels are those of a smaller n. Equal shares give the classes in turn.
+    k of n labels are those of a smaller n. Equal shares give the classes in turn; where there are many, in a
+    fixed random order, as their numbers may be more than names (of three digits, those of the first one).
     """
-    p = (shares.double() / shares.sum()).numpy()
+    order = np.arange(len(shares))
+    if len(shares) > MANY:
+        order = np.random.default_rng(0).permutation(len(shares))
+    p = (shares.double() / shares.sum()).numpy()[order]
     counts, labels = np.zeros(len(p)), np.empty(n, dtype=np.int64)
     for i in range(n):
         priority = np.where(counts < p * (i + 1), p / (counts + 1), -1.0)  # never above a quota rounded up
         labels[i] = priority.argmax()
         counts[labels[i]] += 1
-    return torch.from_numpy(labels)
+    return torch.from_numpy(order[labels])
 
 
 def has_shares(y: Tensor, shares: Tensor) -> bool:

@@ -13,6 +13,7 @@ from ganzoo.data.tensors import Array, TensorSplit, fingerprint, samples_to_make
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
 
+ROUNDED = 0.01  # of the spread of a column may be lost in float32
 MAGIC = b"\x93NUMPY"
 
 
@@ -76,7 +77,23 @@ def finite_rows(path: Path, array: Array) -> Array:
     bad = np.flatnonzero(~np.isfinite(plain).all(axis=1))
     if len(bad):
         raise UsageError(f"{path} has a number in row {bad[0]} (from 0) that is not finite in float32")
+    _refuse_rounding(path, array, plain)
     return plain
+
+
+def _refuse_rounding(path: Path, array: Array, plain: Array) -> None:
+    """Raise a UsageError for a column whose spread float32 rounds away: times in seconds, say."""
+    if array.dtype.kind == "f" and array.dtype.itemsize <= 4:
+        return
+    with np.errstate(all="ignore"):
+        lost = np.abs(array - plain.astype(np.float64)).mean(axis=0)
+        spread = np.abs(array - array.mean(axis=0)).mean(axis=0)
+        rounded = np.flatnonzero(lost > ROUNDED * spread)
+    if len(rounded):
+        raise UsageError(
+            f"{path} has numbers in column {rounded[0]} (from 0) that float32 rounds to few values: "
+            "subtract the column's mean first"
+        )
 
 
 def _load(path: Path) -> Array:

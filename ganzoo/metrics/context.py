@@ -163,12 +163,15 @@ class Context:
     @cached_property
     def held_out(self) -> Samples:
         others, n = self.test if self.reference == "train" else self.train, len(self.fake)
-        if self._one_class or not self.dataset.stratified or others.y is None or not n:
+        if self._one_class or others.y is None or not n:
             return others.some(n)
-        # A split with exact shares would flatter real data beside samples whose classes are drawn.
-        shares = class_shares(self.dataset)
+        shares, stratified = class_shares(self.dataset), self.dataset.stratified
+        most = most_by_shares(others.y, shares) if self.apportioned else 0
+        if not stratified and n > most:
+            return others.some(n)
+        # Classes of real data are apportioned, or drawn, as those beside them: one would flatter the other.
         if self.apportioned:
-            labels = labels_by_shares(min(n, most_by_shares(others.y, shares)), shares)
+            labels = labels_by_shares(min(n, most), shares)
         else:
             draw = torch.Generator().manual_seed(counted_seed(0, "metrics/labels"))
             labels = torch.multinomial(shares, n, replacement=True, generator=draw)

@@ -143,6 +143,11 @@ def _features(context: Context, samples: Samples) -> Tensor:
 
 def _batches(context: Context, samples: Samples, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
     gan = _gan(context)
+    if gan.num_classes and context.dataset.num_classes not in (0, gan.num_classes):
+        raise UsageError(
+            f"D was trained on {gan.num_classes} classes, and {context.dataset.name} has "
+            f"{context.dataset.num_classes}: it judges samples of its own classes alone"
+        )
     device = next(gan.discriminator.parameters()).device
     for start in range(0, len(samples), size):
         rows = slice(start, start + size)

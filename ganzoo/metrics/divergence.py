@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset, kind_of_data
+from ganzoo.data.classes import labels_by_shares
 from ganzoo.metrics.base import Metric, Need, Scores
 from ganzoo.metrics.context import Context, Samples
 from ganzoo.metrics.densities import HasDensity, K, LogDensities, log_densities, pairs
@@ -53,9 +54,12 @@ class _Divergence(Metric):
             return self.of_densities(log_densities(context.of_held_out(), enough=False))
         counts = _counts(context.real)
         shares = (counts / counts.sum()).numpy()
-        draws = np.random.default_rng(0).multinomial(len(context.fake), shares, size=DRAWS)
+        n = len(context.fake)
+        draws = np.random.default_rng(0).multinomial(n, shares, size=DRAWS)
+        if context.apportioned:
+            draws = torch.bincount(labels_by_shares(n, counts), minlength=len(counts))[None].numpy()
         scores = [self.of_labels(_shares(torch.from_numpy(row)), _shares(counts)) for row in draws]
-        return {key: sum(score[key] for score in scores) / DRAWS for key in scores[0]}
+        return {key: sum(score[key] for score in scores) / len(scores) for key in scores[0]}
 
 
 class KL(_Divergence):

@@ -20,6 +20,7 @@ from ganzoo.metrics.open import Given, lack, open_metrics
 from ganzoo.models.base import GAN
 from ganzoo.system.console import stages
 
+LEAST_OF_CLASS = 50
 ACCURACY = "conditional-accuracy"
 AT_MOST = 50_000  # real samples of a split: as many as papers use for CIFAR-10
 
@@ -102,6 +103,7 @@ class Evaluation:
             generator alone. Where there are fewer held-out samples than generated ones, "matched" has the
             scores of both at as many as there are: {"n", "scores", "real"}. "per_class" is a list of rows.
         """
+        _check_labels(x, y, self.dataset)
         fake = Samples("generated", x, y, self.extractor)
         ways = (self.reference, gan, self.extractor, self._apportioned(y))
         context = Context(self.dataset, fake, self._train, self._test, *ways)
@@ -176,7 +178,7 @@ class Evaluation:
 
     def _least_of_class(self) -> int:
         """The fewest held-out samples of a class that all are measured at."""
-        return self.least() if "fid" in self.metrics else 0
+        return max(LEAST_OF_CLASS, self.least() if "fid" in self.metrics else 0)
 
     def _extractor(self) -> Extractor:
         assert self.extractor is not None
@@ -198,6 +200,17 @@ class Evaluation:
             "extractor": extractor,
             "metrics": parameters,
         }
+
+
+def _check_labels(x: Tensor, y: Tensor | None, dataset: Dataset) -> None:
+    """Raise a UsageError for labels that are not classes of the data, one for each sample."""
+    if y is None or not dataset.num_classes:
+        return
+    expected = f"whole numbers ({len(x)},) from 0 to {dataset.num_classes - 1}, the classes of {dataset.name}"
+    if y.dtype != torch.int64 or y.shape != (len(x),):
+        raise UsageError(f"labels of the samples are {y.dtype} {tuple(y.shape)}: expected {expected}")
+    if len(y) and (int(y.min()) < 0 or int(y.max()) >= dataset.num_classes):
+        raise UsageError(f"labels of the samples go from {y.min()} to {y.max()}: expected {expected}")
 
 
 def _some(name: str, split: Split, extractor: Extractor | None) -> Samples:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, Modes
+from ganzoo.data.base import Dataset, Modes, shares
+from ganzoo.data.classes import labels_by_shares
 from ganzoo.errors import UsageError
 from ganzoo.metrics.base import Metric, Need, Scores
 from ganzoo.metrics.context import Context
@@ -77,6 +78,9 @@ class ModeCoverage(Metric):
     def on_real(self, context: Context) -> Scores:
         modes, n = _modes(context), len(context.fake)
         if modes.centers is None:
+            if context.apportioned:
+                counts = torch.bincount(labels_by_shares(n, shares_of(modes)), minlength=modes.count)
+                return {"modes": float((counts > 0).sum()), "reverse_kl": unevenness(counts, modes)}
             found, uneven = expected(n, modes)
             return {"modes": found, "reverse_kl": uneven}
         dim = modes.centers.shape[1]
@@ -93,8 +97,11 @@ class ModeCoverage(Metric):
 
 
 def _modes(context: Context) -> Modes:
-    assert context.dataset.modes is not None
-    return context.dataset.modes
+    modes, y = context.dataset.modes, context.real.y
+    assert modes is not None
+    if modes.centers is None and not context.dataset.endless and modes.shares is not None and y is not None:
+        return dataclasses.replace(modes, shares=shares(y, modes.count))  # of the reference split
+    return modes
 
 
 def classified(context: Context, logits: Tensor, count: int) -> Tensor:

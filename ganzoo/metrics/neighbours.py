@@ -15,7 +15,7 @@ K_PRECISION = 3
 K_DENSITY = 5
 AT_MOST = 10_000  # real samples: the cost grows with the square
 ROWS = 512  # of distances at a time: what bounds the memory
-NOTHING = 1e-14  # of the largest squared norm: below it rounding is all that a squared distance holds
+NOTHING = 1e-14  # of the squared norms: below it rounding is all that a squared distance holds
 
 
 class PrecisionRecall(Metric):
@@ -91,7 +91,7 @@ def _pass(context: Context) -> Neighbourhoods:
     real = _real(context)
 
     def make() -> Neighbourhoods:
-        radii_real = real.once("radii", lambda: {"radii": radii(real.features)})["radii"]
+        radii_real = real.once("radii of 3 and 5", lambda: {"radii": radii(real.features)})["radii"]
         return neighbourhoods(context.fake.features, real.features, radii_real)
 
     return context.shared("neighbourhoods", make)
@@ -141,5 +141,5 @@ def distances(a: Tensor, b: Tensor) -> Tensor:
     a64, b64 = a.double(), b.double()
     norms_a, norms_b = a64.square().sum(1), b64.square().sum(1)
     squared = torch.addmm(norms_b[None, :], a64, b64.T, alpha=-2.0).add_(norms_a[:, None])
-    nothing = NOTHING * float(torch.maximum(norms_a.max(), norms_b.max()))
-    return torch.threshold_(squared, nothing, 0.0).to(a.dtype).sqrt_()
+    nothing = NOTHING * (norms_a[:, None] + norms_b[None, :])  # of each pair: others may lie far away
+    return squared.masked_fill_(squared <= nothing, 0.0).sqrt_().to(a.dtype)

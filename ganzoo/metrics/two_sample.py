@@ -6,6 +6,7 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
+from torch import Tensor
 
 from ganzoo.data.tensors import Array
 from ganzoo.errors import UsageError
@@ -14,6 +15,7 @@ from ganzoo.metrics.context import Context
 from ganzoo.metrics.standard import SCALE, standardized
 
 AT_MOST = 2_000  # samples of each kind: the cost grows with the square
+COPIES = 0.1  # the share of samples that may be copies of real rows
 FOLDS = 5
 WIDTHS = (1, 10, 100, 1000)  # inverse ones, of the kernel's parts: from whole clouds to what is in a mode
 ERRORS = 4.0  # standard errors below 1/2, which are no chance
@@ -47,6 +49,12 @@ class ClassifierTwoSample(Metric):
 
     def __call__(self, context: Context) -> Scores:
         context.at_least(2 * FOLDS, "c2st")
+        copies, twins = copied(context.fake.features, context.real.features)
+        if copies > COPIES + 2 * twins:
+            raise UsageError(
+                f"{100 * copies:.0f} % of these samples are copies of rows of {context.dataset.name}, which "
+                "no classifier that has not seen these rows can tell: see memorization"
+            )
         fake, real = standardized(context, pairs(context))
         accuracy = told_apart(fake.numpy(), real.numpy())
         error = math.sqrt(accuracy * (1 - accuracy) / len(fake))
@@ -60,6 +68,13 @@ class ClassifierTwoSample(Metric):
 
 def pairs(context: Context) -> int:
     return min(len(context.fake), len(context.real), AT_MOST)
+
+
+def copied(fake: Tensor, real: Tensor) -> tuple[float, float]:
+    """The share of rows of [N, d] that are rows of [M, d], and of rows of [M, d] that are like another."""
+    rows = [row.tobytes() for row in real.numpy()]
+    known = set(rows)
+    return sum(row.tobytes() in known for row in fake.numpy()) / len(fake), 1.0 - len(known) / len(rows)
 
 
 def told_apart(fake: Array, real: Array) -> float:

@@ -22,6 +22,7 @@ from ganzoo.training.trainer import Every, Trainer
 
 SAMPLES = 1000  # cheap, and said in the protocol of each line
 WHEN = "during training"
+NO_LABELS = "none"
 BY_SHARES = "by the shares of the reference split"
 
 
@@ -72,7 +73,8 @@ class Evaluations(Every):
         except (UsageError, WorkError) as error:  # scores are worth less than the run
             notice(f"step {trainer.step} was not measured: {error}")
             return
-        made_by = {"generator": "averaged, eval mode", "labels": BY_SHARES, "checkpoint": WHEN}
+        made_by = {"generator": "averaged, eval mode", "labels": BY_SHARES if gan.num_classes else NO_LABELS}
+        made_by["checkpoint"] = WHEN
         before = self._best()
         row = {
             "step": trainer.step,

@@ -25,7 +25,7 @@ from ganzoo.registry import changes
 from ganzoo.registry.options import as_int
 from ganzoo.runs.budget import change_of_schedules, extended
 from ganzoo.runs.evaluation import Document, document
-from ganzoo.runs.evaluations import BY_SHARES, Evaluations, evaluation_of, scored_labels
+from ganzoo.runs.evaluations import BY_SHARES, NO_LABELS, Evaluations, evaluation_of, scored_labels
 from ganzoo.runs.folder import find, new_folder
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
@@ -179,7 +179,8 @@ class Run:
         gan, step = self.load_model(checkpoint, discriminator=evaluation.needs_discriminator)
         y = scored_labels(n, gan, evaluation, self.dataset)
         x = self.dataset.to_units(draw(gan, n, seed, "sample", y, progress))
-        made_by = {"generator": "averaged, eval mode", "labels": BY_SHARES, "checkpoint": checkpoint}
+        made_by = {"generator": "averaged, eval mode", "checkpoint": checkpoint}
+        made_by["labels"] = BY_SHARES if gan.num_classes else NO_LABELS
         source = {"run": self.path.name, "step": step, "seed": seed, "device": str(self.device)}
         measured = document(evaluation(x, y, gan, progress=progress), made_by, source)
         append_line(self.path / "metrics.jsonl", {"step": step, **measured})

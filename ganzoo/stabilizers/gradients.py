@@ -112,7 +112,8 @@ class ClipWeights(Stabilizer):
         self._d = gan.discriminator
         if any(hasattr(part, "parametrizations") for part in gan.discriminator.modules()):
             raise UsageError(
-                "clip-weights has nothing to clip where spectral norm sets the weights: leave one of them out"
+                "clip-weights has nothing to clip where something else sets D's weights, as spectral norm "
+                "and an equalised learning rate do: leave it out, or take another model"
             )
         norms = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
         parts = [part for part in gan.discriminator.modules() if not isinstance(part, norms)]

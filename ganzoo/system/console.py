@@ -12,7 +12,7 @@ from rich.progress import track as _track
 
 T = TypeVar("T")
 
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+stderr = Console(stderr=True, emoji=False, highlight=False, soft_wrap=True)
 
 
 def notice(text: str) -> None:

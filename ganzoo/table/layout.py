@@ -41,14 +41,12 @@ class Block:
 
     Attributes:
         scores: by score, then by the group's name.
-        real: the scores of real data.
     """
 
     dataset: str
     groups: list[Group]
     columns: list[Column]
     scores: dict[str, dict[str, Score]]
-    real: dict[str, float]
     shared: bool
 
     def titles(self) -> list[tuple[str, ...]]:
@@ -96,9 +94,14 @@ class Block:
         return cells
 
     def _real_line(self) -> list[Text]:
-        real = [self.real.get(column.score) for column in self.columns]
-        scores = [Text(NONE if value is None else number(value)) for value in real]
+        scores = [Text(self._real(column.score)) for column in self.columns]
         return [Text("(real data)"), Text(""), *scores, *[Text("")] * (1 + len(COSTS))]
+
+    def _real(self, score: str) -> str:
+        """Of real data; a range where rows have several: classes drawn beside those without labels, say."""
+        values = [mean(found) for group in self.groups if (found := group.real(score))]
+        shown = list(dict.fromkeys(number(value) for value in sorted(values)))
+        return " to ".join(dict.fromkeys([shown[0], shown[-1]])) if shown else NONE
 
 
 def blocks_of(groups: Sequence[Group], columns: Sequence[Column], shared: bool) -> list[Block]:
@@ -115,9 +118,7 @@ def blocks_of(groups: Sequence[Group], columns: Sequence[Column], shared: bool) 
         here = [group for group in groups if group.dataset == dataset]
         there = [column for column in columns if any(group.scores(column.score) for group in here)]
         scores = {column.score: scores_of(here, column) for column in there}
-        real = {c.score: [value for group in here for value in group.real(c.score)] for c in there}
-        means = {score: mean(values) for score, values in real.items() if values}
-        blocks.append(Block(dataset, here, there, scores, means, shared))
+        blocks.append(Block(dataset, here, there, scores, shared))
     return blocks
 
 

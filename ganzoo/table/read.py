@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from ganzoo.bench.results import Row, latest
@@ -45,6 +46,11 @@ class Group:
     def real(self, score: str) -> list[float]:
         """The same of real data, seed by seed: of as many samples, or none."""
         return [row["real"][score] for row in self.done if score in row["real"] and _at_equal_n(row)]
+
+    def mean_real(self, score: str) -> float | None:
+        """Over the seeds, where there is one."""
+        values = self.real(score)
+        return mean(values) if values else None
 
     def measured(self) -> list[str]:
         """How many samples were compared with how many real ones, each way once."""
@@ -186,6 +192,8 @@ def refuse_mixed(groups: Sequence[Group], columns: Sequence[Column]) -> None:
 def protocol_of(protocol: Mapping[str, Any], column: Column) -> dict[str, str]:
     """What must be equal within a column, by dotted name."""
     metrics = {column.metric: protocol["metrics"].get(column.metric, {})}
-    leave_out = {"metrics", "n_held_out", "real"} | ({"extractor"} if "@" not in column.score else set())
+    leave_out = {"metrics", "n_held_out", "real", "labels"} | (
+        {"extractor"} if "@" not in column.score else set()
+    )
     shared = {key: value for key, value in protocol.items() if key not in leave_out}
     return flatten({**shared, "metrics": metrics})

@@ -129,7 +129,7 @@ def _row(block: Block, i: int) -> dict[str, Any]:
                 "mean": score.mean,
                 "std": score.std,
                 "n": score.n,
-                "real": block.real.get(column.score),
+                "real": group.mean_real(column.score),
                 "best": score.best,
                 "note": score.note,
             }
