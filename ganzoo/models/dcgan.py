@@ -112,7 +112,13 @@ class LSGAN(DCGAN):
     """
 
     recipes: ClassVar = {
-        "default": dataclasses.replace(DCGAN.recipes["default"], loss="least-squares"),
+        "default": dataclasses.replace(
+            DCGAN.recipes["default"],
+            loss="least-squares",
+            optimizer_g=Optimizer(lr=5e-4),
+            optimizer_d=Optimizer(lr=5e-4),
+            lr_schedule=Schedule(),
+        ),
         "paper": dataclasses.replace(
             DCGAN.recipes["paper"],
             loss="least-squares",
