@@ -20,18 +20,23 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
 def result_part(name: str, groups: list[Group]) -> str:
     """The picture of a model's run on MNIST, and the scores of its recipes on each dataset."""
+    own = [group for group in groups if group.model == name]
     parts = []
     if (IMAGES / f"{name}-mnist.png").exists():
         parts.append(
             f"![64 samples of {name}](../images/{name}-mnist.png)\n\n"
-            f"64 samples of `ganzoo run {name} --dataset mnist-5k`, none of them chosen."
+            f"64 samples of `{_digits(own) or f'ganzoo run {name} --dataset mnist-5k'}`, none of them chosen."
         )
-    own = [group for group in groups if group.model == name]
     plain = [group for group in own if re.fullmatch(r"default|recipe=\w+", group.options)]
     parts += [score_table(group) for group in plain]
     if len(plain) < len(own):
         parts.append("With other losses and stabilizers: `benchmarks/README.md` in the repository.")
     return "\n\n".join(parts) or "The repository holds no results of this model yet."
+
+
+def _digits(groups: Sequence[Group]) -> str:
+    """The command whose run on digits the picture is of."""
+    return next((group.rows[0]["commands"]["run"] for group in groups if group.dataset == "mnist-5k"), "")
 
 
 def score_table(group: Group) -> str:
