@@ -80,6 +80,7 @@ def test_the_globals_random_state_is_left_alone():
 
 def test_a_grown_budget_equals_the_larger_plan():
     words = {**CASES["dcgan"], "seed": 1}
+    words["set"] = {**words["set"], "lr_schedule.kind": "const"}  # another one would keep to the first plan
     whole = ganzoo.train(**words, steps=8, progress=False)
     grown = ganzoo.train(**words, steps=4, progress=False)
     grown = ganzoo.resume(grown.path, steps=8, progress=False)
