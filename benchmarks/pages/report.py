@@ -62,9 +62,8 @@ themselves.
 
     ganzoo bench benchmarks/suites/members.toml --jobs 2 && ganzoo table results/members.jsonl --shared-cost
 
-Default recipes, which learn the labels, on the 5,000 digits that need no download, over three seeds, each for about
-three minutes of one core (two to four, as the seconds say): what a first run gives, not which member is best in the
-end. Slow members have hardly begun by then, and `wgan-gp`, `sngan` and `r3gan` go on getting better for hours.
+Default recipes, which learn the labels, on the 5,000 digits that need no download, over three seeds, each for
+two to four minutes of one core, as the seconds say: what a first run gives, not which member is best in the end.
 
 {members}"""
 SPEED = (
