@@ -63,7 +63,7 @@ themselves.
     ganzoo bench benchmarks/suites/members.toml --jobs 2 && ganzoo table results/members.jsonl --shared-cost
 
 Default recipes, which learn the labels, on the 5,000 digits that need no download, over three seeds, each for
-two to four minutes of one core, as the seconds say: what a first run gives, not which member is best in the end.
+two to four minutes of one core, as the seconds say: what a first run gives, not which member is the best.
 
 {members}"""
 SPEED = (
