@@ -169,10 +169,9 @@ def _eval_command(asked: Asked, samples: int) -> str:
 
 def _typed(key: str, value: Any) -> list[str]:
     kind = {**TRAINING, **EVALUATION}[key]
-    if kind is bool and not value:
-        return [f"--un{key}"] if key == "conditional" else []
     if kind is bool:
-        return [f"--{key}"]
+        unset = [f"--un{key}"] if key == "conditional" else []
+        return [f"--{key}"] if value else unset
     if kind is dict:
         return [word for name, one in value.items() for word in (f"--{key}", f"{name}={one}")]
     return [word for one in (value if kind is list else [value]) for word in (f"--{key}", str(one))]

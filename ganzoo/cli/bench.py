@@ -92,9 +92,10 @@ def _is_left(row: Row | None, retry: bool) -> bool:
 
 
 def _list(cells: list[Cell], rows: dict[str, Row]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+
+    from ganzoo.system.console import terminal
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("model", "dataset", "options", "seeds", "steps", "real images", "done"):
@@ -113,7 +114,7 @@ def _list(cells: list[Cell], rows: dict[str, Row]) -> None:
             f"{recipe.steps * recipe.n_dis * recipe.batch_size:,}",
             f"{done.count('done')}/{len(group)}{failed}",
         )
-    console = Console(emoji=False, highlight=False)
+    console = terminal()
     console.print(table)
     steps = sum(cell.config.recipe.steps for cell in cells)
     left = sum(cell.config.recipe.steps for cell in cells if cell.hash not in rows)

@@ -6,11 +6,10 @@ import json
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ganzoo.system.console import number
+from ganzoo.system.console import number, terminal
 
 NONE = "-"
 
@@ -36,7 +35,7 @@ def command(a: str, b: str, as_json: bool) -> None:
 
 
 def _print(document: dict[str, Any]) -> None:
-    console = Console(emoji=False, highlight=False)
+    console = terminal()
     for name, run in zip("AB", document["runs"], strict=True):
         console.print(f"[bold]{name}[/]  {escape(run)}", soft_wrap=True)
     for what, kind in (

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ganzoo.errors import UsageError
-from ganzoo.system.console import number
+from ganzoo.system.console import number, terminal
 
 WIDE = 110  # columns from which there is room for words beside the numbers
 
@@ -89,7 +89,7 @@ def _foreign(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]
 
 def _print(document: dict[str, Any]) -> None:
     protocol, source = document["protocol"], document["provenance"]
-    console = Console(emoji=False, highlight=False, soft_wrap=True)
+    console = terminal(soft_wrap=True)
     _print_scores(console, rows(document))
     if document.get("matched", {}).get("scores"):
         console.print(f"\n[bold]at {document['matched']['n']} samples, as many as are held out[/]")
@@ -98,7 +98,7 @@ def _print(document: dict[str, Any]) -> None:
         _print_classes(console, document["per_class"])
     which = source.get("run") or source.get("samples")
     step = f" at step {source['step']}" if "step" in source else ""
-    wrapped = Console(emoji=False, highlight=False)  # words may be broken into lines; the rows above may not
+    wrapped = terminal()  # words may be broken into lines; the rows above may not
     wrapped.print(
         escape(
             f"\n{which}{step}: {protocol['n_fake']} generated samples against {protocol['n_real']} of "

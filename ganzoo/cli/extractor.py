@@ -80,12 +80,12 @@ def train(
 @command.command("list")
 def list_() -> None:
     """The classifiers that are installed here, newest first."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from ganzoo.extractors.classifier import read_meta
     from ganzoo.extractors.cnn import installed
+    from ganzoo.system.console import terminal
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("name", "data", "images", "test accuracy"):
@@ -97,7 +97,7 @@ def list_() -> None:
             row = [meta["data"], "{channels} x {size} x {size}".format_map(meta), _accuracy(meta)]
         table.add_row(*map(escape, (f"cnn:{name}", *row)))
     if table.row_count:
-        Console(emoji=False, highlight=False).print(table)
+        terminal().print(table)
     else:
         click.echo("none is installed; ganzoo extractor train --dataset NAME makes one")
 

@@ -7,13 +7,13 @@ from textwrap import indent
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 
 from ganzoo.cli.plugin import USES
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry import REGISTRIES
 from ganzoo.registry.registry import Registry
+from ganzoo.system.console import terminal
 
 
 @click.command("info")
@@ -31,7 +31,7 @@ def command(name: str) -> None:
 def _describe(registry: Registry, name: str) -> None:
     kind = registry.kind
     member, origin = registry.get(name), registry.origin(name)
-    console = Console(emoji=False, highlight=False, soft_wrap=True)
+    console = terminal(soft_wrap=True)
     article = "an" if kind[0] in "aeiou" else "a"
     source = f"{escape(origin['distribution'])} {origin['version']}"
     console.print(f"[bold]{escape(name)}[/] is {article} {kind} of {source}\n")

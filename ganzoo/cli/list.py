@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry import OF_KIND, REGISTRIES
 from ganzoo.registry.registry import DISTRIBUTION, Entry
+from ganzoo.system.console import terminal
 
 
 @click.command("list")
@@ -55,4 +55,4 @@ def _print(entries: list[Entry], faults: dict[Entry, str]) -> None:
         origin = [escape(f"{entry.distribution} {entry.version}")] if mixed else []
         table.add_row(entry.kind if entry.kind != kind else "", escape(entry.name), *origin, text)
         kind = entry.kind
-    Console(emoji=False, highlight=False).print(table)
+    terminal().print(table)

@@ -42,9 +42,9 @@ def command(
     ganzoo table results/
     ganzoo table results/quick.jsonl --format md > table.md
     """
-    from rich.console import Console
 
     from ganzoo.errors import UsageError, nearest
+    from ganzoo.system.console import terminal
     from ganzoo.table.layout import blocks_of
     from ganzoo.table.read import columns_of, group_rows, read_rows, where
     from ganzoo.table.render import as_csv, as_rows, markdown, print_rich
@@ -63,4 +63,4 @@ def command(
     elif format_ == "md":
         click.echo(markdown(blocks), nl=False)
     else:
-        print_rich(blocks, Console(emoji=False, highlight=False))
+        print_rich(blocks, terminal())

@@ -11,9 +11,11 @@ from ganzoo.data.base import Dataset, shares
 MANY = 100  # classes, of which n samples may not be a multiple
 
 
-def class_shares(dataset: Dataset) -> Tensor:
-    """The share of each class in the training data, float64 [num_classes]."""
+def class_shares(dataset: Dataset, split: str = "train") -> Tensor:
+    """The share of each class in a split, "train" or "test", float64 [num_classes]; exact ones if drawn."""
     modes = dataset.modes
+    if split == "test" and not dataset.endless:
+        return shares(dataset.test.all()[1], dataset.num_classes)
     if modes is None or modes.count != dataset.num_classes:
         return shares(dataset.train.all()[1], dataset.num_classes)
     if modes.shares is None:
@@ -53,16 +55,27 @@ def most_by_shares(y: Tensor, shares: Tensor) -> int:
     return int((counts / shares)[shares > 0].min() + 1e-9)
 
 
+def ranks(y: Tensor) -> Tensor:
+    """For each of the labels y [N], how many equal ones come before it, int64 [N]."""
+    rows, starts = _by_class(y)
+    ranked = torch.empty_like(y)
+    ranked[rows] = torch.arange(len(y)) - starts[y[rows]]
+    return ranked
+
+
 def rows_with(labels: Tensor, y: Tensor) -> Tensor:
     """Rows of y [N] that have these labels [n], one after the other, no row twice; int64 [n] or fewer.
 
     It ends where a class has no rows left.
     """
-    rank = (
-        torch.nn.functional.one_hot(labels, int(y.max()) + 1).cumsum(0).gather(1, labels[:, None])[:, 0] - 1
-    )
-    rows = [(y == label).nonzero().flatten() for label in range(int(y.max()) + 1)]
-    there = torch.tensor([len(part) for part in rows])
+    rank, there = ranks(labels), torch.bincount(y, minlength=int(labels.max()) + 1)
     missing = (rank >= there[labels]).nonzero()
     n = int(missing[0]) if len(missing) else len(labels)
-    return torch.stack([rows[int(label)][int(i)] for label, i in zip(labels[:n], rank[:n], strict=True)])
+    rows, starts = _by_class(y)
+    return rows[starts[labels[:n]] + rank[:n]]
+
+
+def _by_class(y: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows of y [N] class by class, each in their order; and where each class begins among them."""
+    counts = torch.bincount(y)
+    return y.argsort(stable=True), counts.cumsum(0) - counts

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ganzoo.data.classes import ranks
 from ganzoo.data.fetch import Source, Unavailable, fetch, idx_files
 from ganzoo.data.tensors import ImageSet, Pair, content_hash
 from ganzoo.errors import WorkError
@@ -83,8 +84,7 @@ def read_5k() -> tuple[Pair, Pair]:
     ordered = rows[sorted(range(len(rows)), key=hashes.__getitem__)]
     x = torch.from_numpy(ordered[:, :-1].reshape(-1, 1, 28, 28).copy())
     y = torch.from_numpy(ordered[:, -1].astype(np.int64))
-    rank = torch.nn.functional.one_hot(y).cumsum(0).gather(1, y.unsqueeze(1)).squeeze(1)
-    is_test = rank <= TEST_PER_CLASS
+    is_test = ranks(y) < TEST_PER_CLASS
     return (x[~is_test], y[~is_test]), (x[is_test], y[is_test])
 
 

@@ -165,7 +165,7 @@ class Context:
         others, n = self.test if self.reference == "train" else self.train, len(self.fake)
         if self._one_class or others.y is None or not n:
             return others.some(n)
-        shares, stratified = class_shares(self.dataset), self.dataset.stratified
+        shares, stratified = class_shares(self.dataset, self.reference), self.dataset.stratified
         most = most_by_shares(others.y, shares) if self.apportioned else 0
         if not stratified and n > most:
             return others.some(n)
@@ -233,6 +233,10 @@ class Context:
     def note(self, sentence: str) -> None:
         if sentence not in self.notes:
             self.notes.append(sentence)
+
+    def pairs(self, at_most: int) -> int:
+        """How many there are of generated and of real samples alike, `at_most` at most."""
+        return min(len(self.fake), len(self.real), at_most)
 
     def at_least(self, n: int, why: str) -> None:
         """Raise a UsageError if there are fewer generated or real samples than `n`."""

@@ -68,11 +68,6 @@ def log_densities(context: Context, enough: bool = True) -> LogDensities:
     )
 
 
-def pairs(context: Context) -> int:
-    """How many samples of either kind are compared."""
-    return min(len(context.fake), len(context.real), AT_MOST)
-
-
 def _least(context: Context, exact: bool) -> int:
     """The fewest samples of either kind, 3 x 5^D: with fewer, a wide generator scores no worse than a narrow.
 
@@ -103,7 +98,7 @@ def _exact(context: Context, exact: HasDensity) -> LogDensities:
 
 
 def _both(context: Context) -> LogDensities:
-    n, reference = pairs(context), context.real.some(AT_MOST)
+    n, reference = context.pairs(AT_MOST), context.real.some(AT_MOST)
     spread = reference.x.double().std(0)
     scale = torch.where(spread > 0, spread, 1.0)
     flat = FLAT * (float((spread / scale).norm()) or 1.0)

@@ -13,7 +13,7 @@ from ganzoo.data.base import Dataset, kind_of_data
 from ganzoo.data.classes import labels_by_shares
 from ganzoo.metrics.base import Metric, Need, Scores
 from ganzoo.metrics.context import Context, Samples
-from ganzoo.metrics.densities import HasDensity, K, LogDensities, log_densities, pairs
+from ganzoo.metrics.densities import AT_MOST, HasDensity, K, LogDensities, log_densities
 
 HALF = 0.5  # added to each count (Krichevsky & Trofimov 1981), so that an empty class costs a finite amount
 DRAWS = 200  # of a perfect generator's labels
@@ -40,7 +40,10 @@ class _Divergence(Metric):
         below = {"k": str(K), "below 0": "0"}
         if isinstance(context.dataset, HasDensity):
             return {**of, "estimator": "k nearest neighbours against the exact density", **below}
-        estimator = {"estimator": "k nearest neighbours in equal numbers of both sets", "n": pairs(context)}
+        estimator = {
+            "estimator": "k nearest neighbours in equal numbers of both sets",
+            "n": context.pairs(AT_MOST),
+        }
         return {**of, **estimator, **below}
 
     def __call__(self, context: Context) -> Scores:

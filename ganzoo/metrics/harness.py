@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, Split, shares
+from ganzoo.data.base import Dataset, Split
 from ganzoo.data.classes import class_shares, has_shares
 from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
@@ -147,9 +147,7 @@ class Evaluation:
     @property
     def shares(self) -> Tensor:
         """The share of each class in the reference split, float64 [num_classes]."""
-        if self.dataset.endless or self.reference == "train":
-            return class_shares(self.dataset)
-        return shares(self.dataset.test.all()[1], self.dataset.num_classes)
+        return class_shares(self.dataset, self.reference)
 
     @property
     def first_score(self) -> str:

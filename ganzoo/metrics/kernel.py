@@ -34,14 +34,14 @@ class KID(Metric):
 
     def protocol(self, context: Context) -> dict[str, Any]:
         scale = {"scale": SCALE} if isinstance(context.extractor, Identity) else {}
-        size = subset_size(context)
+        size = context.pairs(SUBSET_SIZE)
         return {"subsets": SUBSETS, "subset_size": size, "kernel": "poly3", "seed": SEED, **scale}
 
     def __call__(self, context: Context) -> Scores:
         from torch_fidelity.metric_kid import kid_features_to_metric
 
         context.at_least(2, "kid")
-        size = subset_size(context)
+        size = context.pairs(SUBSET_SIZE)
         if size < SUBSET_SIZE:
             context.note(f"kid: subsets of {size} instead of {SUBSET_SIZE}, as there are no more samples")
         fake, real = context.fake.features, context.real.features
@@ -59,7 +59,3 @@ class KID(Metric):
             "kid": made["kernel_inception_distance_mean"],
             "kid_std": made["kernel_inception_distance_std"],
         }
-
-
-def subset_size(context: Context) -> int:
-    return min(SUBSET_SIZE, len(context.fake), len(context.real))

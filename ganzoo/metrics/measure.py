@@ -106,16 +106,16 @@ class Measure:
 
     def _one(self, name: str, context: Context, measured: Measured, with_real: bool) -> None:
         metric = self.metrics[name]
-        scores = self._checked(name, guarded(name, lambda: metric(context)))
+        scores = self._checked(name, guarded(name, metric, context))
         twice = scores.keys() & measured.scores.keys()
         if twice:  # a score that a metric does not declare
             raise UsageError(f"{name} gives the score {min(twice)}, and so does another metric before it")
-        measured.parameters[name] = guarded(name, lambda: metric.protocol(context))
+        measured.parameters[name] = guarded(name, metric.protocol, context)
         measured.scores |= scores
         if not with_real:
             return
         try:
-            measured.real |= self._checked(name, guarded(name, lambda: metric.on_real(context)))
+            measured.real |= self._checked(name, guarded(name, metric.on_real, context))
         except TooFewHeldOut:
             measured.unequal.append(name)
         except (UsageError, WorkError) as error:

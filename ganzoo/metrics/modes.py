@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, Modes, shares
-from ganzoo.data.classes import labels_by_shares
+from ganzoo.data.base import Dataset, Modes
+from ganzoo.data.classes import class_shares, labels_by_shares
 from ganzoo.errors import UsageError
 from ganzoo.metrics.base import Metric, Need, Scores
 from ganzoo.metrics.context import Context
@@ -97,11 +97,11 @@ class ModeCoverage(Metric):
 
 
 def _modes(context: Context) -> Modes:
-    modes, y = context.dataset.modes, context.real.y
+    modes = context.dataset.modes
     assert modes is not None
-    if modes.centers is None and not context.dataset.endless and modes.shares is not None and y is not None:
-        return dataclasses.replace(modes, shares=shares(y, modes.count))  # of the reference split
-    return modes
+    if modes.shares is None or context.reference == "train":
+        return modes
+    return dataclasses.replace(modes, shares=class_shares(context.dataset, context.reference))
 
 
 def classified(context: Context, logits: Tensor, count: int) -> Tensor:

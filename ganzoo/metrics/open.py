@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from ganzoo.data.base import Dataset, kind_of_data
 from ganzoo.errors import UsageError, WorkError
@@ -12,6 +12,7 @@ from ganzoo.metrics.base import Metric, Need
 from ganzoo.registry import EXTRACTORS, METRICS
 from ganzoo.registry.spec import Ref
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -46,7 +47,7 @@ def open_metrics(asked: Sequence[str], dataset: Dataset) -> Opened:
     for name in asked or METRICS.names():
         try:
             metric: Metric = METRICS.make(name)
-            opened.needs[name] = guarded(name, lambda metric=metric: tuple(metric.needs_for(dataset)))  # type: ignore[misc]
+            opened.needs[name] = guarded(name, _needs, metric, dataset)
             opened.metrics[name] = metric
         except (UsageError, WorkError) as error:
             if asked:
@@ -55,10 +56,14 @@ def open_metrics(asked: Sequence[str], dataset: Dataset) -> Opened:
     return opened
 
 
-def guarded(name: str, call: Callable[[], T]) -> T:
-    """`call()` of a metric's code. Raises WorkError, which says whose it is, for whatever a plugin raises."""
+def _needs(metric: Metric, dataset: Dataset) -> tuple[Need, ...]:
+    return tuple(metric.needs_for(dataset))
+
+
+def guarded(name: str, call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """`call(...)` of a metric's code. Raises WorkError, which says whose it is, for all that it raises."""
     try:
-        return call()
+        return call(*args, **options)
     except (UsageError, WorkError):
         raise
     except (Exception, SystemExit) as error:

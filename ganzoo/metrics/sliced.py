@@ -36,16 +36,12 @@ class SlicedWasserstein(Metric):
     says: ClassVar = {"swd": "how far samples must move, in standard deviations"}
 
     def protocol(self, context: Context) -> dict[str, Any]:
-        return {"n": pairs(context), "directions": DIRECTIONS, "order": 2, "scale": SCALE}
+        return {"n": context.pairs(AT_MOST), "directions": DIRECTIONS, "order": 2, "scale": SCALE}
 
     def __call__(self, context: Context) -> Scores:
         context.at_least(2, "swd")
-        fake, real = standardized(context, pairs(context))
+        fake, real = standardized(context, context.pairs(AT_MOST))
         return {"swd": sliced_wasserstein(fake, real, directions(fake.shape[1]))}
-
-
-def pairs(context: Context) -> int:
-    return min(len(context.fake), len(context.real), AT_MOST)
 
 
 def directions(dim: int) -> Tensor:

@@ -45,7 +45,7 @@ class ClassifierTwoSample(Metric):
 
     def protocol(self, context: Context) -> dict[str, Any]:
         classifier = f"SVM, mean of Gaussian kernels {', '.join(map(str, WIDTHS))}"
-        return {"n": pairs(context), "classifier": classifier, "folds": FOLDS, "scale": SCALE}
+        return {"n": context.pairs(AT_MOST), "classifier": classifier, "folds": FOLDS, "scale": SCALE}
 
     def __call__(self, context: Context) -> Scores:
         context.at_least(2 * FOLDS, "c2st")
@@ -55,7 +55,7 @@ class ClassifierTwoSample(Metric):
                 f"{100 * copies:.0f} % of these samples are copies of rows of {context.dataset.name}, which "
                 "no classifier that has not seen these rows can tell: see memorization"
             )
-        fake, real = standardized(context, pairs(context))
+        fake, real = standardized(context, context.pairs(AT_MOST))
         accuracy = told_apart(fake.numpy(), real.numpy())
         error = math.sqrt(accuracy * (1 - accuracy) / len(fake))
         if accuracy < 0.5 - ERRORS * math.sqrt(0.25 / len(fake)):
@@ -64,10 +64,6 @@ class ClassifierTwoSample(Metric):
                 "classifier takes each for its twin, as copies are: see memorization"
             )
         return {"c2st": accuracy, "c2st_std": error}
-
-
-def pairs(context: Context) -> int:
-    return min(len(context.fake), len(context.real), AT_MOST)
 
 
 def copied(fake: Tensor, real: Tensor) -> tuple[float, float]:

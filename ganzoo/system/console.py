@@ -1,4 +1,4 @@
-"""Talking to a person: always on stderr, so that stdout stays clean for programs."""
+"""Talking to a person: on stderr, so that stdout stays clean for programs; there are tables alone."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.progress import track as _track
 
 T = TypeVar("T")
 
-stderr = Console(stderr=True, emoji=False, highlight=False, soft_wrap=True)
+
+def terminal(soft_wrap: bool = False, stderr: bool = False) -> Console:
+    """A terminal that shows text as it is: `folder:cat` is a name, and no picture of a cat."""
+    return Console(stderr=stderr, emoji=False, highlight=False, soft_wrap=soft_wrap)
+
+
+stderr = terminal(soft_wrap=True, stderr=True)
 
 
 def notice(text: str) -> None:
@@ -22,6 +26,8 @@ def notice(text: str) -> None:
 
 def stages(names: Sequence[str], description: str) -> Iterator[str]:
     """`names` behind a progress bar that says which of them is under way."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task(description, total=len(names))
@@ -33,9 +39,11 @@ def stages(names: Sequence[str], description: str) -> Iterator[str]:
 
 def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
     """`items` behind a progress bar."""
+    from rich.progress import track as tracked
+
     # Into a file or a pipe, a bar that leaves no trace would still leave an empty line.
     off = not stderr.is_terminal
-    yield from _track(
+    yield from tracked(
         items, description=description, total=total, console=stderr, transient=True, disable=off
     )
 

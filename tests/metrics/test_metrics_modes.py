@@ -14,6 +14,7 @@ from scipy.stats import entropy
 
 from ganzoo.data.base import Dataset, Modes
 from ganzoo.data.mixtures import Gaussian1d, Grid25, Ring8
+from ganzoo.data.tensors import TensorSplit
 from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
 from ganzoo.metrics.context import Context, Samples
@@ -232,3 +233,17 @@ def test_a_classifier_of_other_classes_is_refused(classes):
 @pytest.mark.parametrize(("data", "by"), [(Ring8(), "nearest centre"), (Classes(), "classifier")])
 def test_the_protocol_says_how(data, by):
     assert ModeCoverage().protocol(context(data, torch.zeros(1, 2)))["by"] == by
+
+
+def test_modes_are_measured_by_the_shares_of_the_reference_split():
+    class Halves(Dataset):
+        name, sample_shape, num_classes = "halves", (1, 1, 1), 2
+        modes = Modes(2, shares=torch.tensor([0.75, 0.25]).double())
+        train = TensorSplit(images([0, 0, 0, 1]), torch.tensor([0, 0, 0, 1]))
+        test = TensorSplit(images([0, 1]), torch.tensor([0, 1]))
+
+    sides = [Samples(name, *getattr(Halves, name).all(), Told(2)) for name in ("train", "test")]
+    fake = Samples("generated", images([0, 1] * 50), None, Told(2))
+    scores = {by: ModeCoverage()(Context(Halves(), fake, *sides, by)) for by in ("train", "test")}
+    assert scores["train"]["reverse_kl"] == pytest.approx(entropy([1, 1], [3, 1]))
+    assert scores["test"]["reverse_kl"] == pytest.approx(0, abs=1e-12)
