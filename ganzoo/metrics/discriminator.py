@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ganzoo.errors import UsageError
 from ganzoo.metrics.base import Metric, Scores
 from ganzoo.metrics.context import Context, Samples
-from ganzoo.models.base import GAN, Logits, pack
+from ganzoo.models.base import GAN, Logits, pack, scales
 
 BATCH = 256
 AT_MOST = 10_000
@@ -124,8 +124,7 @@ def _outputs(context: Context, samples: Samples) -> Tensor:
     with _still(gan.discriminator):
         for x, y in _batches(context, samples, BATCH * gan.pack):
             logits: Logits = gan.discriminator(pack(gan.view(x), gan.pack), y)
-            parts = logits if isinstance(logits, tuple) else (logits,)
-            means = [part.reshape(len(part), -1).mean(1) for part in parts]
+            means = [part.reshape(len(part), -1).mean(1) for part in scales(logits)]
             outputs.append(torch.stack(means).mean(0).double().cpu())
     return torch.cat(outputs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganzoo.models.base import Logits, Sample
+from ganzoo.models.base import Logits, Sample, map_sample, scales
 from ganzoo.stabilizers.base import Critic, Phase, Stabilizer
 
 
@@ -21,13 +21,9 @@ class GradientNormalization(Stabilizer):
         def normalized(sample: Sample, y: Tensor | None) -> Logits:
             keep = torch.is_grad_enabled()
             with torch.enable_grad():  # a forward without gradients still needs the one with respect to x
-                scales = [
-                    x if x.requires_grad else x.detach().requires_grad_()
-                    for x in (sample if isinstance(sample, tuple) else (sample,))
-                ]
-                logits = critic(tuple(scales) if isinstance(sample, tuple) else scales[0], y)
-                outputs = logits if isinstance(logits, tuple) else (logits,)
-                normed = tuple(_normalize(f, scales, keep) for f in outputs)
+                at = map_sample(lambda x: x if x.requires_grad else x.detach().requires_grad_(), sample)
+                logits = critic(at, y)
+                normed = tuple(_normalize(f, scales(at), keep) for f in scales(logits))
             if not keep:
                 normed = tuple(f.detach() for f in normed)
             return normed if isinstance(logits, tuple) else normed[0]
@@ -35,8 +31,8 @@ class GradientNormalization(Stabilizer):
         return normalized
 
 
-def _normalize(f: Tensor, scales: list[Tensor], create_graph: bool) -> Tensor:
-    grads = torch.autograd.grad(f.sum(), scales, create_graph=create_graph, retain_graph=True)
+def _normalize(f: Tensor, at: tuple[Tensor, ...], create_graph: bool) -> Tensor:
+    grads = torch.autograd.grad(f.sum(), at, create_graph=create_graph, retain_graph=True)
     # Packed samples lie next to each other: len(f) rows gather those that D judged together.
     squares = torch.stack([grad.reshape(len(f), -1).square().sum(1) for grad in grads]).sum(0)
     norm = (squares + 1e-12).sqrt().reshape(-1, *[1] * (f.dim() - 1))  # the root of 0 has no gradient

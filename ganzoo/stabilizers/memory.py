@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from ganzoo.models.base import Sample
+from ganzoo.models.base import Sample, scales
 
 Answer = TypeVar("Answer")
 
@@ -41,5 +41,5 @@ class Memory(Generic[Answer]):
 
 
 def _key(sample: Sample, y: Tensor | None, graph: bool) -> tuple[object, ...]:
-    parts = [*(sample if isinstance(sample, tuple) else (sample,)), *(() if y is None else (y,))]
+    parts = [*scales(sample), *(() if y is None else (y,))]
     return graph, id(sample), id(y), *((part._version, part.requires_grad) for part in parts)

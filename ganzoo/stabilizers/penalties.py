@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, Sample, leaf, map_sample
+from ganzoo.models.base import GAN, Sample, leaf, map_sample, scales
 from ganzoo.stabilizers.base import Critic, Side, Stabilizer
 
 
@@ -134,8 +134,8 @@ class Drift(Stabilizer):
 
     def d_penalty(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor | None:
         logits = critic(real, y)
-        parts = logits if isinstance(logits, tuple) else (logits,)
-        return self.weight * self.scale * torch.stack([part.square().mean() for part in parts]).mean()
+        parts = [part.square().mean() for part in scales(logits)]
+        return self.weight * self.scale * torch.stack(parts).mean()
 
 
 def at_least_zero(name: str, value: float) -> float:
@@ -159,15 +159,14 @@ def mix(real: Sample, fake: Sample, share: Tensor) -> Sample:
 
 def squared_gradient(critic: Critic, sample: Sample, y: Tensor | None) -> Tensor:
     """|grad_x D(x)|^2 for each row that D judges, over all scales of x and outputs of D. [N / pack]."""
-    if not all(x.requires_grad for x in (sample if isinstance(sample, tuple) else (sample,))):
+    if not all(x.requires_grad for x in scales(sample)):
         sample = leaf(sample)
     logits = critic(sample, y)
-    scales = sample if isinstance(sample, tuple) else (sample,)
-    outputs = logits if isinstance(logits, tuple) else (logits,)
+    outputs = scales(logits)
     total = torch.stack([output.sum() for output in outputs]).sum()
     grads = [
         grad.float() if grad.dtype == torch.bfloat16 else grad
-        for grad in torch.autograd.grad(total, scales, create_graph=True)
+        for grad in torch.autograd.grad(total, scales(sample), create_graph=True)
     ]
     rows = len(outputs[0])
     # Packed samples lie next to each other: a row gathers those that D judged together.

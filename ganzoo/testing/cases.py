@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ganzoo.data.base import Dataset, kind_of_data
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, Logits, Sample
+from ganzoo.models.base import GAN, Logits, Sample, scales
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS
 from ganzoo.registry.options import known_options
@@ -94,10 +94,6 @@ class Model(Subject):
         batch = BATCH * self.build(case).pack
         settings = {f"model.{key}": value for key, value in self.options.items()}
         return tiny(self.name, case.shape, conditional=bool(case.classes), batch_size=batch, set=settings)
-
-
-def scales(sample: Sample | Logits) -> tuple[Tensor, ...]:
-    return sample if isinstance(sample, tuple) else (sample,)
 
 
 def everywhere(subject: Model) -> Iterator[tuple[Case, GAN, Sample]]:

@@ -12,7 +12,7 @@ import torch
 
 from ganzoo.data.base import kind_of_data
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, leaf, pack
+from ganzoo.models.base import GAN, leaf, pack, scales
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.assemble import build_trained
 from ganzoo.registry import LOSSES, MODELS
@@ -24,7 +24,6 @@ from ganzoo.testing.cases import (
     alike,
     everywhere,
     output_of,
-    scales,
     seeded,
     times,
     total_of,

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
+from ganzoo.models.base import scales
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS, STABILIZERS
 from ganzoo.registry.options import known_options, options_of
@@ -118,8 +119,8 @@ def transforms(subject: Switch) -> None:
         pyramid = (x[..., ::2, ::2], x) if x.dim() == 4 else (x,)
         for sample in (x, pyramid):
             seen = stabilizer.transform(sample, None)
-            shapes = [tuple(s.shape) for s in (seen if isinstance(seen, tuple) else (seen,))]
-            expected = [tuple(s.shape) for s in (sample if isinstance(sample, tuple) else (sample,))]
+            shapes = [tuple(s.shape) for s in scales(seen)]
+            expected = [tuple(s.shape) for s in scales(sample)]
             want(type(seen) is type(sample) or isinstance(seen, Tensor), "a Tensor or a tuple", type(seen))
             want(shapes == expected, f"transform to keep the shapes {expected}", shapes)
             last = seen[-1] if isinstance(seen, tuple) else seen
