@@ -281,7 +281,7 @@ def test_killed_it_goes_on_to_the_same_numbers(done, capfd):
     folder = cell.folder(Path("results/tiny"))
     words = [sys.executable, "-m", "ganzoo", "bench", str(file)]
     with subprocess.Popen(words, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
-        wait_for(lambda: list(folder.glob("checkpoints/step-*.pt")))
+        wait_for(lambda: list(folder.glob("checkpoints/step-*.safetensors")))
         process.kill()
     Path("results/tiny.jsonl").write_text('{"hash": "cut off by the ki')
     capfd.readouterr()
