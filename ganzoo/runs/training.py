@@ -86,7 +86,7 @@ def train(run: Run, progress: bool) -> tuple[int, str]:
                 before, again = step, again + 1 if step == before else 1
                 if again > MOST_ROLLBACKS:
                     raise WorkError(f"{error}; it did so after {MOST_ROLLBACKS} rollbacks too") from error
-                notice(f"{error}: back to step {step}, with other random numbers, at half the learning rates")
+                notice(f"{error.where}: back to step {step}, with other random numbers, at half the rates")
 
 
 def _attempt(

@@ -122,17 +122,22 @@ def refuse_nonfinite(state: State, folder: Path) -> None:
 
 
 class Diverged(WorkError):
-    """Numbers of the training are not finite any more."""
+    """Numbers of the training are not finite any more; `where` is which of them, and at which step."""
+
+    where = ""
 
 
 def diverged(folder: Path, what: str, step: int) -> Diverged:
     """The sentence for a run whose numbers are gone."""
     last = saved(folder)
     kept = f"{last[-1]} is the last good checkpoint" if last else "there was no checkpoint yet"
-    return Diverged(
-        f"training diverged: {what} not finite at step {step}; {kept}; try a lower --lr, "
-        f"--stabilizer clip-grad-norm, or another --loss ({folder})"
+    where = f"{what} not finite at step {step}"
+    error = Diverged(
+        f"training diverged: {where}; {kept}; try a lower --lr, --stabilizer clip-grad-norm, another --loss, or "
+        f"--on-nan rollback ({folder})"
     )
+    error.where = where
+    return error
 
 
 def save_generator(path: Path, gan: GAN, meta: dict[str, Any]) -> str:

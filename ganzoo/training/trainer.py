@@ -59,8 +59,8 @@ class Trainer:
         images: real samples that D was shown so far.
         stop: an event; set it to end the loop after the step under way.
         ended: why a callback ends the run here for good, or "".
-        rollbacks: how often the run went back to a checkpoint: each time it draws from another stream of random
-            numbers, and its learning rates are halved.
+        rollbacks: how often the run went back to a checkpoint: each time it goes on with another stream of
+            random numbers, at half the learning rates.
     """
 
     def __init__(
