@@ -133,8 +133,8 @@ def diverged(folder: Path, what: str, step: int) -> Diverged:
     kept = f"{last[-1]} is the last good checkpoint" if last else "there was no checkpoint yet"
     where = f"{what} not finite at step {step}"
     error = Diverged(
-        f"training diverged: {where}; {kept}; try a lower --lr, --stabilizer clip-grad-norm, another --loss, or "
-        f"--on-nan rollback ({folder})"
+        f"training diverged: {where}; {kept}; try a lower --lr, --stabilizer clip-grad-norm, another --loss, "
+        f"or --on-nan rollback ({folder})"
     )
     error.where = where
     return error
