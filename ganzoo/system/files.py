@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import WorkError
+from ganzoo.system.locks import temporary
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write beside, flush to the disk, rename: a reader sees the old file or the new one, never a part."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        beside = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+        with temporary(path) as (file, beside):
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
             beside.chmod(0o644)
             beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
     except OSError as error:
         raise WorkError(
             f"cannot write {path}: {error.strerror or error}; what was saved before is whole"

@@ -12,11 +12,14 @@ import contextlib
 import errno
 import os
 import socket
+import tempfile
 import time
 import weakref
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
@@ -27,6 +30,7 @@ except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 IMPOSSIBLE = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
+PATIENCE = 0.2  # seconds: what holds a lock for a moment removes something
 LONGEST = 200  # characters of what a lock says of its holder
 
 _held: weakref.WeakSet[Lock] = weakref.WeakSet()
@@ -92,7 +96,7 @@ def only_one(path: Path, who: str = "process", cure: str = "wait for it") -> Loc
         AtWork: another process, or another lock of this one, has it.
         OSError: nothing can be written there.
     """
-    lock, holder = _take(path, wait=False)
+    lock, holder = _take(path)
     if lock is None:
         named = f" ({holder})" if holder else ""
         raise AtWork(f"another {who}{named} is at work in {path}: {cure}", holder)
@@ -105,7 +109,7 @@ def in_turn(path: Path, doing: str) -> Lock:
     Raises:
         OSError: nothing can be written there.
     """
-    lock, holder = _take(path, wait=False)
+    lock, holder = _take(path)
     if lock is None:
         notice(f"waiting for another process{f' ({holder})' * bool(holder)} that {doing}")
         lock, _ = _take(path, wait=True)
@@ -132,28 +136,33 @@ def unused(file: Path) -> Lock | None:
     return lock if lock and lock.real else None
 
 
-def claim(handle: int) -> Lock:
-    """Mark a temporary file as one of a living process, which `unused` then refuses.
+@contextlib.contextmanager
+def temporary(path: Path) -> Iterator[tuple[IO[bytes], Path]]:
+    """A new file beside `path`, `.NAME.*.part`, to write and rename: not `unused` while this one lives."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            try:
+                with _lock(os.dup(handle), wait=True) or contextlib.nullcontext():
+                    if os.fstat(handle).st_nlink:  # else it was swept away in between
+                        yield file, Path(name)
+                        return
+            finally:
+                Path(name).unlink(missing_ok=True)
 
-    Raises:
-        FileNotFoundError: it has been removed since it was made.
-    """
-    lock = _lock(os.dup(handle), wait=True)
-    assert lock is not None
-    if not os.fstat(handle).st_nlink:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    return lock
 
-
-def _take(path: Path, wait: bool) -> tuple[Lock | None, str]:
+def _take(path: Path, wait: bool = False) -> tuple[Lock | None, str]:
     """The lock of `path`, or None and who has it."""
-    path = path.resolve()
+    path, until = path.resolve(), time.monotonic() + PATIENCE
     while True:
         place, handle = _place(path)
         lock = _lock(handle, wait=wait)
         if lock is None:
             holder = _holder(handle)
             os.close(handle)
+            if time.monotonic() < until:
+                time.sleep(PATIENCE / 4)
+                continue
             return None, holder
         if lock.real and not _is(handle, place):  # the one before removed it when it was done
             lock.release()
@@ -228,11 +237,7 @@ def _is(handle: int, file: Path) -> bool:
 
 
 def _holder(handle: int) -> str:
-    for _ in range(5):  # it may have locked it this very moment
-        text = os.pread(handle, LONGEST, 0).decode(errors="replace").partition("\n")[0]
-        if text:
-            break
-        time.sleep(0.02)
+    text = os.pread(handle, LONGEST, 0).decode(errors="replace").partition("\n")[0]
     return "".join(letter for letter in text if letter.isprintable())
 
 
