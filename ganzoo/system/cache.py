@@ -124,7 +124,7 @@ def sweep(folder: Path) -> None:
         name, part, _ = path.name.partition(".part-")
         with contextlib.suppress(OSError, UsageError):
             if part and path.is_dir():
-                with only_one(folder / name.lstrip(".")) as lock:
+                with only_one(folder / name.lstrip("."), patience=0) as lock:
                     if lock.real:
                         shutil.rmtree(path, ignore_errors=True)
             elif path.name.startswith(".") and path.is_file():

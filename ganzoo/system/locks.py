@@ -85,18 +85,19 @@ class Lock:
             self._handle = None
 
 
-def only_one(path: Path, who: str = "process", cure: str = "wait for it") -> Lock:
+def only_one(path: Path, who: str = "process", cure: str = "wait for it", patience: float = PATIENCE) -> Lock:
     """The lock of `path`, a file or a folder that need not be there yet, for a `with` around work in it.
 
     Args:
         who: what the other one is called in the sentence: "ganzoo bench".
         cure: what a person can do.
+        patience: seconds to try it.
 
     Raises:
         AtWork: another process, or another lock of this one, has it.
         OSError: nothing can be written there.
     """
-    lock, holder = _take(path)
+    lock, holder = _take(path, patience)
     if lock is None:
         named = f" ({holder})" if holder else ""
         raise AtWork(f"another {who}{named} is at work in {path}: {cure}", holder)
@@ -109,10 +110,10 @@ def in_turn(path: Path, doing: str) -> Lock:
     Raises:
         OSError: nothing can be written there.
     """
-    lock, holder = _take(path)
+    lock, holder = _take(path, PATIENCE)
     if lock is None:
         notice(f"waiting for another process{f' ({holder})' * bool(holder)} that {doing}")
-        lock, _ = _take(path, wait=True)
+        lock, _ = _take(path, 0, wait=True)
     assert lock is not None
     return lock
 
@@ -151,9 +152,9 @@ def temporary(path: Path) -> Iterator[tuple[IO[bytes], Path]]:
                 Path(name).unlink(missing_ok=True)
 
 
-def _take(path: Path, wait: bool = False) -> tuple[Lock | None, str]:
+def _take(path: Path, patience: float, wait: bool = False) -> tuple[Lock | None, str]:
     """The lock of `path`, or None and who has it."""
-    path, until = path.resolve(), time.monotonic() + PATIENCE
+    path, until = path.resolve(), time.monotonic() + patience
     while True:
         place, handle = _place(path)
         lock = _lock(handle, wait=wait)
@@ -161,7 +162,7 @@ def _take(path: Path, wait: bool = False) -> tuple[Lock | None, str]:
             holder = _holder(handle)
             os.close(handle)
             if time.monotonic() < until:
-                time.sleep(PATIENCE / 4)
+                time.sleep(PATIENCE / 8)
                 continue
             return None, holder
         if lock.real and not _is(handle, place):  # the one before removed it when it was done
