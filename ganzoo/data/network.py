@@ -92,7 +92,7 @@ def _append(url: str, part: Path, before: int, stall: float) -> None:
         done = before if goes_on else 0
         total = done + int(response.headers.get("Content-Length", 0))
         with part.open("ab" if goes_on else "wb") as out, transfer(part.stem, done, total) as show:
-            while chunk := response.read(CHUNK):
+            while chunk := response.read1(CHUNK):
                 out.write(chunk)
                 done += len(chunk)
                 show(done)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 T = TypeVar("T")
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 def terminal(soft_wrap: bool = False, stderr: bool = False) -> Console:
@@ -68,9 +69,10 @@ def number(value: float) -> str:
 
 
 def size(count: float) -> str:
-    """A number of bytes: 512 bytes, 1.5 MiB, 20 GiB."""
-    units = ("bytes", "KiB", "MiB", "GiB", "TiB")
+    """A number of bytes as 512 bytes, 1.5 MiB, 20 GiB."""
+    if count < 1024:
+        return f"{count:.0f} byte{'s' * (count != 1)}"
     power = 0
-    while count >= 1000 and power < len(units) - 1:
+    while count >= 1000 and power < len(UNITS) - 1:
         count, power = count / 1024, power + 1
-    return f"{count:.3g} {units[power]}"
+    return f"{count:.3g} {UNITS[power]}"

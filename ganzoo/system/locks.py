@@ -128,13 +128,14 @@ def in_use(file: Path) -> Lock | None:
 
 
 def unused(file: Path) -> Lock | None:
-    """The lock on a file that is there, if no living process marks, locks or writes it; for removing it."""
+    """The lock on a file that is there, for removing it, if no living process marks, locks or writes it.
+
+    It is not `real` where nobody can know.
+    """
     try:
-        handle = _open(file)
+        return _on(file, _open(file))
     except OSError:
         return None
-    lock = _on(file, handle)
-    return lock if lock and lock.real else None
 
 
 @contextlib.contextmanager

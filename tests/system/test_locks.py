@@ -125,7 +125,7 @@ import sys
 import tempfile
 from pathlib import Path
 from ganzoo.system.locks import in_turn
-for _ in range(300):
+for _ in range(100):
     with in_turn(Path("thing"), "counts"):
         number = int(Path("number").read_text())
         Path("number").write_text(str(number + 1))
@@ -136,7 +136,7 @@ def test_one_at_a_time_also_while_the_file_comes_and_goes():
     Path("number").write_text("0")
     many = [subprocess.Popen([sys.executable, "-c", COUNT], stderr=subprocess.DEVNULL) for _ in range(4)]
     assert [process.wait() for process in many] == [0] * 4
-    assert Path("number").read_text() == "1200"
+    assert Path("number").read_text() == "400"
     assert lock_files() == []
 
 
@@ -185,7 +185,7 @@ def test_without_locks_the_work_goes_on(monkeypatch, capsys, code, tmp_path):
     assert lock_files() == []
     Path("copy").touch()
     assert in_use(Path("copy"))
-    assert unused(Path("copy")) is None  # nobody knows
+    assert not unused(Path("copy")).real  # nobody knows
 
 
 def test_a_folder_that_cannot_be_written_is_named(monkeypatch):
