@@ -23,6 +23,7 @@ COMMANDS = {
     "table": "Results as a table: mean and spread over seeds, cost, commands.",
     "compare": "What differs between two runs, in options and in scores.",
     "extractor": "Train a classifier of your own data, to measure with.",
+    "cache": "What is kept of data, statistics and weights; clear it.",
     "plugin": "Your own members: write a package, check that it keeps the contract.",
     "stylize": "Paint one picture in the style of another.",
 }

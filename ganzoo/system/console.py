@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
 
 T = TypeVar("T")
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 def terminal(soft_wrap: bool = False, stderr: bool = False) -> Console:
@@ -48,8 +50,29 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
     )
 
 
+@contextmanager
+def transfer(description: str, done: int, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar over bytes, to be told how many are done; a total of 0 is not known."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task(escape(description), total=total or None, completed=done)
+        yield lambda now: bar.update(task, completed=now)
+
+
 def number(value: float) -> str:
     """Four significant digits, without an exponent where none is needed."""
     if value == round(value) and abs(value) < 1e6:
         return str(int(value))
     return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 else f"{value:.1e}"
+
+
+def size(count: float) -> str:
+    """A number of bytes as 512 bytes, 1.5 MiB, 20 GiB."""
+    if count < 1024:
+        return f"{count:.0f} byte{'s' * (count != 1)}"
+    power = 0
+    while count >= 1000 and power < len(UNITS) - 1:
+        count, power = count / 1024, power + 1
+    return f"{count:.3g} {UNITS[power]}"

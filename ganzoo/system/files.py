@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import WorkError
-
-PART = ".part"  # ends the name of a file that is being written
+from ganzoo.system.locks import temporary, unused
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -23,19 +21,12 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=PART)
-        beside = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                _hold(handle)
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                beside.chmod(0o644)
-                beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+        with temporary(path) as (file, beside):
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            beside.chmod(0o644)
+            beside.replace(path)
         flush(path.parent)
     except OSError as error:
         raise WorkError(
@@ -63,29 +54,12 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def _hold(handle: int) -> bool:
-    """Mark a file as being written for as long as this process lives; False if another one holds it."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True  # a file system without locks
-    return True
-
-
 def drop_orphans(folder: Path) -> None:
     """Remove the parts of files in a folder that processes which are dead by now did not finish."""
-    for path in folder.glob(f".*{PART}"):
-        try:
-            handle = os.open(path, os.O_RDWR)
-        except OSError:
-            continue  # it was finished just now
-        try:
-            if _hold(handle):
+    for path in folder.glob(".*.part"):
+        with unused(path) or nullcontext() as lock:
+            if lock is not None:
                 path.unlink(missing_ok=True)
-        finally:
-            os.close(handle)
 
 
 def write_json(path: Path, value: Any) -> None:
