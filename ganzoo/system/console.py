@@ -61,6 +61,14 @@ def transfer(description: str, done: int, total: int) -> Iterator[Callable[[int]
         yield lambda now: bar.update(task, completed=now)
 
 
+def in_bytes(count: int) -> str:
+    """ "3.0 GiB": as many as memory is counted in."""
+    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if count >= 2**power:
+            return f"{count / 2**power:,.1f} {unit}"
+    return f"{count} byte{'s' * (count != 1)}"
+
+
 def number(value: float) -> str:
     """Four significant digits, without an exponent where none is needed."""
     if value == round(value) and abs(value) < 1e6:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from ganzoo.errors import WorkError
+from ganzoo.errors import UsageError, WorkError
+from ganzoo.system.console import in_bytes
 from ganzoo.system.locks import temporary, unused
+
+NOT_FILES = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -60,6 +70,55 @@ def drop_orphans(folder: Path) -> None:
         with unused(path) or nullcontext() as lock:
             if lock is not None:
                 path.unlink(missing_ok=True)
+
+
+def open_regular(path: Path, expected: str) -> BinaryIO:
+    """A file that somebody named, to be read as bytes. A pipe or a device is never waited for, nor touched.
+
+    Raises:
+        UsageError: it is not there, no regular file, or may not be read; `expected` is in the sentence.
+    """
+    try:
+        # Before it is opened, as that alone can move a tape; and after, as another may be in its place.
+        _refuse_irregular(path, path.stat().st_mode, expected)
+        ways = (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY", "O_CLOEXEC"))
+        handle = os.open(path, os.O_RDONLY | sum(ways))
+        file = os.fdopen(handle, "rb")
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            raise UsageError(f"{path} cannot be read ({error.strerror}): expected {expected}") from error
+        what = "a link to nothing" if path.is_symlink() else "not there"
+        raise UsageError(f"{path} is {what}: expected {expected}") from error
+    except ValueError as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{str(path)!r} is no name that a file can have: expected {expected}") from error
+    try:
+        _refuse_irregular(path, os.fstat(handle).st_mode, expected)
+    except UsageError:
+        file.close()
+        raise
+    return file
+
+
+def _refuse_irregular(path: Path, mode: int, expected: str) -> None:
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"{path} is {NOT_FILES.get(stat.S_IFMT(mode), 'no file')}: expected {expected}")
+
+
+def read_regular(path: Path, expected: str, at_most: int) -> bytes:
+    """The content of a file that somebody named. Raises UsageError as `open_regular`, and if it is larger."""
+    with open_regular(path, expected) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            content = b"" if size > at_most else file.read(min(size, at_most) + 1)  # /proc says 0
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read ({error.strerror}): expected {expected}") from error
+    size = max(size, len(content))
+    if size > at_most:
+        bound = in_bytes(at_most)
+        raise UsageError(f"{path} has {in_bytes(size)}: expected {expected}, of {bound} at most")
+    return content
 
 
 def write_json(path: Path, value: Any) -> None:
