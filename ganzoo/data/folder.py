@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -29,6 +28,8 @@ from ganzoo.data.tensors import (
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.system.console import notice
 from ganzoo.system.files import cache_folder, write_json
+from ganzoo.system.memory import machine_memory
+from ganzoo.system.records import Count, decoded
 
 FORMAT = 2  # of the cache; a change of what is decoded or stored needs another number
 DARK = 64  # where no pixel of 0 to 255 is as bright, something is wrong
@@ -69,7 +70,7 @@ class ImageFolder(Dataset):
         check_options(size, channels, memory_gb, workers, white)
         files = find_splits(Path(path).expanduser())
         cache = open_cache(files, size, channels, white)
-        meta = json.loads((cache / "meta.json").read_text(encoding="utf-8"))
+        meta = _meta(cache)
         x: Array = np.load(cache / "x.npy", mmap_mode="r", allow_pickle=False)
         y = torch.from_numpy(np.load(cache / "y.npy", allow_pickle=False)) if files.class_names else None
         train = meta["train"]
@@ -107,18 +108,6 @@ def _found(files: Files, shape: tuple[int, ...], train: int) -> str:
         f"{train if files.test else count:,} images {what}, {width} x {height}, "
         f"{'grey' if channels == 1 else 'RGB'}{here}; {count - train:,} to test, {there}"
     )
-
-
-def machine_memory() -> int:
-    """Bytes of memory that this process may use: the machine's, or a container's limit; 8 GiB if unknown."""
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on Windows
-        return 8 * 2**30
-    try:
-        return min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):  # no such file, or "max"
-        return memory
 
 
 def open_cache(files: Files, size: int, channels: int, white: float = 0.0) -> Path:
@@ -182,12 +171,26 @@ def _let_pass(newest: int) -> None:
         time.sleep(wait / 1e9)
 
 
+class Meta(TypedDict):
+    """meta.json of the cache, as far as it is read again."""
+
+    train: Count
+    fingerprint: str
+    notes: list[str]
+    white: float
+
+
+def _meta(cache: Path) -> Meta:
+    """Raises Damaged, or an OSError."""
+    return decoded((cache / "meta.json").read_bytes(), Meta)
+
+
 def _whole(cache: Path, count: int) -> bool:
     try:
         x = np.load(cache / "x.npy", mmap_mode="r", allow_pickle=False)
-        meta = json.loads((cache / "meta.json").read_text(encoding="utf-8"))
+        meta = _meta(cache)
         y = np.load(cache / "y.npy", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError):  # Damaged is a ValueError
         return False
     return len(x) == count and 0 < meta["train"] < count and len(y) in (0, count)
 

@@ -14,6 +14,7 @@ from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given
 from ganzoo.models.base import GAN
 from ganzoo.plan.config import Config
+from ganzoo.runs.rows import metrics_row
 from ganzoo.system.console import notice
 from ganzoo.system.files import append_line, read_lines
 from ganzoo.training.checkpoint import save_generator, save_state
@@ -96,7 +97,9 @@ class Evaluations(Every):
     def _best(self) -> float | None:
         """The best value so far, from the record, so that a resumed run knows it too."""
         rows = [
-            row for row in read_lines(self.folder / "metrics.jsonl") if row["protocol"]["checkpoint"] == WHEN
+            row
+            for row in read_lines(self.folder / "metrics.jsonl", metrics_row)
+            if row["protocol"]["checkpoint"] == WHEN
         ]
         values = [
             row["scores"][self._evaluation.first_score]

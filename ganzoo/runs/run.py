@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +26,7 @@ from ganzoo.runs.budget import change_of_schedules, extended
 from ganzoo.runs.evaluation import Document, document
 from ganzoo.runs.evaluations import BY_SHARES, NO_LABELS, Evaluations, evaluation_of, scored_labels
 from ganzoo.runs.folder import find, new_folder
+from ganzoo.runs.rows import stepped
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.files import append_line, cut_lines, write_json
@@ -75,6 +75,7 @@ class Run:
                 f"{dataset.fingerprint}, then {self.config.data_fingerprint}): bring the data back, or "
                 "start a new run"
             )
+        self.config.check_data(dataset)
         return dataset
 
     @cached_property
@@ -226,7 +227,7 @@ class Run:
                 write_json(self.path / "config.json", self.config.as_json())
                 self._recorded = self.config
             for name in ("log.jsonl", "metrics.jsonl"):
-                cut_lines(self.path / name, lambda row: row["step"] <= trainer.step)
+                cut_lines(self.path / name, lambda row: row["step"] <= trainer.step, stepped)
             try:
                 trainer.fit()
             finally:
@@ -270,11 +271,7 @@ def create(config: Config, out: str | None) -> Run:
 def load(path: str | Path | None = None) -> Run:
     """The run in a folder. Raises UsageError if it holds none, or its config.json is damaged."""
     folder = find(None if path is None else str(path))
-    try:
-        config = Config.from_json(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{folder / 'config.json'} is damaged: {error}") from error
-    return Run(folder, config)
+    return Run(folder, Config.read(folder / "config.json"))
 
 
 def extend(run: Run, steps: int | None, reschedule: bool = False) -> bool:

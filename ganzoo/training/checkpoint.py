@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
+import msgspec
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch import Tensor
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.models.base import GAN
 from ganzoo.system.files import write_whole
+from ganzoo.system.records import Count, Damaged, decoded
 from ganzoo.training.trainer import Every, Trainer
 
 KEEP = 2
@@ -97,14 +99,21 @@ def save_generator(path: Path, gan: GAN, meta: dict[str, Any]) -> None:
     write_whole(path, safetensors.torch.save(weights, metadata={"ganzoo": json.dumps(meta)}))
 
 
+class Made(TypedDict):
+    """Metadata of a generator's weights: after which step, and at which time of a growing model."""
+
+    step: Count
+    t: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+
+
 def load_generator(path: Path, gan: GAN) -> dict[str, Any]:
     """Fill `gan.generator` from a file, and return its metadata. Raises UsageError if it does not fit."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             weights: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            meta: dict[str, Any] = json.loads((file.metadata() or {})["ganzoo"])
+            meta = dict(decoded((file.metadata() or {})["ganzoo"], Made))
         gan.generator.load_state_dict(weights)
-    except (safetensors.SafetensorError, KeyError, RuntimeError) as error:
+    except (safetensors.SafetensorError, Damaged, KeyError, RuntimeError) as error:
         raise UsageError(
             f"{path} does not hold this run's generator: {str(error).splitlines()[0]}"
         ) from error
