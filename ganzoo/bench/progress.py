@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import subprocess
 import time
 from collections.abc import Collection, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,6 +17,8 @@ from rich.table import Column
 
 from ganzoo.bench.cells import Cell
 from ganzoo.system.console import number, stderr
+from ganzoo.system.records import Damaged, decoded
+from ganzoo.training.rows import Stepped
 
 SHOWN = 3  # scores in a line
 
@@ -51,7 +52,10 @@ class Job:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 4096))
             lines = file.read().split(b"\n")[:-1]  # whole ones alone
-        return int(json.loads(lines[-1])["step"]) if lines else self.steps_before
+        for line in reversed(lines):
+            with suppress(Damaged):
+                return decoded(line, Stepped)["step"]
+        return self.steps_before
 
 
 class Show(AbstractContextManager["Show"]):

@@ -14,12 +14,15 @@ from typing import Any
 
 from ganzoo.bench.machine import peak_mib, processor, versions
 from ganzoo.bench.results import columns
+from ganzoo.bench.rows import Cost
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.runs.run import Run, load
 from ganzoo.runs.training import extend
 from ganzoo.system.files import read_lines, write_json
 from ganzoo.system.memory import keep_freed_memory
+from ganzoo.system.records import read_json
 from ganzoo.training.checkpoint import steps_done
+from ganzoo.training.rows import LogRow, log_row
 
 STOPPED = 75  # exit status: asked to stop, a checkpoint is saved
 RESULT = "result.json"
@@ -32,9 +35,7 @@ def work(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
     `task` is {"evaluation": arguments of `Run.evaluate`, "alone": whether no other cell runs beside it}.
     """
     run = load(folder)
-    cost = {"alone": True, "peak_mib": 0.0}
-    if (folder / COST).exists():
-        cost = json.loads((folder / COST).read_text(encoding="utf-8"))
+    cost = _cost(folder) if (folder / COST).exists() else Cost(alone=True, peak_mib=0.0)
     if extend(run, None):
         cost["alone"] = cost["alone"] and task["alone"]
         write_json(folder / COST, cost)  # now, as the process may be killed
@@ -57,10 +58,19 @@ def work(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _cost(folder: Path) -> Cost:
+    return read_json(folder / COST, Cost, f"delete {folder}, and --retry trains this cell again")
+
+
 def costs(run: Run) -> dict[str, Any]:
     """What the training took, from the record in the run folder."""
     config, gan = run.config, run.model
-    seconds = train_seconds(read_lines(run.path / "log.jsonl"))
+    seconds = train_seconds(read_lines(run.path / "log.jsonl", log_row))
+    if not seconds > 0.0:
+        raise WorkError(
+            f"{run.path / 'log.jsonl'} does not say how long the training took: delete {run.path}, and "
+            f"--retry trains this cell again"
+        )
     steps = steps_done(run.path)  # fewer than planned where it ended early
     images = steps * config.recipe.n_dis * config.recipe.batch_size
     return {
@@ -68,7 +78,7 @@ def costs(run: Run) -> dict[str, Any]:
         "images": images,
         "train_seconds": round(seconds, 4),
         "images_per_s": round(images / seconds, 1),
-        **json.loads((run.path / COST).read_text(encoding="utf-8")),
+        **_cost(run.path),
         "parameters": {
             "g": sum(p.numel() for p in gan.generator.parameters()),
             "d": sum(p.numel() for p in gan.discriminator.parameters()),
@@ -77,15 +87,15 @@ def costs(run: Run) -> dict[str, Any]:
         "device": config.device,
         "processor": processor(config.device),
         "versions": versions(),
-        "commit": config.provenance["commit"],
+        "commit": config.provenance.get("commit"),
     }
 
 
-def train_seconds(log: list[dict[str, Any]]) -> float:
+def train_seconds(log: list[LogRow]) -> float:
     """Time in training by the log, so that what was lost by a kill is not counted."""
     seconds, before = 0.0, 0
     for row in log:
-        seconds += (row["images"] - before) / max(row["images_per_s"], 0.1)
+        seconds += max(row["images"] - before, 0) / max(row["images_per_s"], 0.1)
         before = row["images"]
     return seconds
 

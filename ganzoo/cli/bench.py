@@ -12,7 +12,7 @@ from ganzoo.errors import WorkError
 
 if TYPE_CHECKING:
     from ganzoo.bench.cells import Cell
-    from ganzoo.bench.results import Row
+    from ganzoo.bench.rows import Row
 
 
 @click.command("bench")
@@ -78,11 +78,15 @@ def command(
         return 130
     click.echo(f"results: {results}")
     click.echo(f"next:    ganzoo table {shlex.quote(str(results))}")
-    failed = [cell for cell in cells if rows[cell.hash]["status"] == "failed"]
-    if failed:
+    errors = [
+        f"{cell.title}: {row['error']}"
+        for cell in cells
+        if (row := rows.get(cell.hash)) is not None and row["status"] == "failed"
+    ]
+    if errors:
         raise WorkError(
-            f"{len(failed)} of {len(cells)} cells failed, the first of them {failed[0].title}: "
-            f"{rows[failed[0].hash]['error']}; --retry tries them again"
+            f"{len(errors)} of {len(cells)} cells failed, the first of them {errors[0]}; "
+            f"--retry tries them again"
         )
     return 0
 

@@ -10,7 +10,8 @@ from typing import NoReturn
 import click
 
 from ganzoo.errors import UsageError, WorkError, nearest
-from ganzoo.system.memory import keep_freed_memory
+from ganzoo.system.files import tell_again
+from ganzoo.system.memory import keep_freed_memory, out_of_memory
 
 COMMANDS = {
     "list": "What there is: models, losses, stabilizers, datasets, ...",
@@ -62,6 +63,7 @@ def ganzoo(debug: bool) -> None:
     First run: ganzoo run dcgan --dataset mnist
     """
     keep_freed_memory()
+    tell_again()
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -86,6 +88,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _say(str(error), debug)
         sys.exit(1)
     except Exception as error:
+        if out_of_memory(error):
+            _say("there is not enough memory for this: a smaller batch, model or picture needs less", debug)
+            sys.exit(1)
         first = (str(error).splitlines() or [""])[0]
         _say(f"failed: {type(error).__name__}: {first} (--debug shows where)", debug)
         sys.exit(1)

@@ -16,11 +16,11 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-from ganzoo.data.folder import machine_memory
 from ganzoo.data.tensors import Array
 from ganzoo.errors import UsageError
 from ganzoo.system.console import in_bytes
 from ganzoo.system.files import open_regular
+from ganzoo.system.memory import machine_memory
 
 MAGIC = b"\x93NUMPY"
 LENGTHS = {1: "<H", 2: "<I"}  # how versions of the format count their header

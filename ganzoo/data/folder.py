@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
@@ -14,6 +13,7 @@ from ganzoo.data.images import check_options
 from ganzoo.data.streams import StreamSplit
 from ganzoo.data.tensors import TensorSplit, samples_to_make
 from ganzoo.system.console import notice
+from ganzoo.system.memory import machine_memory
 
 NAMED = 3  # classes, in the line that says what was found
 
@@ -87,15 +87,3 @@ def _found(files: Files, shape: tuple[int, ...], train: int) -> str:
         f"{train if files.test else count:,} images {what}, {width} x {height}, "
         f"{'grey' if channels == 1 else 'RGB'}{here}; {count - train:,} to test, {there}"
     )
-
-
-def machine_memory() -> int:
-    """Bytes of memory that this process may use: the machine's, or a container's limit; 8 GiB if unknown."""
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on Windows
-        return 8 * 2**30
-    try:
-        return min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):  # no such file, or "max"
-        return memory

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ganzoo.data.arrays import Header, read_npy
 from ganzoo.data.base import Dataset
-from ganzoo.data.folder import machine_memory
 from ganzoo.data.tensors import Array, TensorSplit, fingerprint, samples_to_make, split_by_hash
 from ganzoo.errors import UsageError
 from ganzoo.system.console import in_bytes, notice
+from ganzoo.system.memory import machine_memory
 
 ROUNDED = 0.01  # of the spread of a column may be lost in float32
 PER_VALUE, PER_ROW = 48, 256  # bytes of memory on the way to a dataset, as measured

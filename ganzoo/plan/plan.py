@@ -40,6 +40,7 @@ def plan(words: Words) -> tuple[Config, Dataset]:
     recipe = _recipe(words, MODELS.get(words.model).recipes, dataset)
     recipe = dataclasses.replace(recipe, conditional=_conditional(words, recipe, dataset))
     config = _config(words, dataset, recipe, device)
+    config.check()
     gan = check(config, dataset)
     if "z_dim" in config.model_options:  # a model may choose it by the data
         options = {**config.model_options, "z_dim": gan.z_dim}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
+import reprlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
@@ -135,20 +136,24 @@ def _as_bool(label: str, value: Any) -> bool:
     return words[str(value).lower()]
 
 
-def as_int(label: str, value: Any, at_least: int | None = None) -> int:
+def as_int(label: str, value: Any, at_least: int | None = None, at_most: int | None = None) -> int:
     try:
         number = int(str(value))
     except ValueError:
         raise UsageError(f"{label}: expected a whole number, got {value!r}") from None
     if at_least is not None and number < at_least:
         raise UsageError(f"{label}: expected a whole number of at least {at_least}, got {number}")
+    if at_most is not None and number > at_most:
+        raise UsageError(
+            f"{label}: expected a whole number of at most {at_most:,}, got {reprlib.repr(number)}"
+        )
     return number
 
 
 def as_float(label: str, value: Any, above: float | None = None) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UsageError(f"{label}: expected a number, got {value!r}") from None
     if not math.isfinite(number):
         raise UsageError(f"{label}: expected a finite number, got {value!r}")

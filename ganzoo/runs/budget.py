@@ -64,9 +64,11 @@ def extended(config: Config, run: Path, done: int, steps: int | None, reschedule
         )
     if not grows and not reschedule:
         return config
-    return dataclasses.replace(
+    larger = dataclasses.replace(
         config,
         recipe=dataclasses.replace(config.recipe, steps=steps if steps and grows else plan),
         first_steps=config.first_steps or plan,
         schedule_steps=0 if reschedule else config.schedule_steps or plan,
     )
+    larger.check()
+    return larger

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +18,7 @@ from ganzoo.plan.stopping import StopWhen, why_ended
 from ganzoo.system.console import notice
 from ganzoo.system.files import append_line, read_lines
 from ganzoo.training.keeper import Keeper
+from ganzoo.training.rows import MetricsRow, metrics_row
 from ganzoo.training.sampling import draw
 from ganzoo.training.trainer import Every, Trainer
 
@@ -107,9 +107,10 @@ class Evaluations(Every):
         return why_ended(scores, when, config.patience, first, higher)
 
 
-def measured(folder: Path) -> list[dict[str, Any]]:
+def measured(folder: Path) -> list[MetricsRow]:
     """The lines of metrics.jsonl that were written during the training."""
-    return [row for row in read_lines(folder / "metrics.jsonl") if row["protocol"]["checkpoint"] == WHEN]
+    rows = read_lines(folder / "metrics.jsonl", metrics_row)
+    return [row for row in rows if row["protocol"]["checkpoint"] == WHEN]
 
 
 def ended_at(folder: Path, step: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -65,6 +64,7 @@ class Run:
                 f"{dataset.fingerprint}, then {self.config.data_fingerprint}): bring the data back, or "
                 "start a new run"
             )
+        self.config.check_data(dataset)
         return dataset
 
     @cached_property
@@ -192,8 +192,4 @@ def create(config: Config, out: str | None) -> Run:
 def load(path: str | Path | None = None) -> Run:
     """The run in a folder. Raises UsageError if it holds none, or its config.json is damaged."""
     folder = find(None if path is None else str(path))
-    try:
-        config = Config.from_json(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{folder / 'config.json'} is damaged: {error}") from error
-    return Run(folder, config)
+    return Run(folder, Config.read(folder / "config.json"))

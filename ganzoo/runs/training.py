@@ -6,7 +6,7 @@ import os
 import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 
@@ -30,8 +30,16 @@ from ganzoo.training.trainer import Callback, Trainer
 
 MOST_ROLLBACKS = 5  # to one checkpoint
 
-if TYPE_CHECKING:
-    from ganzoo.runs.run import Run
+
+class Trainable(Protocol):
+    """A run folder: its settings, those that config.json has, and its data."""
+
+    path: Path
+    config: Config
+    recorded: Config
+
+    @property
+    def dataset(self) -> Dataset: ...
 
 
 def plan_run(words: Words) -> tuple[Config, Dataset]:
@@ -43,7 +51,7 @@ def plan_run(words: Words) -> tuple[Config, Dataset]:
     return config, dataset
 
 
-def extend(run: Run, steps: int | None, reschedule: bool = False) -> bool:
+def extend(run: Trainable, steps: int | None, reschedule: bool = False) -> bool:
     """Give a run a larger budget if asked, which `train` records; whether anything is left to do then.
 
     Where nothing is, what a dead process left half done is finished.
@@ -60,7 +68,7 @@ def extend(run: Run, steps: int | None, reschedule: bool = False) -> bool:
         return not holds(run.path / GENERATOR, found[1])
 
 
-def train(run: Run, progress: bool) -> tuple[int, str]:
+def train(run: Trainable, progress: bool) -> tuple[int, str]:
     """Train from the newest whole checkpoint, or from the start, to the end of the plan.
 
     Returns:
@@ -90,7 +98,7 @@ def train(run: Run, progress: bool) -> tuple[int, str]:
 
 
 def _attempt(
-    run: Run, evaluation: Evaluation | None, again: int, stop: threading.Event, progress: bool
+    run: Trainable, evaluation: Evaluation | None, again: int, stop: threading.Event, progress: bool
 ) -> Trainer:
     """Train from where the folder is; `again` times it was tried from there before."""
     config = run.config
@@ -118,7 +126,7 @@ def _attempt(
     return trainer
 
 
-def _record_changes(run: Run, done: int) -> None:
+def _record_changes(run: Trainable, done: int) -> None:
     if run.config != run.recorded:
         change = change_of_schedules(run.recorded, run.config, done)
         if change:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -71,6 +72,8 @@ def in_bytes(count: int) -> str:
 
 def number(value: float) -> str:
     """Four significant digits, without an exponent where none is needed."""
+    if not math.isfinite(value):
+        return str(value)
     if value == round(value) and abs(value) < 1e6:
         return str(int(value))
     return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 else f"{value:.1e}"

@@ -7,12 +7,13 @@ import math
 from collections.abc import Sequence
 from statistics import mean
 
-from ganzoo.bench.results import Row
+from ganzoo.bench.rows import Done
 from ganzoo.system.console import number
 from ganzoo.table.read import Column, Group, refuse_mixed
 from ganzoo.table.statistics import Score, scores_of
 
 NONE = "-"
+LONG = 1e15  # from here on with an exponent
 BETTER = {True: "higher", False: "lower", None: "as real"}
 MEASURED = ("train_seconds", "images_per_s", "peak_mib")  # worth something where nothing else ran beside
 COSTS = {
@@ -122,16 +123,17 @@ def blocks_of(groups: Sequence[Group], columns: Sequence[Column], shared: bool) 
     return blocks
 
 
-def cost_of(row: Row, name: str) -> float:
-    if name.startswith("parameters_"):
-        return float(row["parameters"][name.removeprefix("parameters_")])
-    return float(row[name])
+def cost_of(row: Done, name: str) -> float:
+    costs = {**row, **{f"parameters_{net}": count for net, count in row["parameters"].items()}}
+    return float(costs[name])  # type: ignore[arg-type]  # of all keys, those of COSTS
 
 
 def spread(score: Score) -> str:
     """Mean and standard deviation, with two digits of the latter."""
     if score.std is None:
         return number(score.mean)
+    if max(abs(score.mean), score.std) >= LONG:
+        return f"{score.mean:.1e} ± {score.std:.1e}"
     if score.std == 0.0:
         return f"{number(score.mean)} ± 0"
     digits = 1 - math.floor(math.log10(score.std))
@@ -194,7 +196,11 @@ def commands(block: Block) -> list[str]:
     for group in block.groups:
         first, others = group.rows[0], [str(row["seed"]) for row in group.rows[1:]]
         seeds = f"; and with --seed {', '.join(others)}" if others else ""
-        made += [f"# {group.name} on {group.dataset}{seeds}", *first["commands"].values()]
+        made += [
+            f"# {group.name} on {group.dataset}{seeds}",
+            first["commands"]["run"],
+            first["commands"]["eval"],
+        ]
     return made
 
 

@@ -169,5 +169,12 @@ def as_csv(blocks: Sequence[Block]) -> str:
     for row in rows:
         scores = [row["scores"].get(name, {}).get(part) for name in names for part in parts]
         costs = [row[name] for name in COSTS]
-        writer.writerow([*(row[key] for key in plain), *scores, *costs, *row["commands"].values()])
+        writer.writerow(
+            [
+                *(row[key] for key in plain),
+                *scores,
+                *costs,
+                *(row["commands"][name] for name in ("run", "eval")),
+            ]
+        )
     return text.getvalue()

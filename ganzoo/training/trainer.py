@@ -18,6 +18,7 @@ from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.config import Config
+from ganzoo.system.devices import choose_device
 from ganzoo.system.rng import counted_seed, kept, seed_default
 from ganzoo.training.ema import EMA, twin
 from ganzoo.training.optimizers import check_layout, load_moments, make_optimizer
@@ -74,7 +75,7 @@ class Trainer:
         self.dataset = dataset
         self.callbacks = list(callbacks)
         self.recipe = config.recipe
-        self.device = torch.device(config.device)
+        self.device = choose_device(config.device)
         self.gan, self.stabilizers = build_trained(config, self.device)
         self.loss = build_loss(self.recipe.loss)
         self.optimizer_g = make_optimizer(self.recipe.optimizer_g, self.gan.generator, self.device)
