@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
+from ganzoo.cli.words import Command, Whole
 
-@click.command("resume")
+
+@click.command("resume", cls=Command)
 @click.argument("run", required=False)
-@click.option(
-    "--steps", type=click.IntRange(min=1), metavar="N", help="A larger budget than the run was planned with."
-)
+@click.option("--steps", type=Whole(1), metavar="N", help="A larger budget than the run was planned with.")
 @click.option(
     "--reschedule",
     is_flag=True,
@@ -19,13 +19,14 @@ def command(run: str | None, steps: int | None, reschedule: bool) -> None:
     """Go on with RUN (a folder, a name under runs/, or the newest) as if it had never stopped."""
     from ganzoo.cli.run import report
     from ganzoo.runs.run import extend, load
-    from ganzoo.system.console import stderr
+    from ganzoo.system.console import say, stderr, typed
 
     loaded = load(run)
     if not extend(loaded, steps, reschedule):
-        click.echo(f"nothing is left to do: {loaded.path} has done its {loaded.config.recipe.steps} steps")
-        click.echo(f"next:     ganzoo resume {loaded.path} --steps {2 * loaded.config.recipe.steps}")
+        steps = loaded.config.recipe.steps
+        say(f"nothing is left to do: {loaded.path} has done its {steps} steps")
+        say(f"next:     {typed('ganzoo', 'resume', loaded.path, '--steps', 2 * steps)}")
         return
-    stderr.print(f"going on with {loaded.path} to step {loaded.config.recipe.steps}", markup=False)
+    stderr.say(f"going on with {loaded.path} to step {loaded.config.recipe.steps}")
     loaded.train()
     report(loaded)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from ganzoo.cli.words import Command
 
 if TYPE_CHECKING:
     from ganzoo.data.base import Dataset
     from ganzoo.plan.config import Config
 
 
-@click.command("run")
+@click.command("run", cls=Command)
 @click.argument("model")
 @click.option(
     "--dataset", required=True, metavar="NAME", help="By name; folder:PATH and npy:PATH for one's own."
@@ -80,16 +79,17 @@ def command(out: str | None, dry_run: bool, set_: tuple[str, ...], **words: Any)
     from ganzoo.plan.words import Words
     from ganzoo.runs.folder import refuse_taken
     from ganzoo.runs.run import create, plan_run
-    from ganzoo.system.console import stderr
+    from ganzoo.system.console import say_json, stderr
+    from ganzoo.system.paths import typed_path
 
     config, dataset = plan_run(Words(set=set_, **words))
     if dry_run:
         if out is not None:
-            refuse_taken(Path(out).expanduser())
-        click.echo(json.dumps(config.as_json(), indent=2))
+            refuse_taken(typed_path(out))
+        say_json(config.as_json())
         return
     run = create(config, out)
-    stderr.print(begins(config, dataset), f"-> {run.path}", markup=False)
+    stderr.say(f"{begins(config, dataset)} -> {run.path}")
     run.train(dataset)
     report(run)
 
@@ -109,7 +109,9 @@ def begins(config: Config, dataset: Dataset) -> str:
 
 def report(run: Any) -> None:
     """Two lines: where the pictures are, and what to type next."""
+    from ganzoo.system.console import say, typed
+
     done, steps = run.steps_done, run.config.recipe.steps
     stopped = "" if done == steps else f" (stopped at step {done} of {steps})"
-    click.echo(f"pictures: {run.path}/samples/step-{done:08d}.png{stopped}")
-    click.echo(f"next:     ganzoo {'sample' if done == steps else 'resume'} {shlex.quote(str(run.path))}")
+    say(f"pictures: {run.path}/samples/step-{done:08d}.png{stopped}")
+    say(f"next:     {typed('ganzoo', 'sample' if done == steps else 'resume', run.path)}")

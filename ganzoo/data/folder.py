@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -29,6 +28,8 @@ from ganzoo.data.tensors import (
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.system.console import notice
 from ganzoo.system.files import cache_folder, write_json
+from ganzoo.system.memory import machine_memory
+from ganzoo.system.paths import typed_path
 
 FORMAT = 2  # of the cache; a change of what is decoded or stored needs another number
 DARK = 64  # where no pixel of 0 to 255 is as bright, something is wrong
@@ -67,7 +68,7 @@ class ImageFolder(Dataset):
         white: float = 0.0,
     ) -> None:
         check_options(size, channels, memory_gb, workers, white)
-        files = find_splits(Path(path).expanduser())
+        files = find_splits(typed_path(path))
         cache = open_cache(files, size, channels, white)
         meta = json.loads((cache / "meta.json").read_text(encoding="utf-8"))
         x: Array = np.load(cache / "x.npy", mmap_mode="r", allow_pickle=False)
@@ -107,18 +108,6 @@ def _found(files: Files, shape: tuple[int, ...], train: int) -> str:
         f"{train if files.test else count:,} images {what}, {width} x {height}, "
         f"{'grey' if channels == 1 else 'RGB'}{here}; {count - train:,} to test, {there}"
     )
-
-
-def machine_memory() -> int:
-    """Bytes of memory that this process may use: the machine's, or a container's limit; 8 GiB if unknown."""
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on Windows
-        return 8 * 2**30
-    try:
-        return min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):  # no such file, or "max"
-        return memory
 
 
 def open_cache(files: Files, size: int, channels: int, white: float = 0.0) -> Path:

@@ -12,6 +12,7 @@ from ganzoo.data.base import Dataset
 from ganzoo.data.tensors import Array, TensorSplit, fingerprint, samples_to_make, split_by_hash
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
+from ganzoo.system.paths import typed_path
 
 ROUNDED = 0.01  # of the spread of a column may be lost in float32
 MAGIC = b"\x93NUMPY"
@@ -28,7 +29,7 @@ class Npy(Dataset):
     """
 
     def __init__(self, path: str | Path) -> None:
-        x = torch.from_numpy(_read(Path(path).expanduser()))
+        x = torch.from_numpy(_read(typed_path(path)))
         train, test = (x[indices] for indices in split_by_hash(x))
         wide = train.double()
         constant = wide.amax(dim=0) == wide.amin(dim=0)

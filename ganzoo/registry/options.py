@@ -12,6 +12,7 @@ from typing import Any, Unpack, get_args, get_origin
 
 from ganzoo.errors import UsageError, nearest
 
+LARGEST = 2**63 - 1  # that torch and files can hold
 UNPACK = re.compile(r"(?:\w+\.)*Unpack\[([\w.]+)\]")
 
 
@@ -61,16 +62,19 @@ def sort_settings(
     """`--set` by what it reaches: model.width=64, data.size=64, recipe.steps=9, or a key that one alone has.
 
     Args:
-        pairs: keys and values, as typed; of the same option the last one counts.
+        pairs: keys and values, as typed.
         known: by scope ("model", ...) its options with their defaults.
         owners: by scope, whose options these are.
 
     Raises:
-        UsageError: nothing has such an option, or several have it, or a value is of another type.
+        UsageError: nothing has such an option, or several have it, or it is given twice, or is of another
+            type.
     """
     found: dict[str, dict[str, Any]] = {scope: {} for scope in known}
     for key, value in pairs:
         scope, option = _owner(key, known, owners)
+        if option in found[scope]:
+            raise UsageError(f"--set {key} is given twice: give it once")
         found[scope][option] = cast(f"--set {key}", value, known[scope][option])
     return found
 
@@ -142,6 +146,8 @@ def as_int(label: str, value: Any, at_least: int | None = None) -> int:
         raise UsageError(f"{label}: expected a whole number, got {value!r}") from None
     if at_least is not None and number < at_least:
         raise UsageError(f"{label}: expected a whole number of at least {at_least}, got {number}")
+    if abs(number) > LARGEST:
+        raise UsageError(f"{label}: expected a whole number of at most {LARGEST:,}, got {number}")
     return number
 
 

@@ -15,10 +15,12 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
 
-from ganzoo.errors import UsageError, WorkError, nearest
-from ganzoo.registry.installed import first_line, points
+from ganzoo.errors import UsageError, WorkError, first_line, nearest
+from ganzoo.registry import installed
+from ganzoo.registry.installed import points
 from ganzoo.registry.options import options_of, resolve
 from ganzoo.registry.spec import Spec
+from ganzoo.system.memory import is_too_large, too_large
 
 DISTRIBUTION = "ganzoo-torch"
 CONTRACT = 1
@@ -40,7 +42,7 @@ class Entry:
 
     def summary(self) -> str:
         """First line of the object's docstring, read from its source: nothing is imported."""
-        return first_line(self.target)
+        return installed.first_line(self.target)
 
     def as_json(self) -> dict[str, str]:
         row = {key: value for key, value in asdict(self).items() if key != "target"}
@@ -119,8 +121,8 @@ class Registry:
             raise
         except BaseException as error:  # whatever a plugin raises breaks that plugin alone
             raise UsageError(
-                f"{where} cannot be loaded: {type(error).__name__}: {error}; install what it needs or "
-                f"another version of it, or uninstall {entry.distribution}"
+                f"{where} cannot be loaded: {type(error).__name__}: {first_line(error)}; install what it needs "
+                f"or another version of it, or uninstall {entry.distribution}"
             ) from error
         return self._checked(member, where)
 
@@ -137,7 +139,12 @@ class Registry:
         except (UsageError, WorkError):
             raise
         except (Exception, SystemExit) as error:  # whatever a plugin raises breaks that plugin alone
-            raise WorkError(f"{self._where(name)} cannot be made: {type(error).__name__}: {error}") from error
+            if is_too_large(error):
+                # Of options that are numbers; others need no memory to speak of.
+                given = {key: value for key, value in options.items() if type(value) in (int, float)}
+                raise too_large(f"the parts of {self.kind} {Spec(name, given)}", error) from error
+            why = f"{type(error).__name__}: {first_line(error)}"
+            raise WorkError(f"{self._where(name)} cannot be made: {why}") from error
 
     def options(self, name: str) -> dict[str, Any]:
         """The options of a member, with their defaults."""

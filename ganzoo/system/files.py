@@ -35,7 +35,9 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_whole(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    write_whole(
+        path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+    )
 
 
 def append_line(path: Path, row: dict[str, Any]) -> None:
