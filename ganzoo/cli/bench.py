@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganzoo.cli.words import PATH, Command, Whole
-from ganzoo.errors import WorkError
+from ganzoo.cli.words import PATH, Whole
+from ganzoo.errors import UsageError, WorkError
 
 if TYPE_CHECKING:
     from ganzoo.bench.cells import Cell
     from ganzoo.bench.results import Row
 
 
-@click.command("bench", cls=Command)
+@click.command("bench")
 @click.argument("suite", type=PATH, metavar="SUITE.toml")
 @click.option("--jobs", type=Whole(1), default=1, show_default=True, metavar="N", help="Cells at a time.")
 @click.option(
@@ -49,6 +49,8 @@ def command(
     from ganzoo.bench.suite import read_suite
     from ganzoo.system.console import say, stderr, typed
 
+    if jobs > 8 * cores():
+        raise UsageError(f"--jobs {jobs}: expected at most {8 * cores()}, as there are {cores()} cores")
     threads = max(1, min(torch.get_num_threads(), cores() // jobs))
     asked = read_suite(suite, steps=steps, samples=samples)
     cells = plan_cells(asked, threads)

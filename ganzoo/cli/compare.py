@@ -6,13 +6,12 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.words import Command
 from ganzoo.system.console import Grid, number, say, say_json, terminal
 
 NONE = "-"
 
 
-@click.command("compare", cls=Command)
+@click.command("compare")
 @click.argument("a")
 @click.argument("b")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")

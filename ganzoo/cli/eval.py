@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.words import Command, Whole
+from ganzoo.cli.words import Whole
 from ganzoo.errors import UsageError
 from ganzoo.system.console import Terminal, number, plain, say_json, terminal
 from ganzoo.system.paths import typed_path
@@ -14,7 +14,7 @@ from ganzoo.system.paths import typed_path
 WIDE = 110  # columns from which there is room for words beside the numbers
 
 
-@click.command("eval", cls=Command)
+@click.command("eval")
 @click.argument("target", required=False, metavar="[RUN | SAMPLES.npz | FOLDER]")
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME", help="Any of `ganzoo list metrics`; all that fit."

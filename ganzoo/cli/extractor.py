@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.words import PATH, Command, Whole
+from ganzoo.cli.words import PATH, Whole
 from ganzoo.errors import UsageError
 
 
@@ -16,7 +16,7 @@ def command() -> None:
     """Classifiers of your own data, to measure with: make one, or see what there is."""
 
 
-@command.command("train", cls=Command)
+@command.command("train")
 @click.option("--dataset", required=True, metavar="NAME", help="Labelled images, such as folder:PATH.")
 @click.option(
     "--epochs",
@@ -78,7 +78,7 @@ def train(
     say(f"next: {typed('ganzoo', 'eval', '--metric', 'fid', *words)}")
 
 
-@command.command("list", cls=Command)
+@command.command("list")
 def list_() -> None:
     """The classifiers that are installed here, newest first."""
     from ganzoo.extractors.classifier import read_meta

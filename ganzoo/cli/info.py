@@ -8,14 +8,13 @@ from typing import Any
 import click
 
 from ganzoo.cli.plugin import USES
-from ganzoo.cli.words import Command
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry import REGISTRIES
 from ganzoo.registry.registry import Registry
 from ganzoo.system.console import terminal
 
 
-@click.command("info", cls=Command)
+@click.command("info")
 @click.argument("name")
 def command(name: str) -> None:
     """What NAME is: its paper, its recipes, its options with their defaults."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
-from ganzoo.cli.words import Command
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry import OF_KIND, REGISTRIES
 from ganzoo.registry.registry import DISTRIBUTION, Entry
 from ganzoo.system.console import Grid, say_json, terminal
 
 
-@click.command("list", cls=Command)
+@click.command("list")
 @click.argument("kind", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on stdout.")
 @click.option("--check", is_flag=True, help="Import every member, and say which are broken and why.")

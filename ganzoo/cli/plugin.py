@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.words import PATH, Command
+from ganzoo.cli.words import PATH
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.registry import OF_KIND
 from ganzoo.registry.registry import CONTRACT
@@ -35,7 +35,7 @@ def command() -> None:
     """Your own models, losses, stabilizers, metrics, datasets and extractors, as packages."""
 
 
-@command.command("new", cls=Command)
+@command.command("new")
 @click.argument("name")
 @KIND
 @click.option("--out", type=PATH, metavar="DIR", help="The new folder; NAME by default.")
@@ -106,7 +106,7 @@ def _files(name: str, module: str, kind: str) -> dict[str, str]:
     }
 
 
-@command.command("check", cls=Command)
+@command.command("check")
 @click.argument("name")
 @KIND
 @click.option(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from ganzoo.cli.words import Command, Whole
+from ganzoo.cli.words import Whole
 
 
-@click.command("resume", cls=Command)
+@click.command("resume")
 @click.argument("run", required=False)
 @click.option("--steps", type=Whole(1), metavar="N", help="A larger budget than the run was planned with.")
 @click.option(

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.words import Command
 
 if TYPE_CHECKING:
     from ganzoo.data.base import Dataset
     from ganzoo.plan.config import Config
 
 
-@click.command("run", cls=Command)
+@click.command("run")
 @click.argument("model")
 @click.option(
     "--dataset", required=True, metavar="NAME", help="By name; folder:PATH and npy:PATH for one's own."

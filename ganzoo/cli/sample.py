@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.words import PATH, Command, Whole
+from ganzoo.cli.words import PATH, Whole
 from ganzoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ganzoo.runs.run import Run
 
 
-@click.command("sample", cls=Command)
+@click.command("sample")
 @click.argument("run", required=False)
 @click.option("-n", "n", type=Whole(1), default=64, show_default=True, help="How many samples.")
 @click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N")

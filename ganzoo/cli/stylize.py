@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.words import PATH, Command, Whole
+from ganzoo.cli.words import PATH, Whole
 
 
-@click.command("stylize", cls=Command)
+@click.command("stylize")
 @click.argument("content", type=PATH)
 @click.argument("style", type=PATH)
 @click.option(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.words import PATH, Command
+from ganzoo.cli.words import PATH
 
 
-@click.command("table", cls=Command)
+@click.command("table")
 @click.argument("results", nargs=-1, required=True, type=PATH, metavar="RESULTS...")
 @click.option(
     "--format",

@@ -37,10 +37,5 @@ def open_dataset(
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:
     """ "--set" words for a dataset alone, "size=64" or "data.size=64", to {"size": "64"}."""
-    found: dict[str, str] = {}
-    for key, value in (pair(setting, "KEY=VALUE, an option of the dataset") for setting in settings):
-        option = key.removeprefix("data.")
-        if option in found:
-            raise UsageError(f"--set {key} is given twice: give it once")
-        found[option] = value
-    return found
+    pairs = (pair(setting, "KEY=VALUE, an option of the dataset") for setting in settings)
+    return {key.removeprefix("data."): value for key, value in pairs}

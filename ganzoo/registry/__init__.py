@@ -47,8 +47,8 @@ def changes(origins: Mapping[str, Mapping[str, str]], run: str) -> list[str]:
         if then != BY_HAND and then not in now:
             other = f" (the {kind} {name!r} of {' and '.join(map(repr, now))} is another one)" if now else ""
             raise UsageError(
-                f"{run} was made with the {kind} {name!r} of the package {then!r}, version {version!r}, which "
-                f"is not installed{other}: install that version of it, if you trust its author"
+                f"{run} was made with the {kind} {name!r} of the package {then!r}, version {version!r}, "
+                f"which is not installed{other}: install that version of it, if you trust its author"
             )
         if then != BY_HAND and now[then] != version:
             sentences[f"{run} was made with {then} {version}; with {now[then]} its numbers may differ"] = None

@@ -62,19 +62,16 @@ def sort_settings(
     """`--set` by what it reaches: model.width=64, data.size=64, recipe.steps=9, or a key that one alone has.
 
     Args:
-        pairs: keys and values, as typed.
+        pairs: keys and values, as typed; of the same option the last one counts.
         known: by scope ("model", ...) its options with their defaults.
         owners: by scope, whose options these are.
 
     Raises:
-        UsageError: nothing has such an option, or several have it, or it is given twice, or is of another
-            type.
+        UsageError: nothing has such an option, or several have it, or a value is of another type.
     """
     found: dict[str, dict[str, Any]] = {scope: {} for scope in known}
     for key, value in pairs:
         scope, option = _owner(key, known, owners)
-        if option in found[scope]:
-            raise UsageError(f"--set {key} is given twice: give it once")
         found[scope][option] = cast(f"--set {key}", value, known[scope][option])
     return found
 

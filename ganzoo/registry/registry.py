@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
 
-from ganzoo.errors import UsageError, WorkError, first_line, nearest
+from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.registry import installed
 from ganzoo.registry.installed import points
 from ganzoo.registry.options import options_of, resolve
@@ -121,8 +121,8 @@ class Registry:
             raise
         except BaseException as error:  # whatever a plugin raises breaks that plugin alone
             raise UsageError(
-                f"{where} cannot be loaded: {type(error).__name__}: {first_line(error)}; install what it needs "
-                f"or another version of it, or uninstall {entry.distribution}"
+                f"{where} cannot be loaded: {type(error).__name__}: {error}; install what it needs or "
+                f"another version of it, or uninstall {entry.distribution}"
             ) from error
         return self._checked(member, where)
 
@@ -143,8 +143,7 @@ class Registry:
                 # Of options that are numbers; others need no memory to speak of.
                 given = {key: value for key, value in options.items() if type(value) in (int, float)}
                 raise too_large(f"the parts of {self.kind} {Spec(name, given)}", error) from error
-            why = f"{type(error).__name__}: {first_line(error)}"
-            raise WorkError(f"{self._where(name)} cannot be made: {why}") from error
+            raise WorkError(f"{self._where(name)} cannot be made: {type(error).__name__}: {error}") from error
 
     def options(self, name: str) -> dict[str, Any]:
         """The options of a member, with their defaults."""
