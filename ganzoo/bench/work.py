@@ -15,11 +15,11 @@ from typing import Any
 from ganzoo.bench.machine import peak_mib, processor, versions
 from ganzoo.bench.results import columns
 from ganzoo.bench.rows import Cost
-from ganzoo.errors import UsageError, WorkError
+from ganzoo.errors import UsageError, WorkError, first_line
 from ganzoo.runs.run import Run, load
 from ganzoo.runs.training import extend
 from ganzoo.system.files import read_lines, write_json
-from ganzoo.system.memory import keep_freed_memory
+from ganzoo.system.memory import keep_freed_memory, refuse_more_than_there_is
 from ganzoo.system.records import read_json
 from ganzoo.training.checkpoint import steps_done
 from ganzoo.training.rows import LogRow, log_row
@@ -109,6 +109,7 @@ def _end_with_parent() -> None:
 def main() -> None:
     folder, task = Path(sys.argv[1]), json.loads(sys.argv[2])
     keep_freed_memory()
+    refuse_more_than_there_is()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         outcome = work(folder, task)
@@ -116,8 +117,7 @@ def main() -> None:
         outcome = {"status": "failed", "error": str(error)}
     except Exception as error:  # whatever a plugin raises is the end of its cell alone
         traceback.print_exc()
-        first = (str(error).splitlines() or [""])[0]
-        outcome = {"status": "failed", "error": f"{type(error).__name__}: {first}"}
+        outcome = {"status": "failed", "error": f"{type(error).__name__}: {first_line(error)}"}
     finished = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder / RESULT, {"hash": task["hash"], **outcome, "finished": finished})
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
+from ganzoo.cli.words import Whole
+
 
 @click.command("resume")
 @click.argument("run", required=False)
-@click.option(
-    "--steps", type=click.IntRange(min=1), metavar="N", help="A larger budget than the run was planned with."
-)
+@click.option("--steps", type=Whole(1), metavar="N", help="A larger budget than the run was planned with.")
 @click.option(
     "--reschedule",
     is_flag=True,
@@ -21,7 +21,7 @@ def command(run: str | None, steps: int | None, reschedule: bool) -> None:
     from ganzoo.runs.evaluations import ended_at
     from ganzoo.runs.run import load
     from ganzoo.runs.training import extend
-    from ganzoo.system.console import stderr
+    from ganzoo.system.console import say, stderr, typed
     from ganzoo.training.checkpoint import steps_done
 
     loaded = load(run)
@@ -29,9 +29,9 @@ def command(run: str | None, steps: int | None, reschedule: bool) -> None:
         budget = loaded.config.recipe.steps
         done = steps_done(loaded.path)
         ended = "" if done == budget else f", and ended there as {ended_at(loaded.path, done)}"
-        click.echo(f"nothing is left to do: {loaded.path} has done its {done} steps{ended}")
-        click.echo(f"next:     ganzoo resume {loaded.path} --steps {2 * budget}")
+        say(f"nothing is left to do: {loaded.path} has done its {done} steps{ended}")
+        say(f"next:     {typed('ganzoo', 'resume', loaded.path, '--steps', 2 * budget)}")
         return
-    stderr.print(f"going on with {loaded.path} to step {loaded.config.recipe.steps}", markup=False)
+    stderr.say(f"going on with {loaded.path} to step {loaded.config.recipe.steps}")
     loaded.train()
     report(loaded)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganzoo.cli.words import PATH, Whole
 from ganzoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 @click.command("sample")
 @click.argument("run", required=False)
-@click.option("-n", "n", type=click.IntRange(min=1), default=64, show_default=True, help="How many samples.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
+@click.option("-n", "n", type=Whole(1), default=64, show_default=True, help="How many samples.")
+@click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N")
 @click.option("--class", "class_", metavar="K", help="Of one class, by number or name (conditional runs).")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="FILE.png or FILE.npz.")
+@click.option("--out", type=PATH, metavar="FILE", help="FILE.png or FILE.npz.")
 @click.option("--nearest", is_flag=True, help="Below each sample its nearest training image.")
 @click.option("--interpolate", is_flag=True, help="Rows that walk from one z to another.")
 def command(
@@ -29,6 +30,7 @@ def command(
 ) -> None:
     """Draw from RUN (a folder, a name under runs/, or the newest): a picture, or arrays for programs."""
     from ganzoo.runs.run import load
+    from ganzoo.system.console import say
 
     if out is not None and out.suffix not in (".png", ".npz"):
         raise UsageError(f"--out {out}: expected a name that ends in .png or .npz")
@@ -49,7 +51,7 @@ def command(
     if nearest:
         samples, columns = _beside_nearest(loaded, samples, arrays)
     _write(out, samples, arrays, loaded, columns)
-    click.echo(str(out))
+    say(str(out))
 
 
 def _class_index(run: Run, word: str) -> int:

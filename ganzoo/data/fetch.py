@@ -19,6 +19,7 @@ from ganzoo.data.tensors import Pair
 from ganzoo.errors import UsageError
 from ganzoo.system.cache import part_of, place, touch
 from ganzoo.system.locks import Lock, in_turn
+from ganzoo.system.paths import typed_path
 
 PROBE_SECONDS = 3.0  # to find out whether any mirror answers
 STALL_SECONDS = 10.0  # without a byte, within a download that has begun
@@ -56,7 +57,7 @@ def idx_files(kind: str) -> tuple[str, ...]:
 def data_folders(root: str | Path | None) -> list[Path]:
     """Where to look for datasets, best first: `root`, $GANZOO_DATA, the cache. Downloads go to the first."""
     named = [root, os.environ.get("GANZOO_DATA")]
-    return [Path(folder).expanduser() for folder in named if folder] + [place("downloads")]
+    return [typed_path(folder) for folder in named if folder] + [place("downloads")]
 
 
 def fetch(source: Source, root: str | Path | None, offline: bool) -> tuple[Pair, Pair]:

@@ -14,6 +14,7 @@ from ganzoo.data.streams import StreamSplit
 from ganzoo.data.tensors import TensorSplit, samples_to_make
 from ganzoo.system.console import notice
 from ganzoo.system.memory import machine_memory
+from ganzoo.system.paths import typed_path
 
 NAMED = 3  # classes, in the line that says what was found
 
@@ -50,7 +51,7 @@ class ImageFolder(Dataset):
         white: float = 0.0,
     ) -> None:
         check_options(size, channels, memory_gb, workers, white)
-        files = find_splits(Path(path).expanduser())
+        files = find_splits(typed_path(path))
         copy = open_copy(files, size, channels, white, memory_gb * 2**30 or machine_memory() / 4)
         x, meta, train = copy.x, copy.meta, copy.meta["train"]
         y = torch.from_numpy(copy.y) if files.class_names else None

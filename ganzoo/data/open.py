@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ganzoo.data.base import Dataset
@@ -11,6 +10,7 @@ from ganzoo.errors import UsageError
 from ganzoo.registry import DATASETS
 from ganzoo.registry.options import options_of
 from ganzoo.registry.spec import Ref, Spec, pair
+from ganzoo.system.paths import typed_path
 
 
 def open_dataset(
@@ -27,7 +27,7 @@ def open_dataset(
     elif ref.path is not None:
         raise UsageError(f"--dataset {ref}: {ref.name} takes nothing after a colon")
     if "root" in takes:
-        filled["root"] = Path(root).expanduser() if root else None
+        filled["root"] = typed_path(root) if root else None
     if "offline" in takes:
         filled["offline"] = offline
     given = DATASETS.settled(Spec(ref.name, options)).options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.counted import Order
+from ganzoo.system.console import plain
 from ganzoo.system.files import write_whole
 
 SHOWN = 2500  # points of a scatter plot
@@ -59,7 +61,9 @@ def plot(samples: Tensor, real: Tensor, title: str) -> bytes:
         if samples.shape[1] > 2:
             axes.set(xlabel=f"axis 1 of {samples.shape[1]}", ylabel="axis 2")
     axes.legend(loc="upper right")
-    axes.set_title(title)
+    axes.set_title(plain(title), parse_math=False)
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=110)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of characters that the font lacks
+        figure.savefig(file, format="png", dpi=110)
     return file.getvalue()

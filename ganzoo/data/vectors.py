@@ -14,6 +14,7 @@ from ganzoo.data.tensors import Array, TensorSplit, fingerprint, samples_to_make
 from ganzoo.errors import UsageError
 from ganzoo.system.console import in_bytes, notice
 from ganzoo.system.memory import machine_memory
+from ganzoo.system.paths import typed_path
 
 ROUNDED = 0.01  # of the spread of a column may be lost in float32
 PER_VALUE, PER_ROW = 48, 256  # bytes of memory on the way to a dataset, as measured
@@ -30,7 +31,7 @@ class Npy(Dataset):
     """
 
     def __init__(self, path: str | Path) -> None:
-        x = torch.from_numpy(_read(Path(path).expanduser()))
+        x = torch.from_numpy(_read(typed_path(path)))
         train, test = (x[indices] for indices in split_by_hash(x))
         wide = train.double()
         constant = wide.amax(dim=0) == wide.amin(dim=0)

@@ -18,7 +18,7 @@ from ganzoo.registry import LOSSES, MODELS
 from ganzoo.registry.options import as_int, known_options
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.open import open_stabilizer
-from ganzoo.system.memory import machine_memory, out_of_memory
+from ganzoo.system.memory import is_too_large, machine_memory
 from ganzoo.system.rng import counted
 
 LARGEST = 10**7  # size of any option of a model
@@ -62,7 +62,7 @@ def _within_memory(model: str, options: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     except (WorkError, RuntimeError, MemoryError) as error:
-        if not out_of_memory(error.__cause__ or error):
+        if not is_too_large(error):
             raise
         raise UsageError(f"model {model} needs more memory than there is: lower its {shown}") from error
     finally:

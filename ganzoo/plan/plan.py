@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,12 +17,13 @@ from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.config import Config
 from ganzoo.plan.words import NONE, Words
 from ganzoo.registry import MODELS, STABILIZERS, origins
-from ganzoo.registry.options import cast
+from ganzoo.registry.options import LARGEST, cast
 from ganzoo.registry.spec import Ref, Spec
 from ganzoo.stabilizers.base import couples_batch, refuse_nonsense
 from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
+from ganzoo.system.paths import typed_path
 from ganzoo.system.provenance import provenance
 
 MOST_CLASSES = 100  # that a recipe uses unasked: of many more, each has too few samples to learn from
@@ -74,7 +74,10 @@ def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Re
                 f"--epochs needs a dataset with an end, and {dataset.name} is drawn afresh: use --steps"
             )
         batches = max(1, len(dataset.train) // recipe.batch_size)
-        recipe = dataclasses.replace(recipe, steps=max(1, round(words.epochs * batches / recipe.n_dis)))
+        steps = words.epochs * batches / recipe.n_dis
+        if steps > LARGEST:
+            raise UsageError(f"--epochs {words.epochs:g} are too many: expected at most {LARGEST:,} steps")
+        recipe = dataclasses.replace(recipe, steps=max(1, round(steps)))
     kept = [] if NONE in words.stabilizer else _kept(recipe, words)
     # As text, which is all that a resumed run has of them: options must come back from it.
     settled = [*map(STABILIZERS.settled, kept), *words.stabilizers]
@@ -111,9 +114,9 @@ def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device
     steps = recipe.steps
     named = dataset.name  # which may be more exact than what was asked for
     if words.data.path is not None:
-        named = str(Ref(words.data.name, str(Path(words.data.path).expanduser().absolute())))
+        named = str(Ref(words.data.name, str(typed_path(words.data.path).absolute())))
     places = {
-        "root": str(Path(words.data_root).absolute()) if words.data_root else None,
+        "root": str(typed_path(words.data_root).absolute()) if words.data_root else None,
         "offline": words.offline,
     }
     members = [("model", words.model), ("loss", recipe.loss), ("dataset", words.data.name)]

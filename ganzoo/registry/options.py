@@ -13,6 +13,7 @@ from typing import Any, Unpack, get_args, get_origin
 
 from ganzoo.errors import UsageError, nearest
 
+LARGEST = 2**63 - 1  # that torch and files can hold
 UNPACK = re.compile(r"(?:\w+\.)*Unpack\[([\w.]+)\]")
 
 
@@ -143,10 +144,9 @@ def as_int(label: str, value: Any, at_least: int | None = None, at_most: int | N
         raise UsageError(f"{label}: expected a whole number, got {value!r}") from None
     if at_least is not None and number < at_least:
         raise UsageError(f"{label}: expected a whole number of at least {at_least}, got {number}")
-    if at_most is not None and number > at_most:
-        raise UsageError(
-            f"{label}: expected a whole number of at most {at_most:,}, got {reprlib.repr(number)}"
-        )
+    most = LARGEST if at_most is None else at_most
+    if number > most or number < -LARGEST:
+        raise UsageError(f"{label}: expected a whole number of at most {most:,}, got {reprlib.repr(number)}")
     return number
 
 

@@ -18,6 +18,7 @@ from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given, check_names
 from ganzoo.registry.options import as_int
 from ganzoo.system.devices import choose_device
+from ganzoo.system.paths import typed_path
 from ganzoo.system.provenance import provenance
 
 Document = dict[str, Any]
@@ -58,7 +59,7 @@ def evaluate(
         x, y, name = samples, labels, "(tensor)"
         _refuse_tensor(x, data)
     else:
-        (x, y), name = read_samples(Path(samples).expanduser(), data), str(samples)
+        (x, y), name = read_samples(typed_path(samples), data), str(samples)
     if count is not None:
         if as_int("--samples", count, at_least=1) > len(x):
             raise UsageError(f"--samples {count}: {name} has {len(x)} samples")

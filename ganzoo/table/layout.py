@@ -9,7 +9,7 @@ from statistics import mean
 
 from ganzoo.bench.rows import Done
 from ganzoo.system.console import number
-from ganzoo.table.read import Column, Group, refuse_mixed
+from ganzoo.table.read import Column, Group, commands_of, refuse_mixed
 from ganzoo.table.statistics import Score, scores_of
 
 NONE = "-"
@@ -196,11 +196,7 @@ def commands(block: Block) -> list[str]:
     for group in block.groups:
         first, others = group.rows[0], [str(row["seed"]) for row in group.rows[1:]]
         seeds = f"; and with --seed {', '.join(others)}" if others else ""
-        made += [
-            f"# {group.name} on {group.dataset}{seeds}",
-            first["commands"]["run"],
-            first["commands"]["eval"],
-        ]
+        made += [f"# {group.name} on {group.dataset}{seeds}", *commands_of(first).values()]
     return made
 
 

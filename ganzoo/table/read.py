@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -12,6 +13,7 @@ from ganzoo.bench.results import latest
 from ganzoo.bench.rows import Done, Failed, Row, as_row
 from ganzoo.errors import UsageError, nearest
 from ganzoo.plan.config import flatten
+from ganzoo.system.console import typed
 from ganzoo.system.files import read_lines
 
 SLICED_BY = ("suite", "model", "dataset", "options", "seed", "steps", "device", "threads", "commit", "group")
@@ -103,6 +105,22 @@ def read_rows(paths: Sequence[Path]) -> list[Row]:
             )
         rows += found
     return list(latest(rows).values())
+
+
+def commands_of(row: Row) -> dict[str, str]:
+    """What does a result again, to be copied into a shell: one `ganzoo run` and one `ganzoo eval`, no more.
+
+    Each word is quoted anew, as a file of results may be anybody's.
+    """
+    return {name: _requoted(name, row["commands"].get(name)) for name in ("run", "eval")}
+
+
+def _requoted(name: str, command: Any) -> str:
+    try:
+        words = shlex.split(str(command))
+    except ValueError:
+        words = []
+    return typed(*words) if words[:2] == ["ganzoo", name] else f"# no ganzoo {name}: left out"
 
 
 def where(rows: Iterable[Row], conditions: Sequence[str]) -> list[Row]:

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 from rich.text import Text
 
-from ganzoo.system.console import stderr
+from ganzoo.system.console import Words, plain, stderr
 from ganzoo.system.files import append_line
 from ganzoo.training.checkpoint import diverged
 from ganzoo.training.trainer import Callback, Every, Trainer
@@ -109,7 +109,7 @@ class Bar(Callback):
         self._progress = TwoLines(
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[speed]}"),
+            Words("{task.fields[speed]}"),
             TimeRemainingColumn(elapsed_when_finished=True),
             console=stderr,
             refresh_per_second=4,
@@ -127,7 +127,7 @@ class Bar(Callback):
             self._progress.text = judgement(self.log.last, trainer.loss.probabilistic)
         if self.scores:
             self._progress.text += "\n" + "  ".join(
-                f"{key} {value:.4g}" for key, value in self.scores.items()
+                f"{plain(key)} {value:.4g}" for key, value in self.scores.items()
             )
         speed = f"{rate:.1f} steps/s, {images:.0f} images/s"
         self._progress.update(self._task, completed=trainer.step, speed=speed)

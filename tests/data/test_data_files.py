@@ -18,12 +18,13 @@ from PIL import Image
 
 from ganzoo.data import decoded as decoded_module
 from ganzoo.data import images as images_module
-from ganzoo.data.folder import ImageFolder, machine_memory
+from ganzoo.data.folder import ImageFolder
 from ganzoo.data.images import read_image
 from ganzoo.data.streams import StreamSplit
 from ganzoo.data.tensors import TensorSplit
 from ganzoo.data.vectors import Npy
 from ganzoo.errors import UsageError, WorkError
+from ganzoo.system.memory import machine_memory
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 from scipy.stats import ttest_ind
 
 from ganzoo.cli.main import main
+from ganzoo.system.console import Terminal
 from ganzoo.table.layout import blocks_of, quantity, spread
 from ganzoo.table.read import columns_of, group_rows, read_rows
 from ganzoo.table.render import print_rich
@@ -306,7 +306,7 @@ def test_a_narrow_screen_gets_the_columns_in_parts_and_loses_none(width):
     write(*(row(m, s, scores, options="stabilizer=a,b,c,d,e,f,g,h,i,j") for m in ("a", "b") for s in (0, 1)))
     groups = group_rows(read_rows([Path("results")]))
     text = io.StringIO()
-    print_rich(blocks_of(groups, columns_of(groups, []), False), Console(file=text, width=width))
+    print_rich(blocks_of(groups, columns_of(groups, []), False), Terminal(file=text, width=width))
     shown = text.getvalue()
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= width
     for word in (
