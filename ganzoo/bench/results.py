@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.registry import METRICS
 from ganzoo.system.files import cut_lines, read_lines
+from ganzoo.system.locks import Lock, only_one
 
 Row = dict[str, Any]
 
@@ -43,26 +41,12 @@ def columns(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {key: known[score] for key, score in plain.items() if score in known}
 
 
-@contextmanager
-def only_one(out: Path) -> Iterator[None]:
-    """Keep a second `ganzoo bench` out of the folder; a killed one leaves nothing behind that would."""
+def alone_in(out: Path) -> Lock:
+    """Keep a second `ganzoo bench` out of the folder, which is made."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        handle = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        return only_one(out, "ganzoo bench", "wait for it, or name another folder with --out")
     except (FileExistsError, NotADirectoryError) as error:
         raise UsageError(f"--out {out}: part of that path is a file") from error
     except OSError as error:
         raise WorkError(f"cannot write to {out}: {error.strerror or error}") from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(
-                f"another ganzoo bench (process {os.read(handle, 20).decode() or '?'}) is at work in {out}: "
-                "wait for it, or name another folder with --out"
-            ) from None
-        os.truncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
-        yield
-    finally:
-        os.close(handle)

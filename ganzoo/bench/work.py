@@ -15,7 +15,8 @@ from typing import Any
 from ganzoo.bench.machine import peak_mib, processor, versions
 from ganzoo.bench.results import columns
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.runs.run import Run, extend, load
+from ganzoo.runs.run import Run, load
+from ganzoo.runs.training import extend
 from ganzoo.system.files import read_lines, write_json
 from ganzoo.system.memory import keep_freed_memory
 

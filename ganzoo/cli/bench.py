@@ -46,7 +46,7 @@ def command(
     from ganzoo.bench.cells import plan_cells
     from ganzoo.bench.machine import cores
     from ganzoo.bench.progress import Show
-    from ganzoo.bench.results import only_one, read_results, repair
+    from ganzoo.bench.results import alone_in, read_results, repair
     from ganzoo.bench.runner import Runner
     from ganzoo.bench.suite import read_suite
     from ganzoo.system.console import stderr
@@ -58,7 +58,7 @@ def command(
     if dry_run:
         _list(cells, read_results(results))
         return 0
-    with only_one(out):
+    with alone_in(out):
         repair(results)
         rows = read_results(results)
         left = [cell for cell in cells if _is_left(rows.get(cell.hash), retry)]

@@ -18,7 +18,8 @@ import click
 def command(run: str | None, steps: int | None, reschedule: bool) -> None:
     """Go on with RUN (a folder, a name under runs/, or the newest) as if it had never stopped."""
     from ganzoo.cli.run import report
-    from ganzoo.runs.run import extend, load
+    from ganzoo.runs.run import load
+    from ganzoo.runs.training import extend
     from ganzoo.system.console import stderr
 
     loaded = load(run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ import click
 if TYPE_CHECKING:
     from ganzoo.data.base import Dataset
     from ganzoo.plan.config import Config
+
+
+INTERRUPTED = 130  # exit status, as a shell gives it for Ctrl-C
 
 
 @click.command("run")
@@ -79,7 +83,8 @@ def command(out: str | None, dry_run: bool, set_: tuple[str, ...], **words: Any)
     """
     from ganzoo.plan.words import Words
     from ganzoo.runs.folder import refuse_taken
-    from ganzoo.runs.run import create, plan_run
+    from ganzoo.runs.run import create
+    from ganzoo.runs.training import plan_run
     from ganzoo.system.console import stderr
 
     config, dataset = plan_run(Words(set=set_, **words))
@@ -108,8 +113,11 @@ def begins(config: Config, dataset: Dataset) -> str:
 
 
 def report(run: Any) -> None:
-    """Two lines: where the pictures are, and what to type next."""
+    """Two lines: where the pictures are, and what to type next. Ends with status 130 where it was stopped."""
     done, steps = run.steps_done, run.config.recipe.steps
     stopped = "" if done == steps else f" (stopped at step {done} of {steps})"
-    click.echo(f"pictures: {run.path}/samples/step-{done:08d}.png{stopped}")
+    pictures = sorted(run.path.glob("samples/step-*.png"))
+    click.echo(f"pictures: {pictures[-1] if pictures else 'none yet'}{stopped}")
     click.echo(f"next:     ganzoo {'sample' if done == steps else 'resume'} {shlex.quote(str(run.path))}")
+    if done < steps:
+        sys.exit(INTERRUPTED)

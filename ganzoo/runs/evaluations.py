@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
@@ -16,7 +14,7 @@ from ganzoo.models.base import GAN
 from ganzoo.plan.config import Config
 from ganzoo.system.console import notice
 from ganzoo.system.files import append_line, read_lines
-from ganzoo.training.checkpoint import save_generator, save_state
+from ganzoo.training.keeper import Keeper
 from ganzoo.training.sampling import draw
 from ganzoo.training.trainer import Every, Trainer
 
@@ -55,12 +53,14 @@ class Evaluations(Every):
     """A line of metrics.jsonl every `every` steps and at the end, from few samples and without real data.
 
     Args:
+        keeper: told of the best step.
         scores: filled with those of the last evaluation, for a progress bar to show.
     """
 
-    def __init__(self, folder: Path, every: int, evaluation: Evaluation, scores: dict[str, float]) -> None:
+    def __init__(self, keeper: Keeper, every: int, evaluation: Evaluation, scores: dict[str, float]) -> None:
         super().__init__(every)
-        self.folder, self._evaluation, self._last = folder, evaluation, scores
+        self.folder, self._keeper = keeper.folder, keeper
+        self._evaluation, self._last = evaluation, scores
         self._n = max(SAMPLES, evaluation.least())
 
     def act(self, trainer: Trainer) -> None:
@@ -89,9 +89,7 @@ class Evaluations(Every):
         self._last.update(result["scores"])
         value = result["scores"][self._evaluation.first_score]
         if before is None or (value > before if self._evaluation.first_is_higher else value < before):
-            save_state(self.folder, "best.pt", trainer)
-            meta = {"step": trainer.step, "t": trainer.growth}
-            save_generator(self.folder / "checkpoints" / "best.safetensors", gan, meta)
+            self._keeper.keep_best(trainer)
 
     def _best(self) -> float | None:
         """The best value so far, from the record, so that a resumed run knows it too."""

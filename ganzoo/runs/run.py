@@ -13,35 +13,23 @@ from torch import Tensor
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.open import open_dataset
-from ganzoo.errors import UsageError, nearest
+from ganzoo.errors import UsageError
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given, check_names
 from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_trained
 from ganzoo.plan.config import Config
-from ganzoo.plan.plan import plan
-from ganzoo.plan.words import Words
 from ganzoo.registry import changes
 from ganzoo.registry.options import as_int
-from ganzoo.runs.budget import change_of_schedules, extended
+from ganzoo.runs import training
 from ganzoo.runs.evaluation import Document, document
-from ganzoo.runs.evaluations import BY_SHARES, NO_LABELS, Evaluations, evaluation_of, scored_labels
+from ganzoo.runs.evaluations import BY_SHARES, NO_LABELS, scored_labels
 from ganzoo.runs.folder import find, new_folder
+from ganzoo.runs.weights import find_weights
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
-from ganzoo.system.files import append_line, cut_lines, write_json
-from ganzoo.training.callbacks import Bar, Log, Pictures, stops_cleanly
-from ganzoo.training.checkpoint import (
-    NAME,
-    Checkpoints,
-    load_checkpoint,
-    load_discriminator,
-    load_generator,
-    saved,
-)
-from ganzoo.training.rehearsal import rehearse
+from ganzoo.system.files import append_line, write_json
 from ganzoo.training.sampling import draw
-from ganzoo.training.trainer import Callback, Trainer
 
 
 class Run:
@@ -49,7 +37,7 @@ class Run:
 
     Attributes:
         path: the folder.
-        config: its settings.
+        config: its settings; `recorded` are those in config.json.
         steps_done: steps that this process has seen done, after `train`.
         device: where samples are drawn; training has its own, in `config`.
     """
@@ -57,7 +45,7 @@ class Run:
     def __init__(self, path: Path, config: Config) -> None:
         self.path = path
         self.config = config
-        self._recorded = config  # what config.json says
+        self.recorded = config
         self.steps_done: int | None = None
         self._looked = False
         self.device = choose_device("auto")
@@ -87,29 +75,10 @@ class Run:
 
         In eval mode, on `device`; the discriminator has its trained weights where it is asked for.
         """
-        weights = self._weights(checkpoint)
+        weights = find_weights(self.path, checkpoint)
         self._look_at_members()
         gan, _ = build_trained(self.config, self.device)
-        meta = load_generator(weights, gan)
-        step = int(meta["step"])
-        if discriminator:
-            state = "best.pt" if checkpoint == "best" else NAME.format(step)
-            load_discriminator(self.path / "checkpoints" / state, gan)
-        gan.progress(float(meta["t"]))
-        gan.eval()
-        return gan, step
-
-    def _weights(self, checkpoint: str) -> Path:
-        """The file with the averaged generator. Raises UsageError if there is none."""
-        if checkpoint not in ("last", "best"):
-            raise UsageError(f"--checkpoint {checkpoint}: {nearest(checkpoint, ('last', 'best'))}")
-        best = self.path / "checkpoints" / "best.safetensors"
-        weights = self.path / "generator.safetensors" if checkpoint == "last" else best
-        if checkpoint == "best" and not weights.exists():
-            raise UsageError(f"{self.path} has no best checkpoint: train it with --eval-every N")
-        if not weights.exists():
-            raise UsageError(f"{self.path} has no weights yet: ganzoo resume {self.path} goes on with it")
-        return weights
+        return gan, weights.into(gan, discriminator)
 
     def evaluate(
         self,
@@ -151,7 +120,7 @@ class Run:
             UsageError: a word is wrong, or the run has no weights yet; nothing was written.
         """
         check_names(metrics, extractor)
-        self._weights(checkpoint)
+        find_weights(self.path, checkpoint)
         if dataset is None and data_options:
             raise UsageError(
                 "--set is for a dataset that is named with --dataset; a run's own is as it was trained on"
@@ -196,42 +165,11 @@ class Run:
         return self.dataset.to_units(draw(self.model, n, seed, "sample", chosen))
 
     def train(self, dataset: Dataset | None = None, progress: bool = True) -> None:
-        """Train from the newest checkpoint, or from the start, to the end of the plan."""
+        """Train from the newest whole checkpoint, or from the start, to the end of the plan."""
         self._look_at_members()
         if dataset is not None:
             self.__dict__["dataset"] = dataset
-        log = Log(self.path, self.config.log_every)
-        callbacks: list[Callback] = [
-            log,
-            Checkpoints(self.path, self.config.checkpoint_every),
-            Pictures(self.path, self.config.sample_every),
-        ]
-        scores: dict[str, float] = {}
-        if self.config.eval_every:
-            evaluation = evaluation_of(self.config, self.dataset)
-            callbacks.append(Evaluations(self.path, self.config.eval_every, evaluation, scores))
-        bar = Bar(log, scores)
-        if progress:
-            callbacks.append(bar)
-        self._match_threads()
-        with stops_cleanly() as stop:
-            trainer = Trainer(self.config, self.dataset, callbacks, stop)
-            checkpoints = saved(self.path)
-            if checkpoints:
-                trainer.load_state_dict(load_checkpoint(checkpoints[-1]))
-            if self.config != self._recorded:  # written now, when nothing can be refused any more
-                change = change_of_schedules(self._recorded, self.config, trainer.step)
-                if change:
-                    notice(change)
-                write_json(self.path / "config.json", self.config.as_json())
-                self._recorded = self.config
-            for name in ("log.jsonl", "metrics.jsonl"):
-                cut_lines(self.path / name, lambda row: row["step"] <= trainer.step)
-            try:
-                trainer.fit()
-            finally:
-                bar.close()
-        self.steps_done = trainer.step
+        self.steps_done = training.train(self, progress)
         self.__dict__.pop("model", None)
 
     def _look_at_members(self) -> None:
@@ -240,24 +178,6 @@ class Run:
             for sentence in changes(self.config.origins, str(self.path)):
                 notice(sentence)
             self._looked = True
-
-    def _match_threads(self) -> None:
-        """The bits of a run depend on the number of threads: take the number it was planned with."""
-        if self.config.device == "cpu" and torch.get_num_threads() != self.config.threads:
-            notice(
-                f"this run was planned with {self.config.threads} threads and torch has "
-                f"{torch.get_num_threads()}: using {self.config.threads}, so that the numbers stay the same"
-            )
-            torch.set_num_threads(self.config.threads)
-
-
-def plan_run(words: Words) -> tuple[Config, Dataset]:
-    """`plan`, rehearsed; evaluations during the run that cannot be made are refused as well."""
-    config, dataset = plan(words)
-    rehearse(config, dataset)
-    if config.eval_every:
-        evaluation_of(config, dataset)
-    return config, dataset
 
 
 def create(config: Config, out: str | None) -> Run:
@@ -275,11 +195,3 @@ def load(path: str | Path | None = None) -> Run:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{folder / 'config.json'} is damaged: {error}") from error
     return Run(folder, config)
-
-
-def extend(run: Run, steps: int | None, reschedule: bool = False) -> bool:
-    """Give a run a larger budget if asked, which `train` records; whether anything is left to do then."""
-    newest = saved(run.path)
-    done = int(newest[-1].stem.removeprefix("step-")) if newest else 0
-    run.config = extended(run.config, run.path, done, steps, reschedule)
-    return done < run.config.recipe.steps

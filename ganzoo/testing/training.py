@@ -16,7 +16,7 @@ from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.registry import DATASETS
 from ganzoo.testing.core import want
-from ganzoo.training.checkpoint import load_checkpoint, save_state
+from ganzoo.training.checkpoint import load_checkpoint, write_state
 from ganzoo.training.trainer import Callback, Trainer
 
 STEPS, STOP, BATCH = 4, 2, 8
@@ -68,8 +68,9 @@ def trained(config: Config, dataset: Dataset, steps: int = STEPS) -> Trainer:
 def resumed(config: Config, dataset: Dataset) -> Trainer:
     """A trainer that went on, half way, from what another one had saved in a file."""
     with TemporaryDirectory() as folder:
-        save_state(Path(folder), "half.pt", trained(config, dataset, STOP))
-        state = load_checkpoint(Path(folder, "checkpoints", "half.pt"))
+        half = Path(folder, "half.safetensors")
+        write_state(half, trained(config, dataset, STOP).state_dict())
+        state = load_checkpoint(half)
     trainer = Trainer(config, dataset)
     trainer.load_state_dict(state)
     trainer.fit()

@@ -1,55 +1,116 @@
-"""Checkpoints: everything needed to go on bit for bit, written whole or not at all, never unpickled."""
+"""Checkpoints: everything needed to go on bit for bit, checked before it is believed, never unpickled."""
 
 from __future__ import annotations
 
-import io
-import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-from torch import Tensor
 
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.models.base import GAN
-from ganzoo.system.files import write_whole
-from ganzoo.training.trainer import Every, Trainer
+from ganzoo.system.tensors import Damaged, pack, read_meta, read_tensors, unpack, write_tensors
+from ganzoo.training.restoring import fill
 
-KEEP = 2
-NAME = "step-{:08d}.pt"
-
-
-class Checkpoints(Every):
-    """Saves every `every` steps and at the end: the state to go on from, and the weights to sample from."""
-
-    def __init__(self, folder: Path, every: int) -> None:
-        super().__init__(every)
-        self.folder = folder
-
-    def act(self, trainer: Trainer) -> None:
-        save_state(self.folder, NAME.format(trainer.step), trainer)
-        weights = self.folder / "generator.safetensors"
-        save_generator(weights, trainer.snapshot(), {"step": trainer.step, "t": trainer.growth})
-        for old in saved(self.folder)[:-KEEP]:
-            old.unlink()
+FOLDER = "checkpoints"
+NAME = "step-{:08d}.safetensors"
+BEST = "best-{:08d}.safetensors"
+BEST_GENERATOR = "best-{:08d}.generator.safetensors"
+GENERATOR = "generator.safetensors"
+FORMAT = 2  # 1 was of version 0.1, see older.py
+State = dict[str, Any]
 
 
-def save_state(folder: Path, name: str, trainer: Trainer) -> None:
-    """Write all that the rest of a run depends on. Raises WorkError if its weights are not finite."""
-    state = trainer.state_dict()
-    refuse_nonfinite(state, folder)
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_whole(folder / "checkpoints" / name, buffer.getvalue())
+@dataclass(frozen=True)
+class Best:
+    """The step that was best so far, and the hashes of what was kept of it."""
+
+    step: int
+    state: str
+    generator: str
+
+    def __post_init__(self) -> None:
+        _step(self.step)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file says besides the state: it alone decides what is valid in a run folder.
+
+    Attributes:
+        step: steps done.
+        generator: hash of the generator.safetensors that belongs to it.
+        best: the best until then; its files carry its step in their names.
+    """
+
+    step: int
+    generator: str
+    best: Best | None = None
+
+    @classmethod
+    def of(cls, path: Path, meta: Mapping[str, Any]) -> Checkpoint:
+        """From the metadata of a file. Raises Damaged if they are not those of a checkpoint."""
+        step, generator, best = meta.get("step"), meta.get("generator"), meta.get("best")
+        try:
+            return cls(_step(step), str(generator), None if best is None else Best(**best))
+        except TypeError:
+            raise Damaged(f"{path} is not a checkpoint of ganzoo") from None
+
+
+def _step(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError("no step")
+    return value
+
+
+def write_state(path: Path, state: State, checkpoint: Checkpoint | None = None) -> str:
+    """Write all that the rest of a run depends on; returns its hash.
+
+    Raises:
+        WorkError: it cannot be written.
+    """
+    tensors, plain = pack(state)
+    said = {} if checkpoint is None else asdict(checkpoint)
+    return write_tensors(path, tensors, {"format": FORMAT, **said, "state": plain})
+
+
+def read_state(path: Path) -> tuple[State, dict[str, Any]]:
+    """The state in a checkpoint file, and its metadata. Raises Damaged if it is not whole."""
+    tensors, meta = read_tensors(path)
+    try:
+        state = unpack(tensors, meta.pop("state"))
+        if not isinstance(state, dict):
+            raise TypeError("it holds no state")
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise Damaged(f"{path} is not a checkpoint of ganzoo") from error
+    return state, meta
+
+
+def load_checkpoint(path: Path) -> State:
+    """The state in a checkpoint file. Raises Damaged if it is not whole, or something else."""
+    return read_state(path)[0]
 
 
 def saved(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
-    return sorted((folder / "checkpoints").glob("step-*.pt"))
+    return sorted((folder / FOLDER).glob("step-*.safetensors"))
 
 
-def refuse_nonfinite(state: dict[str, Any], folder: Path) -> None:
+def step_of(path: Path) -> int:
+    """The step in the name of a checkpoint, of what was best, or of a picture; -1 where there is none."""
+    number = path.name.partition("-")[2].partition(".")[0]
+    return int(number) if number.isdecimal() else -1
+
+
+def newest(folder: Path) -> Checkpoint | None:
+    """What the newest checkpoint of a run says; None if there is none. Its content is not looked at."""
+    paths = saved(folder)
+    return Checkpoint.of(paths[-1], read_meta(paths[-1])) if paths else None
+
+
+def refuse_nonfinite(state: State, folder: Path) -> None:
     for net in ("generator", "discriminator"):
         if not all(bool(torch.isfinite(value).all()) for value in state[net].values()):
             raise diverged(folder, f"weights of the {net}", state["step"])
@@ -65,47 +126,27 @@ def diverged(folder: Path, what: str, step: int) -> WorkError:
     )
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The state in a checkpoint file. Raises UsageError if it is damaged or something else."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # truncated, foreign, or holding code: torch raises a different type for each
-        raise UsageError(
-            f"{path} is not a whole checkpoint ({type(error).__name__}): delete it to go on from "
-            "the one before"
-        ) from error
-    if not isinstance(state, dict) or "step" not in state or "generator" not in state:
-        raise UsageError(f"{path} is not a checkpoint of ganzoo: delete it to go on from the one before")
-    return state
+def save_generator(path: Path, gan: GAN, meta: dict[str, Any]) -> str:
+    """The weights of a generator, with its step and its time; returns their hash."""
+    return write_tensors(path, gan.generator.state_dict(), meta)
 
 
-def load_discriminator(path: Path, gan: GAN) -> None:
-    """Fill `gan.discriminator` from a checkpoint. Raises UsageError if there is none, or it does not fit."""
-    if not path.exists():
-        raise UsageError(f"{path} is not there: the trained discriminator is in the checkpoints")
-    try:
-        gan.discriminator.load_state_dict(load_checkpoint(path)["discriminator"])
-    except (KeyError, RuntimeError) as error:
-        raise UsageError(
-            f"{path} does not hold this run's discriminator: {str(error).splitlines()[0]}"
-        ) from error
-
-
-def save_generator(path: Path, gan: GAN, meta: dict[str, Any]) -> None:
-    """The weights of a generator as safetensors, with one metadata key: more would make the bytes vary."""
-    weights = {name: value.detach().cpu().contiguous() for name, value in gan.generator.state_dict().items()}
-    write_whole(path, safetensors.torch.save(weights, metadata={"ganzoo": json.dumps(meta)}))
-
-
-def load_generator(path: Path, gan: GAN) -> dict[str, Any]:
+def load_generator(path: Path, gan: GAN, hashed: bool = True) -> dict[str, Any]:
     """Fill `gan.generator` from a file, and return its metadata. Raises UsageError if it does not fit."""
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            weights: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            meta: dict[str, Any] = json.loads((file.metadata() or {})["ganzoo"])
-        gan.generator.load_state_dict(weights)
-    except (safetensors.SafetensorError, KeyError, RuntimeError) as error:
-        raise UsageError(
-            f"{path} does not hold this run's generator: {str(error).splitlines()[0]}"
-        ) from error
+    weights, meta = read_tensors(path, hashed)
+    _fill(gan.generator, weights, f"{path} does not hold this run's generator")
+    if type(meta.get("t")) not in (int, float) or type(meta.get("step", 0)) is not int:
+        raise Damaged(f"{path} does not hold this run's generator: it says no step and no time")
     return meta
+
+
+def fill_discriminator(state: State, gan: GAN, path: Path) -> None:
+    """Fill `gan.discriminator` from the state in a file. Raises UsageError if it does not fit."""
+    _fill(gan.discriminator, state.get("discriminator"), f"{path} does not hold this run's discriminator")
+
+
+def _fill(net: torch.nn.Module, weights: Any, otherwise: str) -> None:
+    try:
+        fill(net, weights)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(f"{otherwise}: {' '.join(str(error).split())[:200]}") from error

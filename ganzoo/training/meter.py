@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ganzoo.training.restoring import check_sums
+
 
 class Meter:
     """Means since the last `read`; adding never waits for the device."""
@@ -28,4 +30,6 @@ class Meter:
         return {"sums": dict(self._sums), "counts": dict(self._counts)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Raises ValueError if it is not one of a meter."""
+        check_sums(state["sums"], state["counts"])
         self._sums, self._counts = dict(state["sums"]), dict(state["counts"])

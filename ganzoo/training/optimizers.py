@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, RMSprop
 
 from ganzoo.models.recipe import Optimizer
+from ganzoo.training.restoring import Moments, check_moments
 
 
 def make_optimizer(settings: Optimizer, net: nn.Module, device: torch.device) -> torch.optim.Optimizer:
@@ -26,22 +26,23 @@ def make_optimizer(settings: Optimizer, net: nn.Module, device: torch.device) ->
     )
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+def load_moments(optimizer: torch.optim.Optimizer, moments: Moments) -> None:
     """Restore an optimizer's moments, in the memory format of their parameters.
 
     Fused Adam walks parameter, gradient and moments side by side in memory: with other strides it pairs the
-    wrong numbers, without an error.
+    wrong numbers, without an error, and with other shapes it reads what is not its own.
+
+    Raises:
+        TypeError, ValueError: they are not of this optimizer and these parameters.
     """
-    groups = [dict(group) for group in optimizer.param_groups]
-    optimizer.load_state_dict(copy.deepcopy(state))  # it would share tensors with the caller
-    for group, fresh in zip(optimizer.param_groups, groups, strict=True):
-        # The kernel is this process's choice; load_state_dict would take the file's.
-        group.update({key: fresh[key] for key in ("fused", "foreach", "capturable") if key in fresh})
+    checked = copy.deepcopy(check_moments(optimizer, moments))  # it would share tensors with the caller
+    optimizer.load_state_dict({"state": checked, "param_groups": optimizer.state_dict()["param_groups"]})
+    for group in optimizer.param_groups:
         for parameter in group["params"]:
-            moments = optimizer.state[parameter]
-            for key, value in moments.items():
+            restored = optimizer.state[parameter]
+            for key, value in restored.items():
                 if isinstance(value, Tensor) and value.shape == parameter.shape:
-                    moments[key] = torch.empty_like(parameter).copy_(value)
+                    restored[key] = torch.empty_like(parameter).copy_(value)
 
 
 def check_layout(optimizer: torch.optim.Optimizer) -> None:

@@ -20,7 +20,8 @@ from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.config import Config
 from ganzoo.system.rng import counted_seed, kept, seed_default
 from ganzoo.training.ema import EMA, twin
-from ganzoo.training.optimizers import check_layout, load_optimizer, make_optimizer
+from ganzoo.training.optimizers import check_layout, load_moments, make_optimizer
+from ganzoo.training.restoring import check_like, fill, moments_of
 from ganzoo.training.sampling import draw
 from ganzoo.training.step import Step
 
@@ -36,19 +37,14 @@ class Callback:
 
 
 class Every(Callback):
-    """Acts every `every` steps, and at the end where it has not just done so."""
+    """Acts every `every` steps, and at the last step of the plan."""
 
     def __init__(self, every: int) -> None:
         self.every = every
-        self._acted_at = -1
 
     def after_step(self, trainer: Trainer) -> None:
-        if trainer.step % self.every == 0:
-            self.act(trainer)
-            self._acted_at = trainer.step
-
-    def at_end(self, trainer: Trainer) -> None:
-        if self._acted_at != trainer.step:
+        # Not where somebody stops it in between: the run that was never stopped has nothing there.
+        if trainer.step % self.every == 0 or trainer.step == trainer.recipe.steps:
             self.act(trainer)
 
     def act(self, trainer: Trainer) -> None:
@@ -179,8 +175,8 @@ class Trainer:
             "generator": self.gan.generator.state_dict(),
             "discriminator": self.gan.discriminator.state_dict(),
             "ema": self.ema.gan.generator.state_dict(),
-            "optimizer_g": self.optimizer_g.state_dict(),
-            "optimizer_d": self.optimizer_d.state_dict(),
+            "optimizer_g": moments_of(self.optimizer_g),
+            "optimizer_d": moments_of(self.optimizer_d),
             "stabilizers": {s.name: s.state for s in self.stabilizers},
             "meter": self.meter.state_dict(),
             "d_loss": self._make_step.late_d_loss.get(),
@@ -189,20 +185,30 @@ class Trainer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Raises UsageError if the state is of other settings, or not one of this model."""
-        refuse_difference(state.get("config", {}), self.config.identity())
         try:
-            self.gan.generator.load_state_dict(state["generator"])
-            self.gan.discriminator.load_state_dict(state["discriminator"])
-            self.ema.gan.generator.load_state_dict(state["ema"])
-            load_optimizer(self.optimizer_g, state["optimizer_g"])
-            load_optimizer(self.optimizer_d, state["optimizer_d"])
+            refuse_difference(state["config"], self.config.identity())
+            for name, net in (
+                ("generator", self.gan.generator),
+                ("discriminator", self.gan.discriminator),
+                ("ema", self.ema.gan.generator),
+            ):
+                fill(net, state[name])
+            load_moments(self.optimizer_g, state["optimizer_g"])
+            load_moments(self.optimizer_d, state["optimizer_d"])
             for stabilizer in self.stabilizers:
-                stabilizer.state = state["stabilizers"][stabilizer.name]
+                own = state["stabilizers"][stabilizer.name]
+                check_like(stabilizer.name, own, stabilizer.state)
+                stabilizer.state = own
             self.meter.load_state_dict(state["meter"])
+            check_like("d_loss", state["d_loss"], None)
             self._make_step.late_d_loss.set(state["d_loss"])
+            if type(state["step"]) is not int or state["step"] < 0:
+                raise ValueError(f"its step is {state['step']!r}")
             self.step = state["step"]
             self._snapshot = None
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except UsageError:
+            raise
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise UsageError(
                 f"the checkpoint is not one of this run's model: {str(error).splitlines()[0]}"
             ) from error

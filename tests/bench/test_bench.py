@@ -18,7 +18,7 @@ from ganzoo.bench import runner
 from ganzoo.bench.cells import plan_cells
 from ganzoo.bench.machine import cores, peak_mib
 from ganzoo.bench.progress import duration
-from ganzoo.bench.results import only_one, read_results, repair
+from ganzoo.bench.results import alone_in, read_results, repair
 from ganzoo.bench.suite import read_suite
 from ganzoo.bench.work import COST, RESULT, train_seconds, work
 from ganzoo.cli.main import main
@@ -211,10 +211,12 @@ def test_a_suite_that_is_not_there(capsys):
 
 
 def test_two_at_once_do_not_share_a_folder(capsys):
-    with only_one(Path("results")):
+    with alone_in(Path("results")):
         assert ganzoo("bench", suite(TINY + CELL)) == 2
-    assert f"another ganzoo bench (process {os.getpid()}) is at work in results" in capsys.readouterr().err
-    with only_one(Path("results")):  # free again
+    said = capsys.readouterr().err
+    assert f"another ganzoo bench (process {os.getpid()} on " in said
+    assert ") is at work in results: wait for it, or name another folder with --out" in said
+    with alone_in(Path("results")):  # free again
         pass
     Path("taken").write_text("")
     assert ganzoo("bench", "tiny.toml", "--out", "taken/results") == 2
@@ -281,7 +283,7 @@ def test_killed_it_goes_on_to_the_same_numbers(done, capfd):
     folder = cell.folder(Path("results/tiny"))
     words = [sys.executable, "-m", "ganzoo", "bench", str(file)]
     with subprocess.Popen(words, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
-        wait_for(lambda: list(folder.glob("checkpoints/step-*.pt")))
+        wait_for(lambda: list(folder.glob("checkpoints/step-*.safetensors")))
         process.kill()
     Path("results/tiny.jsonl").write_text('{"hash": "cut off by the ki')
     capfd.readouterr()

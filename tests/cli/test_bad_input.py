@@ -69,7 +69,7 @@ def run(finished):
     """A copy of it as runs/0001-mlp-gan-ring8-s0, with 2 of its 4 steps done."""
     folder = Path("runs/0001-mlp-gan-ring8-s0")
     shutil.copytree(finished, folder)
-    (folder / "checkpoints" / "step-00000004.pt").unlink()
+    (folder / "checkpoints" / "step-00000004.safetensors").unlink()
     return folder
 
 
@@ -448,7 +448,7 @@ def damaged(whole: bytes, how: str) -> bytes:
 
 @pytest.mark.parametrize("how", ["cut off", "empty", "text"])
 def test_damaged_checkpoint(refused, ganzoo, run, how):
-    path = run / "checkpoints" / "step-00000002.pt"
+    path = run / "checkpoints" / "step-00000002.safetensors"
     path.write_bytes(damaged(path.read_bytes(), how))
     refused("resume", str(path), "delete it")
     path.unlink()  # as it says
@@ -457,7 +457,7 @@ def test_damaged_checkpoint(refused, ganzoo, run, how):
 
 def test_damaged_checkpoint_with_a_larger_budget_asked_for(refused, finished):
     shutil.copytree(finished, "X")
-    path = Path("X/checkpoints/step-00000004.pt")
+    path = Path("X/checkpoints/step-00000004.safetensors")
     path.write_bytes(b"")
     refused("resume X --steps 9", str(path), "delete it")
 
@@ -472,14 +472,14 @@ def test_damaged_checkpoint_with_a_larger_budget_asked_for(refused, finished):
     ],
 )
 def test_foreign_checkpoint(refused, run, state):
-    path = run / "checkpoints" / "step-00000002.pt"
+    path = run / "checkpoints" / "step-00000002.safetensors"
     torch.save(state, path)
     refused("resume", "checkpoint")
 
 
 @pytest.mark.parametrize("form", ["pickle", "torch"])
 def test_code_in_a_checkpoint_never_runs(refused, run, form):
-    path = run / "checkpoints" / "step-00000002.pt"
+    path = run / "checkpoints" / "step-00000002.safetensors"
     state = {"step": 2, "generator": Trap()}
     if form == "torch":
         torch.save(state, path)
@@ -571,7 +571,7 @@ def test_a_loss_that_is_no_number_any_more(ganzoo, turns_nan):
     result = ganzoo(f"{TRAIN} --loss fragile --steps 12 --checkpoint-every 2 --out X")
     assert (result.code, result.out) == (1, "")
     kept = sorted(path.name for path in Path("X/checkpoints").iterdir())
-    assert kept == ["step-00000002.pt", "step-00000004.pt"]
+    assert kept == ["step-00000002.safetensors", "step-00000004.safetensors"]
     for piece in ("diverged", "step 6", f"X/checkpoints/{kept[-1]}", "--lr", "clip-grad-norm", "--loss"):
         assert piece in result.sentence
     state = load_checkpoint(Path("X/checkpoints", kept[-1]))
@@ -582,7 +582,7 @@ def test_a_loss_that_is_no_number_any_more(ganzoo, turns_nan):
     assert ganzoo("sample X --out x.npz").code == 0
     turns_nan(1_000)  # the cause is gone
     assert ganzoo("resume X").code == 0
-    assert load_checkpoint(Path("X/checkpoints/step-00000012.pt"))["step"] == 12
+    assert load_checkpoint(Path("X/checkpoints/step-00000012.safetensors"))["step"] == 12
 
 
 def test_a_learning_rate_that_blows_everything_up(ganzoo):
@@ -609,12 +609,12 @@ def test_weights_that_are_no_numbers_are_never_saved(ganzoo, monkeypatch):
     assert result.code == 1
     assert "weights of the generator not finite at step 3" in result.sentence
     assert sorted(path.name for path in Path("X/checkpoints").iterdir()) == [
-        "step-00000001.pt", "step-00000002.pt",
+        "step-00000001.safetensors", "step-00000002.safetensors",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("when", ["at once", "half way"])
-@pytest.mark.parametrize("what", ["step-00000004.pt", "generator.safetensors", "step-00000003.png"])
+@pytest.mark.parametrize("what", ["step-00000004.safetensors", "generator.safetensors", "step-00000003.png"])
 def test_a_full_disk(ganzoo, monkeypatch, run, what, when):
     doomed: set[int] = set()
     mkstemp, fsync = tempfile.mkstemp, os.fsync

@@ -187,7 +187,7 @@ def test_run_writes_a_run_folder_and_says_two_lines(ganzoo):
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [(row["step"], row["images"]) for row in rows] == [(step, 16 * step) for step in range(1, 7)]
     assert {"d_loss", "g_loss", "d_real", "d_fake", "images_per_s"} <= set(rows[0])
-    assert [path.name for path in sorted((out / "checkpoints").iterdir())] == ["step-00000006.pt"]
+    assert [path.name for path in sorted((out / "checkpoints").iterdir())] == ["step-00000006.safetensors"]
     pictures = sorted((out / "samples").iterdir())
     assert pictures[-1].name == "step-00000006.png"
     for picture in pictures:
@@ -466,7 +466,7 @@ def test_resume_with_a_larger_budget_goes_on(ganzoo, ring):
     assert result.err.startswith("going on with X to step 4\n")
     rows = [json.loads(line) for line in Path("X/log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
-    assert Path("X/checkpoints/step-00000004.pt").is_file()
+    assert Path("X/checkpoints/step-00000004.safetensors").is_file()
     assert json.loads(Path("X/config.json").read_text())["recipe"]["steps"] == 4
     assert "nothing is left to do" in ganzoo("resume X").out
 

@@ -266,7 +266,7 @@ class StopAtThree(Callback):
     ids=["grey", "colour"],
 )  # fmt: skip
 def test_resume_bit_for_bit(model, words, monkeypatch, tmp_path):
-    from ganzoo.runs import run as runs
+    from ganzoo.runs import training as runs
 
     if words["dataset"].startswith("folder"):
         colour_images(tmp_path / "colour")

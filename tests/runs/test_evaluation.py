@@ -250,7 +250,7 @@ def test_eval_during_training_keeps_the_best_and_changes_nothing(tmp_path):
     again = run.evaluate(["fid"], samples=1000, seed=3, checkpoint="best", progress=False)
     assert again["scores"][f"fid{AT}"] == pytest.approx(best["scores"][f"fid{AT}"], rel=1e-5)
     assert again["protocol"]["checkpoint"] == "best"
-    for later in run.path.glob("checkpoints/step-*6.pt"):  # as after a crash past step 4
+    for later in run.path.glob("checkpoints/step-*6.safetensors"):  # as after a crash past step 4
         later.unlink()
     resumed = ganzoo.resume(run.path, progress=False)
     after = [row for row in read_lines(resumed.path / "metrics.jsonl") if not row["real"]]

@@ -19,8 +19,15 @@ from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Optimizer
 from ganzoo.runs.run import create
 from ganzoo.system.files import read_lines
-from ganzoo.training.checkpoint import load_checkpoint, saved
-from ganzoo.training.optimizers import check_layout, load_optimizer, make_optimizer
+from ganzoo.training.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    read_state,
+    saved,
+    step_of,
+    write_state,
+)
+from ganzoo.training.optimizers import check_layout, load_moments, make_optimizer
 
 CASES = {
     "dcgan": {
@@ -119,7 +126,7 @@ def test_kill_9_in_mid_run_loses_nothing(tmp_path):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    killed_at = int(saved(tmp_path / "killed")[-1].stem[5:])
+    killed_at = step_of(saved(tmp_path / "killed")[-1])
     run = ganzoo.load("killed")
     assert killed_at >= 20
     from ganzoo.runs import run as runs
@@ -130,9 +137,9 @@ def test_kill_9_in_mid_run_loses_nothing(tmp_path):
     config["recipe"]["lr_schedule"]["end"] = config["recipe"]["lr_schedule"]["start"]
     (run.path / "config.json").write_text(json.dumps(config))
     for path in saved(run.path):  # the checkpoint was made with the schedule of the recipe
-        state = load_checkpoint(path)
+        state, meta = read_state(path)
         state["config"] = runs.load("killed").config.identity()
-        torch.save(state, path)
+        write_state(path, state, Checkpoint.of(path, meta))
     resumed = ganzoo.resume("killed", progress=False)
     assert load_checkpoint(saved(resumed.path)[-1])["step"] == killed_at + 30
     steps = [json.loads(line)["step"] for line in (run.path / "log.jsonl").read_text().splitlines()]
@@ -198,7 +205,7 @@ def test_moments_come_back_in_the_memory_format_of_their_parameters():
         other.load_state_dict(weights)
         restored = make_optimizer(settings, other, cpu)
         restored.param_groups[0]["fused"] = fused
-        load_optimizer(restored, state)
+        load_moments(restored, state)
         check_layout(restored)
         assert restored.param_groups[0]["fused"] == fused  # not the file's choice
         step(other, restored, gradients[1])

@@ -23,7 +23,7 @@ from ganzoo.models.base import GAN, Common
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.words import Words
 from ganzoo.registry import DATASETS, LOSSES, MODELS, STABILIZERS
-from ganzoo.runs.run import plan_run
+from ganzoo.runs.training import plan_run
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.training import looks
 

@@ -1,0 +1,125 @@
+"""Training a run folder: one process at a time, from its newest whole checkpoint to the end of its plan."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ganzoo.data.base import Dataset
+from ganzoo.errors import WorkError
+from ganzoo.plan.config import Config
+from ganzoo.plan.plan import plan
+from ganzoo.plan.words import Words
+from ganzoo.runs.budget import change_of_schedules, extended
+from ganzoo.runs.evaluations import Evaluations, evaluation_of
+from ganzoo.system.console import notice
+from ganzoo.system.files import write_json
+from ganzoo.system.locks import Lock, only_one
+from ganzoo.training.callbacks import Bar, Log, Pictures, stops_cleanly
+from ganzoo.training.checkpoint import GENERATOR
+from ganzoo.training.keeper import Keeper, holds, newest_whole, settle
+from ganzoo.training.older import adopt
+from ganzoo.training.rehearsal import rehearse
+from ganzoo.training.trainer import Callback, Trainer
+
+if TYPE_CHECKING:
+    from ganzoo.runs.run import Run
+
+
+def plan_run(words: Words) -> tuple[Config, Dataset]:
+    """`plan`, rehearsed; evaluations during the run that cannot be made are refused as well."""
+    config, dataset = plan(words)
+    rehearse(config, dataset)
+    if config.eval_every:
+        evaluation_of(config, dataset)
+    return config, dataset
+
+
+def extend(run: Run, steps: int | None, reschedule: bool = False) -> bool:
+    """Give a run a larger budget if asked, which `train` records; whether anything is left to do then.
+
+    Where nothing is, what a dead process left half done is finished.
+    """
+    with _alone(run.path):
+        adopt(run.path)
+        found = newest_whole(run.path, tell=False)
+        done = found[1].step if found else 0
+        run.config = extended(run.config, run.path, done, steps, reschedule)
+        if found is None or done < run.config.recipe.steps:
+            return True
+        settle(run.path, found[1])
+        return not holds(run.path / GENERATOR, found[1])
+
+
+def train(run: Run, progress: bool) -> int:
+    """Train from the newest whole checkpoint, or from the start, to the end of the plan.
+
+    Returns:
+        How many steps are done: fewer than planned where somebody stopped it.
+
+    Raises:
+        UsageError: another process trains it; or its data, or a checkpoint, are not the run's.
+        WorkError: training failed; the folder keeps the last good checkpoint.
+    """
+    config = run.config
+    keeper = Keeper(run.path, config.checkpoint_every)
+    log = Log(run.path, config.log_every)
+    callbacks: list[Callback] = [log, Pictures(run.path, config.sample_every)]
+    scores: dict[str, float] = {}
+    if config.eval_every:
+        evaluation = evaluation_of(config, run.dataset)
+        callbacks.append(Evaluations(keeper, config.eval_every, evaluation, scores))
+    callbacks.append(keeper)
+    bar = Bar(log, scores)
+    if progress:
+        callbacks.append(bar)
+    match_threads(config)
+    with _alone(run.path), stops_cleanly() as stop:
+        trainer = Trainer(config, run.dataset, callbacks, stop)
+        adopt(run.path)
+        found = newest_whole(run.path)
+        if found:
+            trainer.load_state_dict(found[0])
+        _record_changes(run, trainer.step)  # now, when nothing can be refused any more
+        keeper.begin(found[1] if found else None)
+        try:
+            trainer.fit()
+        finally:
+            bar.close()
+    return trainer.step
+
+
+def _record_changes(run: Run, done: int) -> None:
+    if run.config != run.recorded:
+        change = change_of_schedules(run.recorded, run.config, done)
+        if change:
+            notice(change)
+        write_json(run.path / "config.json", run.config.as_json())
+        run.recorded = run.config
+
+
+def _alone(path: Path) -> AbstractContextManager[Lock]:
+    """Keep other processes from training the same run."""
+    try:
+        return only_one(path, "ganzoo", "wait for it, or stop it with Ctrl-C")
+    except OSError as error:
+        raise WorkError(f"cannot write to {path}: {error.strerror or error}") from error
+
+
+def match_threads(config: Config) -> None:
+    """The bits of a run depend on the number of threads: take those it was planned with, if there are."""
+    threads = min(config.threads, os.cpu_count() or 1)
+    if config.device != "cpu" or torch.get_num_threads() == threads:
+        return
+    why = "so that the numbers stay the same"
+    if threads < config.threads:
+        why = "all that this machine has: the last bits of its numbers may differ"
+    notice(
+        f"this run was planned with {config.threads} threads and torch has {torch.get_num_threads()}: using "
+        f"{threads}, {why}"
+    )
+    torch.set_num_threads(threads)

@@ -1,0 +1,110 @@
+"""Which files of a run folder hold the weights to sample from: decided by its newest checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganzoo.errors import UsageError, nearest
+from ganzoo.models.base import GAN
+from ganzoo.system.tensors import HASH, Damaged, read_meta
+from ganzoo.training.checkpoint import (
+    BEST,
+    BEST_GENERATOR,
+    FOLDER,
+    GENERATOR,
+    NAME,
+    Checkpoint,
+    fill_discriminator,
+    load_checkpoint,
+    load_generator,
+    saved,
+)
+from ganzoo.training.keeper import NEXT
+from ganzoo.training.older import BEST_STATE, BEST_WEIGHTS, is_older, pickled, read_pickled
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the averaged generator is, and the state of the same step, from which D is taken.
+
+    Attributes:
+        state: with {} where the step goes, which the generator's file says.
+        hashed: whether the files carry hashes.
+    """
+
+    generator: Path
+    state: str
+    hashed: bool = True
+
+    def into(self, gan: GAN, discriminator: bool) -> int:
+        """Fill a model's generator, and its D if it is asked for, and return their step; in eval mode.
+
+        Raises:
+            UsageError: a file is damaged, or does not fit.
+        """
+        meta = load_generator(self.generator, gan, self.hashed)
+        step = int(meta["step"])
+        if discriminator:
+            path = Path(self.state.format(step))
+            if not path.exists():
+                raise UsageError(f"{path} is not there: the trained discriminator is in the checkpoints")
+            fill_discriminator((load_checkpoint if self.hashed else read_pickled)(path), gan, path)
+        gan.progress(float(meta["t"]))
+        gan.eval()
+        return step
+
+
+def find_weights(folder: Path, which: str) -> Weights:
+    """The weights of the "last" or of the "best" checkpoint. Raises UsageError if there are none."""
+    if which not in ("last", "best"):
+        raise UsageError(f"--checkpoint {which}: {nearest(which, ('last', 'best'))}")
+    checkpoints = f"{folder / FOLDER}/"
+    if is_older(folder):
+        found = _older(folder, which)
+    elif which == "best":
+        best = next((said.best for said in map(_said, reversed(saved(folder))) if said), None)
+        generator = folder / FOLDER / BEST_GENERATOR.format(best.step) if best else None
+        found = Weights(generator, checkpoints + BEST) if generator else None
+    else:
+        generator = _last(folder)
+        found = Weights(generator, checkpoints + NAME) if generator else None
+    if found is not None:
+        return found
+    if which == "best":
+        raise UsageError(f"{folder} has no best checkpoint: train it with --eval-every N")
+    raise UsageError(f"{folder} has no weights yet: ganzoo resume {folder} goes on with it")
+
+
+def _older(folder: Path, which: str) -> Weights | None:
+    weights = folder / FOLDER / BEST_WEIGHTS if which == "best" else folder / GENERATOR
+    state = folder / FOLDER / BEST_STATE if which == "best" else pickled(folder)[-1]
+    return Weights(weights, str(state), hashed=False) if weights.exists() else None
+
+
+def _said(path: Path) -> Checkpoint | None:
+    try:
+        return Checkpoint.of(path, read_meta(path))
+    except Damaged:
+        return None  # `resume` goes on from the one before, and tells
+
+
+def _last(folder: Path) -> Path | None:
+    """The file of the newest checkpoint's generator, which a process that died may have left unnamed."""
+    there = [path for path in (folder / GENERATOR, folder / NEXT) if path.exists()]
+    checkpoints = saved(folder)
+    said = _said(checkpoints[-1]) if checkpoints else None
+    if not there or said is None:
+        return there[0] if there else None
+    hashes = {}
+    for path in there:
+        try:
+            hashes[read_meta(path).get(HASH)] = path
+        except Damaged as error:
+            hashes[str(error)] = path
+    if said.generator not in hashes:
+        raise UsageError(
+            f"{there[0]} does not hold this run's generator of step {said.step}, the newest checkpoint's: "
+            f"ganzoo resume {folder} makes it again"
+        )
+    return hashes[said.generator]

@@ -1,0 +1,165 @@
+"""One commit point: what belongs to a step is written before, and valid once its checkpoint has its name.
+
+A checkpoint names the weights to sample from and the best step until then, with their hashes. What a dead
+process left beyond its last checkpoint is taken back (lines, pictures, files that no checkpoint names), and
+comes again as the run goes on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganzoo.errors import UsageError
+from ganzoo.system.console import notice
+from ganzoo.system.files import cut_lines, drop_orphans, flush
+from ganzoo.system.tensors import HASH, Damaged, read_meta, read_tensors
+from ganzoo.training.checkpoint import (
+    BEST,
+    BEST_GENERATOR,
+    FOLDER,
+    GENERATOR,
+    NAME,
+    Best,
+    Checkpoint,
+    State,
+    read_state,
+    refuse_nonfinite,
+    save_generator,
+    saved,
+    step_of,
+    write_state,
+)
+from ganzoo.training.trainer import Callback, Trainer
+
+KEEP = 2
+NEXT = f".{GENERATOR}.next"  # the weights to sample from, until their checkpoint has its name
+LINES = ("log.jsonl", "metrics.jsonl")
+
+
+class Keeper(Callback):
+    """Saves every `every` steps and at the end: the last of the callbacks, as it makes the work of all valid.
+
+    Attributes:
+        best: the best step so far, kept with the next checkpoint.
+    """
+
+    def __init__(self, folder: Path, every: int) -> None:
+        self.folder, self.every = folder, every
+        self.best: Best | None = None
+        self._kept_at = -1
+        self._published = False
+
+    def begin(self, checkpoint: Checkpoint | None) -> None:
+        """Go on from a checkpoint, or from the start: what is newer in the folder is taken back."""
+        settle(self.folder, checkpoint)
+        if checkpoint is not None:
+            self.best, self._kept_at = checkpoint.best, checkpoint.step
+            self._published = holds(self.folder / GENERATOR, checkpoint)
+
+    def after_step(self, trainer: Trainer) -> None:
+        if self._regular(trainer.step, trainer):
+            self.commit(trainer)
+
+    def at_end(self, trainer: Trainer) -> None:
+        if self._kept_at != trainer.step or not self._published:  # or lost since then, or damaged
+            self.commit(trainer)
+
+    def _regular(self, step: int, trainer: Trainer) -> bool:
+        return step % self.every == 0 or step == trainer.recipe.steps
+
+    def commit(self, trainer: Trainer) -> None:
+        """Make all that was done until this step valid."""
+        state = trainer.state_dict()
+        refuse_nonfinite(state, self.folder)
+        for name in LINES:
+            flush(self.folder / name)
+        step, meta = trainer.step, {"step": trainer.step, "t": trainer.growth}
+        generator = save_generator(self.folder / NEXT, trainer.snapshot(), meta)
+        write_state(self.folder / FOLDER / NAME.format(step), state, Checkpoint(step, generator, self.best))
+        (self.folder / NEXT).replace(self.folder / GENERATOR)
+        flush(self.folder)
+        self._kept_at, self._published = step, True
+        steps = [step_of(path) for path in saved(self.folder)]
+        regular = [step for step in steps if self._regular(step, trainer)]
+        # One that Ctrl-C added takes the place of none that would have been there anyway.
+        sweep(self.folder, {*regular[-KEEP:], steps[-1]})
+
+    def keep_best(self, trainer: Trainer) -> None:
+        """Keep this step as the best so far, valid from the next checkpoint on."""
+        state, step = trainer.state_dict(), trainer.step
+        refuse_nonfinite(state, self.folder)
+        folder = self.folder / FOLDER
+        written = write_state(folder / BEST.format(step), state)
+        meta = {"step": step, "t": trainer.growth}
+        generator = save_generator(folder / BEST_GENERATOR.format(step), trainer.snapshot(), meta)
+        self.best = Best(step, written, generator)
+
+
+def newest_whole(folder: Path, tell: bool = True) -> tuple[State, Checkpoint] | None:
+    """The newest checkpoint that is whole; None if there is none at all.
+
+    Args:
+        tell: say so where newer ones are damaged.
+
+    Raises:
+        UsageError: there are some, and none is whole.
+    """
+    damaged: list[str] = []
+    for path in reversed(saved(folder)):
+        try:
+            state, meta = read_state(path)
+            checkpoint = Checkpoint.of(path, meta)
+        except Damaged as error:
+            damaged.append(str(error))
+            continue
+        if damaged and tell:
+            notice(f"{'; '.join(damaged)}: going on from step {checkpoint.step}")
+        return state, checkpoint
+    if damaged:
+        raise UsageError(
+            f"{'; '.join(damaged)}: bring back a whole one, or delete {folder / FOLDER} to train the run "
+            f"again from the start"
+        )
+    return None
+
+
+def settle(folder: Path, checkpoint: Checkpoint | None) -> None:
+    """Take back what is newer than a checkpoint, and finish or remove what a dead process left half done."""
+    step = checkpoint.step if checkpoint else 0
+    for place in (folder, folder / FOLDER, folder / "samples"):
+        drop_orphans(place)
+    staged = folder / NEXT
+    if checkpoint is not None and holds(staged, checkpoint):
+        staged.replace(folder / GENERATOR)
+    staged.unlink(missing_ok=True)
+    sweep(folder, {step_of(path) for path in saved(folder) if step_of(path) <= step})
+    for name in LINES:
+        cut_lines(folder / name, lambda row: not isinstance(row.get("step"), int) or row["step"] <= step)
+    for picture in (folder / "samples").glob("step-*.png"):
+        if step_of(picture) > step:
+            picture.unlink()
+
+
+def holds(generator: Path, checkpoint: Checkpoint) -> bool:
+    """Whether a file is whole, and has the weights to sample from that belong to a checkpoint."""
+    try:
+        return bool(read_tensors(generator)[1][HASH] == checkpoint.generator)
+    except Damaged:
+        return False
+
+
+def sweep(folder: Path, steps: set[int]) -> None:
+    """Remove the checkpoints of other steps, and what was best once and is in no checkpoint any more."""
+    named: set[int] = set()
+    for path in saved(folder):
+        if step_of(path) not in steps:
+            path.unlink()
+            continue
+        try:
+            best = Checkpoint.of(path, read_meta(path)).best
+        except Damaged:
+            continue  # which is told when it is needed
+        named |= {best.step} if best else set()
+    for path in (folder / FOLDER).glob("best-*.safetensors"):
+        if step_of(path) not in named:
+            path.unlink()
