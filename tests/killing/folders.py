@@ -25,16 +25,19 @@ def differences(whole: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
     lacking = [f"{name} is lacking" for name in whole if name not in other]
     foreign = [f"{name} is left over" for name in other if name not in whole]
     shared = [name for name in whole if name in other]
-    return lacking + foreign + [f"{name} differs{how}" for name in shared if (how := _how(name, whole, other))]
+    return (
+        lacking + foreign + [f"{name} differs{how}" for name in shared if (how := _how(name, whole, other))]
+    )
 
 
 def _how(name: str, whole: dict[str, bytes], other: dict[str, bytes]) -> str:
     one, two = whole[name], other[name]
     if one == two:
         return ""
-    if name not in MAY_DIFFER:
+    keys = MAY_DIFFER.get(name.rpartition("/")[2])
+    if keys is None:
         return f" ({len(one)} and {len(two)} bytes)"
-    rows, others = ([_without(row, MAY_DIFFER[name]) for row in _rows(name, text)] for text in (one, two))
+    rows, others = ([_without(row, keys) for row in _rows(name, text)] for text in (one, two))
     if rows == others:
         return ""
     steps = [[row.get("step") for row in each if isinstance(row, dict)] for each in (rows, others)]

@@ -33,6 +33,7 @@ EVENTS = {
     "fcntl.lockf": ((0, None),),
 }
 ON_DESCRIPTORS = ("fsync", "fdatasync", "pwrite", "writev", "pwritev", "sendfile", "posix_fallocate")
+WRITES = ("write", "pwrite", "writev", "pwritev", "sendfile", "copy_file_range")
 FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -186,10 +187,11 @@ def patch(add_audit_hook: Any) -> None:
 
 def unseen(folder: Path, done: list[list[str]]) -> list[str]:
     """Files in a folder that no counted operation wrote: something wrote past those that are counted."""
-    source: dict[str, str] = {}
+    written: set[str] = set()
     for name, *places in done:
-        if name in ("rename", "link"):
-            source[places[-1]] = places[0]
-    written = {places[0] for name, *places in done if name in ("write", "pwrite", "sendfile")}
+        if name in WRITES:
+            written.add(places[0])
+        elif name in ("rename", "link") and places[0] in written:
+            written.add(places[-1])
     files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
-    return [file for file in files if not {file, source.get(file, file)} & written]
+    return [file for file in files if file not in written]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import hashlib
 import random
+import re
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +27,15 @@ OFTEN = f"--steps {STEPS} --checkpoint-every {CHECKPOINTS} --eval-every {EVALUAT
 PICTURES = "--batch-size 4 --dataset folder:{pictures} --set data.size=8 --set model.z_dim=4"
 CASES = {
     "perceptron": "mlp-gan --dataset ring8 --batch-size 8 --set model.width=4 --set model.d_width=4"
-    " --set model.depth=1 --set model.d_depth=1 --eval-metric swd --lr 0.1",
+    " --set model.depth=1 --set model.d_depth=1 --eval-metric swd --lr 0.1 --seed 4",
     "growing": f"progan {PICTURES} --set model.width=2 --set model.max_width=4 --unconditional"
-    " --eval-metric d-accuracy",
+    " --eval-metric d-accuracy --seed 0",
     "styled": f"stylegan2 {PICTURES} --set model.width=2 --set model.max_width=4 --set model.w_dim=4"
-    " --set model.depth=1 --unconditional --eval-metric d-accuracy",
-    "conditional": f"dcgan {PICTURES} --set model.width=2 --conditional --eval-metric d-accuracy",
+    " --set model.depth=1 --unconditional --eval-metric d-accuracy --seed 5",
+    "conditional": f"dcgan {PICTURES} --set model.width=2 --conditional --eval-metric d-accuracy"
+    " --lr-g 0.02 --lr-d 0.0005 --seed 1",
 }
+REALLY = 25  # kill points at which a process is really killed, to see that it leaves the copy of that point
 TWICE = 40  # runs whose resumption is killed too
 
 
@@ -59,36 +64,64 @@ def words(request, pictures):
     return ["run", *CASES[request.param].format(pictures=pictures).split(), *OFTEN.split(), "--out", "run"]
 
 
+@dataclass
+class Whole:
+    """A run that nobody interrupts.
+
+    Attributes:
+        contents: of its folder.
+        operations: what it did to files.
+        copies: a folder with one of the whole working folder before each operation: what a kill leaves.
+    """
+
+    contents: dict[str, bytes]
+    operations: list[list[str]]
+    copies: Path
+
+    @property
+    def points(self) -> list[str]:
+        """The names of the copies, in order: the number of an operation, -half in mid write."""
+        return sorted((path.name for path in self.copies.iterdir()), key=lambda name: (number(name), name))
+
+    def told(self, point: str) -> str:
+        return f"{point}, {' '.join(self.operations[number(point)])}"
+
+
+def number(point: str) -> int:
+    return int(point.removesuffix("-half"))
+
+
 @pytest.fixture
 def whole(servers, words, tmp_path):
-    """The run as nobody interrupts it: what it did to files; its contents are in `whole`."""
-    (tmp_path / "whole").mkdir()
+    folder, copies = tmp_path / "whole", tmp_path / "copies"
+    folder.mkdir()
+    copies.mkdir()
     with servers.one() as server:
-        ended = server.ganzoo(tmp_path / "whole", *words)
+        ended = server.ganzoo(folder, *words, copies=copies)
     assert ended.status == 0, ended
-    assert not unseen(tmp_path / "whole", ended.operations)
-    return ended.operations
+    assert not unseen(folder, ended.operations)
+    return Whole(contents(folder), ended.operations, copies)
 
 
-def faults_of(server, folder: Path, words: list[str], whole: dict[str, bytes]) -> list[str]:
+def faults_of(server, folder: Path, words: list[str], whole: Whole) -> list[str]:
     """What is wrong with a run that was killed, once it is looked at, resumed, and resumed again."""
-    run, faults = folder / "run", []
+    faults = []
     before = contents(folder)
     looked = server.ganzoo(folder, "sample", "run", "-n", "2", "--out", f"{folder}.npz")
     if looked.status and not (looked.status in (1, 2) and looked.sentence):
         faults.append(str(looked))
     if contents(folder) != before:
-        faults.append(f"sample changed it: {differences(before, contents(folder))}")
+        faults.append(f"sample changes it: {differences(before, contents(folder))}")
     resumed = go_on(server, folder, words)
     if resumed.status:
         return [*faults, str(resumed)]
     after = contents(folder)
-    faults += differences(whole, after)
+    faults += differences(whole.contents, after)
     again = server.ganzoo(folder, "resume", "run")
     if again.status or "nothing is left to do" not in again.out:
         faults.append(str(again))
     if contents(folder) != after:
-        faults.append(f"the second resume changed it: {differences(after, contents(folder))}")
+        faults.append(f"the second resume changes it: {differences(after, contents(folder))}")
     return faults
 
 
@@ -98,58 +131,74 @@ def go_on(server, folder: Path, words: list[str], **kill):
     return server.ganzoo(folder, *(["resume", "run"] if started else words), **kill)
 
 
-def wrong(servers, points, act) -> list[str]:
+def found(servers, act, points: list[str]) -> str:
     """act(server, point) -> faults, for all points: a line for each point that has some."""
-    found = zip(points, servers.each(act, points), strict=True)
-    return [f"{point}: {'; '.join(faults)}" for point, faults in found if faults]
+    lines = [
+        f"{point}: {'; '.join(faults)}"
+        for point, faults in zip(points, servers.each(act, points), strict=True)
+        if faults
+    ]
+    return "\n".join([f"{len(lines)} of {len(points)} kill points lose something", *lines]) if lines else ""
 
 
-def told(faults: list[str], points: list, whole: list[list[str]]) -> str:
-    return "\n".join([f"{len(faults)} of {len(points)} kill points lose something", *faults])
+def without_chance(names: dict[str, bytes]) -> dict[str, bytes]:
+    """Contents by names in which nothing is random: those of files that are being written are."""
+    return {re.sub(r"\.[a-z0-9_]{8}(\.part)?$", "", name): content for name, content in names.items()}
 
 
-def test_best_changes_at_checkpoints_and_between(words, whole, tmp_path):
-    """What the other tests rely on: else they would not see a best checkpoint that is lost."""
-    rows = [json.loads(line) for line in (tmp_path / "whole/run/metrics.jsonl").read_text().splitlines()]
-    values = [next(iter(row["scores"].values())) for row in rows]
-    print(values)
+def test_best_changes_at_checkpoints_and_between(whole):
+    """Which the other tests rely on: they would not see a best checkpoint that is lost."""
+    rows = [json.loads(line) for line in whole.contents["run/metrics.jsonl"].splitlines()]
+    values = [next(iter(row["scores"].values())) for row in rows]  # the lower, the better
+    best = [
+        row["step"]
+        for row, i in zip(rows, range(len(rows)), strict=True)
+        if values[i] < min([9e9, *values[:i]])
+    ]
+    assert [row["step"] for row in rows] == [2, 4, 6, 8, 9]
+    assert {step % CHECKPOINTS == 0 for step in best} == {True, False}
+    assert len(best) < len(rows)
 
 
-def test_a_kill_before_any_operation_loses_nothing(servers, words, whole, tmp_path):
-    expected = contents(tmp_path / "whole")
-    points = [(k, half) for k, (name, *_) in enumerate(whole) for half in (False, True)[: 1 + (name == "write")]]
+def test_a_kill_before_any_operation_loses_nothing(servers, words, whole):
+    states: dict[tuple, str] = {}  # equal ones have equal futures
+    for point in whole.points:
+        state = hashlib.sha256(repr(contents(whole.copies / point)).encode()).digest()
+        states.setdefault(state, point)
 
     def act(server, point):
-        k, half = point
-        folder = tmp_path / f"{k}{'-half' * half}"
+        return faults_of(server, whole.copies / point, words, whole)
+
+    assert not (lines := found(servers, act, list(states.values()))), lines
+
+
+def test_a_killed_process_leaves_what_the_copies_show(servers, words, whole, tmp_path):
+    def act(server, point):
+        folder = tmp_path / point
         folder.mkdir()
-        ended = server.ganzoo(folder, *words, kill=k, half=half)
+        ended = server.ganzoo(folder, *words, kill=number(point), half=point.endswith("-half"))
         assert ended.killed, ended
-        assert len(ended.operations) == k + 1
-        faults = faults_of(server, folder, words, expected)
-        if not faults:
-            shutil.rmtree(folder)
-        what = f"{'half of ' * half}{' '.join(ended.operations[-1])}"
-        return [what, *faults] if faults else []
+        return differences(*(without_chance(contents(each)) for each in (whole.copies / point, folder)))
 
-    faults = wrong(servers, points, act)
-    assert not faults, told(faults, points, whole)
+    points = random.Random(0).sample(whole.points, REALLY)
+    assert not (lines := found(servers, act, points)), lines
 
 
-def test_a_kill_during_a_resumption_loses_nothing(servers, words, whole, tmp_path):
-    expected = contents(tmp_path / "whole")
-    chosen = random.Random(0)
-    points = [(k, chosen.randrange(max(1, len(whole) - k))) for k in chosen.choices(range(len(whole)), k=TWICE)]
+def test_a_kill_of_the_resumption_loses_nothing_either(servers, words, whole):
+    chosen = random.Random(1)
 
     def act(server, point):
-        folder = tmp_path / f"{point[0]}-{point[1]}"
-        folder.mkdir(exist_ok=True)
-        first = server.ganzoo(folder, *words, kill=point[0])
-        second = go_on(server, folder, words, kill=point[1])
-        assert first.killed
-        faults = faults_of(server, folder, words, expected) if second.killed or not second.status else [str(second)]
-        what = " then ".join(" ".join((one.operations or [["nothing"]])[-1]) for one in (first, second))
-        return [what, *faults] if faults else []
+        folder = whole.copies / point
+        second = go_on(
+            server,
+            folder,
+            words,
+            kill=chosen.randrange(len(whole.operations) - number(point)),
+            half=chosen.random() < 0.3,
+        )
+        if not second.killed and second.status:
+            return [str(second)]
+        faults = faults_of(server, folder, words, whole)
+        return [f"then {len(second.operations)}, {second.operations[-1]}", *faults] if faults else []
 
-    faults = wrong(servers, points, act)
-    assert not faults, told(faults, points, whole)
+    assert not (lines := found(servers, act, chosen.sample(whole.points, TWICE))), lines
