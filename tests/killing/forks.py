@@ -26,7 +26,6 @@ PATIENCE = 120  # seconds that a command may take
 def warm() -> None:
     """Import all that commands need, and read once what none of them changes. No thread may start here."""
     import matplotlib.figure
-    import scipy.spatial
     import torch
     import torch._dynamo  # which optimizers import at their first step
 

@@ -1,4 +1,4 @@
-"""What this process does to files below a folder, counted: it dies before one, or copies the folder before each.
+"""What this process does to files below a folder, counted; it dies before one, or copies it before each.
 
 Most of it has an audit event; for the rest, functions of `os` and the files that `open` makes are replaced.
 Libraries in C that write by themselves are not seen: `unseen` tells when there was one.
@@ -16,7 +16,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-# Audit events: where their arguments have paths, each with where the descriptor of its folder is, if anywhere.
+# Audit events: where their arguments have paths, each with where the descriptor of its folder is, if any.
 EVENTS = {
     "os.rename": ((0, 2), (1, 3)),  # os.replace too
     "os.remove": ((0, 1),),

@@ -8,7 +8,7 @@ import queue
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,6 +92,11 @@ class Server:
         out, err, report = (Path(self._said[name]).read_text() for name in ("out", "err", "report"))
         done = [json.loads(line) for line in report.splitlines()]
         return Ended(words, answer["status"], out, err, done, answer["seconds"], answer["cpu"])
+
+    def go_on(self, folder: Path, words: Sequence[str], **how: Any) -> Ended:
+        """As a person would: resume folder/run, or start it with `words` once more if there is none yet."""
+        started = (folder / "run" / "config.json").is_file()
+        return self.ganzoo(folder, *(["resume", "run"] if started else words), **how)
 
     def wait(self) -> None:
         """Until it is ready: it has imported everything."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import hashlib
+import json
 import random
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-from killing import Servers, contents, differences
+from killing import contents, differences
 from killing.operations import unseen
-from PIL import Image
 
 pytestmark = [
     pytest.mark.slow,
@@ -37,25 +34,6 @@ CASES = {
 }
 REALLY = 25  # kill points at which a process is really killed, to see that it leaves the copy of that point
 TWICE = 40  # runs whose resumption is killed too
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory):
-    servers = Servers(tmp_path_factory.mktemp("servers"))
-    yield servers
-    servers.close()
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """32 pictures of 8 x 8 pixels in two classes, one of them darker."""
-    folder = tmp_path_factory.mktemp("pictures")
-    pixels = np.random.default_rng(0).integers(0, 128, (2, 16, 8, 8), dtype=np.uint8)
-    for label, name in enumerate(("dark", "light")):
-        (folder / name).mkdir()
-        for i, one in enumerate(pixels[label]):
-            Image.fromarray(one + np.uint8(128 * label)).save(folder / name / f"{i}.png")
-    return folder
 
 
 @pytest.fixture(params=CASES)
@@ -112,7 +90,7 @@ def faults_of(server, folder: Path, words: list[str], whole: Whole) -> list[str]
         faults.append(str(looked))
     if contents(folder) != before:
         faults.append(f"sample changes it: {differences(before, contents(folder))}")
-    resumed = go_on(server, folder, words)
+    resumed = server.go_on(folder, words)
     if resumed.status:
         return [*faults, str(resumed)]
     after = contents(folder)
@@ -125,43 +103,35 @@ def faults_of(server, folder: Path, words: list[str], whole: Whole) -> list[str]
     return faults
 
 
-def go_on(server, folder: Path, words: list[str], **kill):
-    """As a person would: resume the run, or start it once more if there is none yet."""
-    started = (folder / "run" / "config.json").is_file()
-    return server.ganzoo(folder, *(["resume", "run"] if started else words), **kill)
-
-
-def found(servers, act, points: list[str]) -> str:
+def found(servers, act, whole: Whole, points: list[str]) -> str:
     """act(server, point) -> faults, for all points: a line for each point that has some."""
-    lines = [
-        f"{point}: {'; '.join(faults)}"
-        for point, faults in zip(points, servers.each(act, points), strict=True)
-        if faults
-    ]
+    results = zip(points, servers.each(act, points), strict=True)
+    lines = [f"{whole.told(point)}: {'; '.join(faults)}" for point, faults in results if faults]
     return "\n".join([f"{len(lines)} of {len(points)} kill points lose something", *lines]) if lines else ""
 
 
-def without_chance(names: dict[str, bytes]) -> dict[str, bytes]:
-    """Contents by names in which nothing is random: those of files that are being written are."""
-    return {re.sub(r"\.[a-z0-9_]{8}(\.part)?$", "", name): content for name, content in names.items()}
+def without_chance(found: dict[str, bytes]) -> dict[str, bytes]:
+    """Contents without what is random: names of files that are being written, holders, lines cut off."""
+    plain = {}
+    for name, content in found.items():
+        name = re.sub(r"\.[a-z0-9_]{8}\.part$", "", name)
+        whole_lines = content[: content.rfind(b"\n") + 1]
+        plain[name] = whole_lines if name.endswith(".jsonl") else b"" if name.endswith(".lock") else content
+    return plain
 
 
 def test_best_changes_at_checkpoints_and_between(whole):
     """Which the other tests rely on: they would not see a best checkpoint that is lost."""
     rows = [json.loads(line) for line in whole.contents["run/metrics.jsonl"].splitlines()]
     values = [next(iter(row["scores"].values())) for row in rows]  # the lower, the better
-    best = [
-        row["step"]
-        for row, i in zip(rows, range(len(rows)), strict=True)
-        if values[i] < min([9e9, *values[:i]])
-    ]
+    best = [row["step"] for i, row in enumerate(rows) if values[i] < min(values[:i], default=9.0)]
     assert [row["step"] for row in rows] == [2, 4, 6, 8, 9]
     assert {step % CHECKPOINTS == 0 for step in best} == {True, False}
     assert len(best) < len(rows)
 
 
 def test_a_kill_before_any_operation_loses_nothing(servers, words, whole):
-    states: dict[tuple, str] = {}  # equal ones have equal futures
+    states: dict[bytes, str] = {}  # equal ones have equal futures
     for point in whole.points:
         state = hashlib.sha256(repr(contents(whole.copies / point)).encode()).digest()
         states.setdefault(state, point)
@@ -169,7 +139,7 @@ def test_a_kill_before_any_operation_loses_nothing(servers, words, whole):
     def act(server, point):
         return faults_of(server, whole.copies / point, words, whole)
 
-    assert not (lines := found(servers, act, list(states.values()))), lines
+    assert not (lines := found(servers, act, whole, list(states.values()))), lines
 
 
 def test_a_killed_process_leaves_what_the_copies_show(servers, words, whole, tmp_path):
@@ -181,24 +151,20 @@ def test_a_killed_process_leaves_what_the_copies_show(servers, words, whole, tmp
         return differences(*(without_chance(contents(each)) for each in (whole.copies / point, folder)))
 
     points = random.Random(0).sample(whole.points, REALLY)
-    assert not (lines := found(servers, act, points)), lines
+    assert not (lines := found(servers, act, whole, points)), lines
 
 
 def test_a_kill_of_the_resumption_loses_nothing_either(servers, words, whole):
     chosen = random.Random(1)
+    points = chosen.sample(whole.points, TWICE)
+    when = {point: chosen.randrange(len(whole.operations) - number(point)) for point in points}
 
     def act(server, point):
         folder = whole.copies / point
-        second = go_on(
-            server,
-            folder,
-            words,
-            kill=chosen.randrange(len(whole.operations) - number(point)),
-            half=chosen.random() < 0.3,
-        )
+        second = server.go_on(folder, words, kill=when[point], half=when[point] % 2 == 0)
         if not second.killed and second.status:
             return [str(second)]
         faults = faults_of(server, folder, words, whole)
-        return [f"then {len(second.operations)}, {second.operations[-1]}", *faults] if faults else []
+        return [f"then {when[point]}, {' '.join(second.operations[-1])}", *faults] if faults else []
 
-    assert not (lines := found(servers, act, chosen.sample(whole.points, TWICE))), lines
+    assert not (lines := found(servers, act, whole, points)), lines
