@@ -95,6 +95,8 @@ def _plan(asked: Asked, threads: int) -> list[Cell]:
     training |= {"recipe.steps": str(config.recipe.steps), "device": config.device}
     if config.eval_every:
         training |= {"eval_every": str(config.eval_every), "eval_metrics": str(config.eval_metrics)}
+    ends = {"on_nan": config.on_nan, "stop_when": config.stop_when, "patience": str(config.patience)}
+    training |= {key: value for key, value in ends.items() if value not in ("stop", "", "0")}
     return [
         Cell(
             label=asked.label,

@@ -21,7 +21,7 @@ from ganzoo.errors import UsageError, WorkError
 from ganzoo.runs.run import load
 from ganzoo.system.files import append_line, write_json
 from ganzoo.training.callbacks import stops_cleanly
-from ganzoo.training.checkpoint import saved, step_of
+from ganzoo.training.checkpoint import steps_done
 
 LOG = "bench.log"  # what the process of a cell said
 PATIENCE = 60.0  # seconds for a cell to end its step and save, before it is killed
@@ -90,7 +90,7 @@ class Runner:
                 env={**os.environ, "OMP_NUM_THREADS": str(load(folder).config.threads)},
                 start_new_session=True,  # Ctrl-C is for us, and we pass it on
             )
-        before = max(map(step_of, saved(folder)), default=0)
+        before = steps_done(folder)
         job = Job(cell, folder, process, before)
         self.show.began(job)
         return job

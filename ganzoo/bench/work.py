@@ -19,6 +19,7 @@ from ganzoo.runs.run import Run, load
 from ganzoo.runs.training import extend
 from ganzoo.system.files import read_lines, write_json
 from ganzoo.system.memory import keep_freed_memory
+from ganzoo.training.checkpoint import steps_done
 
 STOPPED = 75  # exit status: asked to stop, a checkpoint is saved
 RESULT = "result.json"
@@ -38,7 +39,7 @@ def work(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
         cost["alone"] = cost["alone"] and task["alone"]
         write_json(folder / COST, cost)  # now, as the process may be killed
         run.train(progress=False)
-        if run.steps_done != run.config.recipe.steps:
+        if run.steps_done != run.config.recipe.steps and not run.ended:
             sys.exit(STOPPED)
         write_json(folder / COST, {**cost, "peak_mib": max(cost["peak_mib"], peak_mib())})
     began = time.perf_counter()
@@ -60,9 +61,10 @@ def costs(run: Run) -> dict[str, Any]:
     """What the training took, from the record in the run folder."""
     config, gan = run.config, run.model
     seconds = train_seconds(read_lines(run.path / "log.jsonl"))
-    images = config.recipe.steps * config.recipe.n_dis * config.recipe.batch_size
+    steps = steps_done(run.path)  # fewer than planned where it ended early
+    images = steps * config.recipe.n_dis * config.recipe.batch_size
     return {
-        "steps": config.recipe.steps,
+        "steps": steps,
         "images": images,
         "train_seconds": round(seconds, 4),
         "images_per_s": round(images / seconds, 1),

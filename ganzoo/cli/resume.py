@@ -18,14 +18,19 @@ import click
 def command(run: str | None, steps: int | None, reschedule: bool) -> None:
     """Go on with RUN (a folder, a name under runs/, or the newest) as if it had never stopped."""
     from ganzoo.cli.run import report
+    from ganzoo.runs.evaluations import ended_at
     from ganzoo.runs.run import load
     from ganzoo.runs.training import extend
     from ganzoo.system.console import stderr
+    from ganzoo.training.checkpoint import steps_done
 
     loaded = load(run)
     if not extend(loaded, steps, reschedule):
-        click.echo(f"nothing is left to do: {loaded.path} has done its {loaded.config.recipe.steps} steps")
-        click.echo(f"next:     ganzoo resume {loaded.path} --steps {2 * loaded.config.recipe.steps}")
+        budget = loaded.config.recipe.steps
+        done = steps_done(loaded.path)
+        ended = "" if done == budget else f", and ended there as {ended_at(loaded.path, done)}"
+        click.echo(f"nothing is left to do: {loaded.path} has done its {done} steps{ended}")
+        click.echo(f"next:     ganzoo resume {loaded.path} --steps {2 * budget}")
         return
     stderr.print(f"going on with {loaded.path} to step {loaded.config.recipe.steps}", markup=False)
     loaded.train()

@@ -69,6 +69,15 @@ INTERRUPTED = 130  # exit status, as a shell gives it for Ctrl-C
 @click.option(
     "--eval-metric", multiple=True, metavar="NAME", help="What to measure; keeps the best by the first."
 )
+@click.option(
+    "--on-nan",
+    default="stop",
+    show_default=True,
+    metavar="WHAT",
+    help="Where a loss is no number any more: stop, or rollback to the last checkpoint, at half the rates.",
+)
+@click.option("--stop-when", metavar="SCORE<F", help="End early, at 'fid < 0.05', as --eval-metric measures.")
+@click.option("--patience", type=int, metavar="N", help="End early: N evaluations without a better one.")
 @click.option("--data-root", metavar="DIR", help="Where datasets are, or are downloaded to.")
 @click.option("--offline", is_flag=True, help="Touch no network.")
 @click.option(
@@ -115,9 +124,12 @@ def begins(config: Config, dataset: Dataset) -> str:
 def report(run: Any) -> None:
     """Two lines: where the pictures are, and what to type next. Ends with status 130 where it was stopped."""
     done, steps = run.steps_done, run.config.recipe.steps
-    stopped = "" if done == steps else f" (stopped at step {done} of {steps})"
+    whole = done == steps or bool(run.ended)
+    stopped = "" if whole else f" (stopped at step {done} of {steps})"
+    if run.ended:
+        click.echo(f"ended:    at step {done} of {steps}, as {run.ended}")
     pictures = sorted(run.path.glob("samples/step-*.png"))
     click.echo(f"pictures: {pictures[-1] if pictures else 'none yet'}{stopped}")
-    click.echo(f"next:     ganzoo {'sample' if done == steps else 'resume'} {shlex.quote(str(run.path))}")
-    if done < steps:
+    click.echo(f"next:     ganzoo {'sample' if whole else 'resume'} {shlex.quote(str(run.path))}")
+    if not whole:
         sys.exit(INTERRUPTED)

@@ -159,6 +159,15 @@ class Evaluation:
         raise UsageError(f"none of {', '.join(self.metrics)} has a direction to choose a checkpoint by")
 
     @property
+    def score_names(self) -> list[str]:
+        """The scores that can be expected, as a person sees them."""
+        return [
+            key
+            for name, metric in self.metrics.items()
+            for key in self._measure.named(name, dict.fromkeys(metric.scores_for(self.dataset), 0.0))
+        ]
+
+    @property
     def first_is_higher(self) -> bool:
         key = self.first_score.partition("@")[0]
         return any(metric.higher_is_better.get(key) for metric in self.metrics.values())

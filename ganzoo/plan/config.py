@@ -41,6 +41,9 @@ class Config:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     eval_every: int = 0  # 0: no evaluations during training
     eval_metrics: tuple[str, ...] = ()
+    on_nan: str = "stop"  # or "rollback"
+    stop_when: str = ""  # "": at no score
+    patience: int = 0  # evaluations without a better one; 0: as many as there are
     first_steps: int = 0  # 0: recipe.steps
     schedule_steps: int = 0  # 0: recipe.steps
 
@@ -63,6 +66,9 @@ class Config:
             "log_every",
             "provenance.",
             "eval_",
+            "on_nan",
+            "stop_when",
+            "patience",
             "threads",
             "device",
         )

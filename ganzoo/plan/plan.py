@@ -136,6 +136,9 @@ def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device
         log_every=min(50, max(1, steps // 50)),
         eval_every=(words.eval_every or max(1, steps // 10)) if words.eval_metric else 0,
         eval_metrics=tuple(words.eval_metric),
+        on_nan=words.on_nan,
+        stop_when=words.stop_when or "",
+        patience=words.patience or 0,
         origins=origins([*members, *(("stabilizer", spec.name) for spec in recipe.stabilizers)]),
         provenance=provenance(),
     )

@@ -9,11 +9,15 @@ from typing import Any
 
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Recipe
+from ganzoo.plan.stopping import StopWhen
 from ganzoo.registry import DATASETS, LOSSES, METRICS, MODELS, STABILIZERS
 from ganzoo.registry.options import as_float, as_int, sort_settings
 from ganzoo.registry.spec import Ref, Spec, Specs, pair
 
-AT_LEAST = {"steps": 1, "batch_size": 1, "n_dis": 1, "checkpoint_every": 1, "eval_every": 1, "seed": 0}
+AT_LEAST = {
+    "steps": 1, "batch_size": 1, "n_dis": 1, "checkpoint_every": 1, "eval_every": 1, "patience": 1, "seed": 0,
+}  # fmt: skip
+ON_NAN = ("stop", "rollback")
 ABOVE_ZERO = ("lr", "lr_g", "lr_d", "epochs")
 NONE = Spec("none")  # --stabilizer none: without those of the recipe
 
@@ -49,6 +53,9 @@ class Words:
     checkpoint_every: int | None = None
     eval_every: int | None = None
     eval_metric: Iterable[str] = ()
+    on_nan: str = "stop"
+    stop_when: str | None = None
+    patience: int | None = None
     data_root: str | None = None
     offline: bool = False
 
@@ -66,10 +73,16 @@ class Words:
         if self.steps is not None and self.epochs is not None:
             raise UsageError("--steps and --epochs say the same thing twice: give one of them")
         self._settle("eval_metric", lambda _, names: (names,) if isinstance(names, str) else tuple(names))
-        if self.eval_every is not None and not self.eval_metric:
-            raise UsageError(
-                "--eval-every: say with --eval-metric NAME what to measure (ganzoo list metrics)"
-            )
+        if self.stop_when is not None:
+            StopWhen.parse(self.stop_when)
+        for name in ("eval_every", "stop_when", "patience"):
+            if getattr(self, name) is not None and not self.eval_metric:
+                raise UsageError(
+                    f"--{name.replace('_', '-')}: say with --eval-metric NAME what to measure (ganzoo list "
+                    f"metrics)"
+                )
+        if self.on_nan not in ON_NAN:
+            raise UsageError(f"--on-nan must be {' or '.join(ON_NAN)}, got {self.on_nan!r}")
         if self.precision not in ("fp32", "bf16"):
             raise UsageError(f"--precision must be fp32 or bf16, got {self.precision!r}")
         self._import_members()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -12,6 +15,7 @@ from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given
 from ganzoo.models.base import GAN
 from ganzoo.plan.config import Config
+from ganzoo.plan.stopping import StopWhen, why_ended
 from ganzoo.system.console import notice
 from ganzoo.system.files import append_line, read_lines
 from ganzoo.training.keeper import Keeper
@@ -46,6 +50,8 @@ def evaluation_of(config: Config, dataset: Dataset) -> Evaluation:
         given=Given(discriminator=True, labels=config.conditional),
     )
     _ = evaluation.first_score  # refused here, where there is none
+    if config.stop_when:
+        StopWhen.parse(config.stop_when).among(evaluation.score_names)
     return evaluation
 
 
@@ -75,7 +81,8 @@ class Evaluations(Every):
             return
         made_by = {"generator": "averaged, eval mode", "labels": BY_SHARES if gan.num_classes else NO_LABELS}
         made_by["checkpoint"] = WHEN
-        before = self._best()
+        before = [row["scores"] for row in measured(self.folder)]
+        ended = self._why_ended([*before, result["scores"]], trainer.config)
         row = {
             "step": trainer.step,
             "scores": result["scores"],
@@ -83,24 +90,29 @@ class Evaluations(Every):
             "protocol": {**result["protocol"], **made_by},
             "provenance": {"seed": trainer.config.seed, "seconds": result["seconds"]},
             "notes": result["notes"],
+            **({"ended": ended} if ended else {}),
         }
         append_line(self.folder / "metrics.jsonl", row)
         self._last.clear()
         self._last.update(result["scores"])
-        value = result["scores"][self._evaluation.first_score]
-        if before is None or (value > before if self._evaluation.first_is_higher else value < before):
+        first, higher = self._evaluation.first_score, self._evaluation.first_is_higher
+        value, values = result["scores"][first], [scores[first] for scores in before if first in scores]
+        if all(value > other if higher else value < other for other in values):
             self._keeper.keep_best(trainer)
+        trainer.ended = ended
 
-    def _best(self) -> float | None:
-        """The best value so far, from the record, so that a resumed run knows it too."""
-        rows = [
-            row for row in read_lines(self.folder / "metrics.jsonl") if row["protocol"]["checkpoint"] == WHEN
-        ]
-        values = [
-            row["scores"][self._evaluation.first_score]
-            for row in rows
-            if self._evaluation.first_score in row["scores"]
-        ]
-        if not values:
-            return None
-        return float(max(values) if self._evaluation.first_is_higher else min(values))
+    def _why_ended(self, scores: list[dict[str, float]], config: Config) -> str:
+        when = StopWhen.parse(config.stop_when) if config.stop_when else None
+        first, higher = self._evaluation.first_score, self._evaluation.first_is_higher
+        return why_ended(scores, when, config.patience, first, higher)
+
+
+def measured(folder: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl that were written during the training."""
+    return [row for row in read_lines(folder / "metrics.jsonl") if row["protocol"]["checkpoint"] == WHEN]
+
+
+def ended_at(folder: Path, step: int) -> str:
+    """Why a run ended early at this step, or ""."""
+    rows = [row for row in measured(folder) if row["step"] == step]
+    return str(rows[-1].get("ended", "")) if rows else ""

@@ -39,6 +39,7 @@ class Run:
         path: the folder.
         config: its settings; `recorded` are those in config.json.
         steps_done: steps that this process has seen done, after `train`.
+        ended: why the run ended before its budget then, or "".
         device: where samples are drawn; training has its own, in `config`.
     """
 
@@ -47,6 +48,7 @@ class Run:
         self.config = config
         self.recorded = config
         self.steps_done: int | None = None
+        self.ended = ""
         self._looked = False
         self.device = choose_device("auto")
 
@@ -169,7 +171,7 @@ class Run:
         self._look_at_members()
         if dataset is not None:
             self.__dict__["dataset"] = dataset
-        self.steps_done = training.train(self, progress)
+        self.steps_done, self.ended = training.train(self, progress)
         self.__dict__.pop("model", None)
 
     def _look_at_members(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,20 +12,23 @@ import torch
 
 from ganzoo.data.base import Dataset
 from ganzoo.errors import WorkError
+from ganzoo.metrics.harness import Evaluation
 from ganzoo.plan.config import Config
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.runs.budget import change_of_schedules, extended
-from ganzoo.runs.evaluations import Evaluations, evaluation_of
+from ganzoo.runs.evaluations import Evaluations, ended_at, evaluation_of
 from ganzoo.system.console import notice
 from ganzoo.system.files import write_json
 from ganzoo.system.locks import Lock, only_one
 from ganzoo.training.callbacks import Bar, Log, Pictures, stops_cleanly
-from ganzoo.training.checkpoint import GENERATOR
+from ganzoo.training.checkpoint import GENERATOR, Diverged, steps_done
 from ganzoo.training.keeper import Keeper, holds, newest_whole, settle
 from ganzoo.training.older import adopt
 from ganzoo.training.rehearsal import rehearse
 from ganzoo.training.trainer import Callback, Trainer
+
+MOST_ROLLBACKS = 5  # to one checkpoint
 
 if TYPE_CHECKING:
     from ganzoo.runs.run import Run
@@ -49,48 +53,69 @@ def extend(run: Run, steps: int | None, reschedule: bool = False) -> bool:
         found = newest_whole(run.path, tell=False)
         done = found[1].step if found else 0
         run.config = extended(run.config, run.path, done, steps, reschedule)
-        if found is None or done < run.config.recipe.steps:
+        grown = run.config.recipe.steps > run.recorded.recipe.steps
+        if found is None or (done < run.config.recipe.steps and (grown or not ended_at(run.path, done))):
             return True
         settle(run.path, found[1])
         return not holds(run.path / GENERATOR, found[1])
 
 
-def train(run: Run, progress: bool) -> int:
+def train(run: Run, progress: bool) -> tuple[int, str]:
     """Train from the newest whole checkpoint, or from the start, to the end of the plan.
 
     Returns:
-        How many steps are done: fewer than planned where somebody stopped it.
+        How many steps are done, and why it ended early, or "": with fewer than planned somebody stopped it.
 
     Raises:
         UsageError: another process trains it; or its data, or a checkpoint, are not the run's.
         WorkError: training failed; the folder keeps the last good checkpoint.
     """
+    evaluation = evaluation_of(run.config, run.dataset) if run.config.eval_every else None
+    match_threads(run.config)
+    with _alone(run.path), stops_cleanly() as stop:
+        adopt(run.path)
+        before, again = -1, 0
+        while True:
+            try:
+                trainer = _attempt(run, evaluation, again, stop, progress)
+                return trainer.step, trainer.ended
+            except Diverged as error:
+                if run.config.on_nan != "rollback":
+                    raise
+                step = steps_done(run.path)
+                before, again = step, again + 1 if step == before else 1
+                if again > MOST_ROLLBACKS:
+                    raise WorkError(f"{error}; it did so after {MOST_ROLLBACKS} rollbacks too") from error
+                notice(f"{error.where}: back to step {step}, with other random numbers, at half the rates")
+
+
+def _attempt(
+    run: Run, evaluation: Evaluation | None, again: int, stop: threading.Event, progress: bool
+) -> Trainer:
+    """Train from where the folder is; `again` times it was tried from there before."""
     config = run.config
     keeper = Keeper(run.path, config.checkpoint_every)
     log = Log(run.path, config.log_every)
-    callbacks: list[Callback] = [log, Pictures(run.path, config.sample_every)]
     scores: dict[str, float] = {}
-    if config.eval_every:
-        evaluation = evaluation_of(config, run.dataset)
+    callbacks: list[Callback] = [log]
+    if evaluation is not None:
         callbacks.append(Evaluations(keeper, config.eval_every, evaluation, scores))
-    callbacks.append(keeper)
+    callbacks += [Pictures(run.path, config.sample_every), keeper]
     bar = Bar(log, scores)
     if progress:
         callbacks.append(bar)
-    match_threads(config)
-    with _alone(run.path), stops_cleanly() as stop:
-        trainer = Trainer(config, run.dataset, callbacks, stop)
-        adopt(run.path)
-        found = newest_whole(run.path)
-        if found:
-            trainer.load_state_dict(found[0])
-        _record_changes(run, trainer.step)  # now, when nothing can be refused any more
-        keeper.begin(found[1] if found else None)
-        try:
-            trainer.fit()
-        finally:
-            bar.close()
-    return trainer.step
+    trainer = Trainer(config, run.dataset, callbacks, stop)
+    found = newest_whole(run.path)
+    if found:
+        trainer.load_state_dict(found[0])
+    trainer.rollbacks += again
+    _record_changes(run, trainer.step)  # now, when nothing can be refused any more
+    keeper.begin(found[1] if found else None)
+    try:
+        trainer.fit()
+    finally:
+        bar.close()
+    return trainer
 
 
 def _record_changes(run: Run, done: int) -> None:

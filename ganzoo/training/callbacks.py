@@ -32,7 +32,7 @@ class Log(Callback):
     def after_step(self, trainer: Trainer) -> None:
         if self._step is None:
             self._step = trainer.started_at
-        if trainer.step % self.every == 0 or trainer.step == trainer.recipe.steps:
+        if trainer.step % self.every == 0 or trainer.is_last:
             self.write(trainer)
 
     def write(self, trainer: Trainer) -> None:
@@ -50,6 +50,7 @@ class Log(Callback):
         row = {
             "step": trainer.step,
             "images": trainer.images,
+            **({"rollbacks": trainer.rollbacks} if trainer.rollbacks else {}),
             **values,
             "images_per_s": round(images_per_s, 1),
         }

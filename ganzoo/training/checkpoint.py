@@ -104,6 +104,11 @@ def step_of(path: Path) -> int:
     return int(number) if number.isdecimal() else -1
 
 
+def steps_done(folder: Path) -> int:
+    """The step of a run's newest checkpoint; 0 before the first."""
+    return max(map(step_of, saved(folder)), default=0)
+
+
 def newest(folder: Path) -> Checkpoint | None:
     """What the newest checkpoint of a run says; None if there is none. Its content is not looked at."""
     paths = saved(folder)
@@ -116,14 +121,23 @@ def refuse_nonfinite(state: State, folder: Path) -> None:
             raise diverged(folder, f"weights of the {net}", state["step"])
 
 
-def diverged(folder: Path, what: str, step: int) -> WorkError:
+class Diverged(WorkError):
+    """Numbers of the training are not finite any more; `where` is which of them, and at which step."""
+
+    where = ""
+
+
+def diverged(folder: Path, what: str, step: int) -> Diverged:
     """The sentence for a run whose numbers are gone."""
     last = saved(folder)
     kept = f"{last[-1]} is the last good checkpoint" if last else "there was no checkpoint yet"
-    return WorkError(
-        f"training diverged: {what} not finite at step {step}; {kept}; try a lower --lr, "
-        f"--stabilizer clip-grad-norm, or another --loss ({folder})"
+    where = f"{what} not finite at step {step}"
+    error = Diverged(
+        f"training diverged: {where}; {kept}; try a lower --lr, --stabilizer clip-grad-norm, another --loss, "
+        f"or --on-nan rollback ({folder})"
     )
+    error.where = where
+    return error
 
 
 def save_generator(path: Path, gan: GAN, meta: dict[str, Any]) -> str:

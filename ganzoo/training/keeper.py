@@ -65,7 +65,7 @@ class Keeper(Callback):
             self.commit(trainer)
 
     def _regular(self, step: int, trainer: Trainer) -> bool:
-        return step % self.every == 0 or step == trainer.recipe.steps
+        return step % self.every == 0 or (step == trainer.step and trainer.is_last)
 
     def commit(self, trainer: Trainer) -> None:
         """Make all that was done until this step valid."""

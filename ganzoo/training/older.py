@@ -47,7 +47,7 @@ def read_pickled(path: Path) -> State:
             f"{path} is not a whole checkpoint of version 0.1 ({type(error).__name__}): delete it to go on "
             f"from the one before"
         ) from error
-    converted: State = state
+    converted: State = {**state, "rollbacks": 0}
     return converted
 
 

@@ -80,6 +80,14 @@ def check_like(name: str, value: Any, like: Any) -> None:
         raise ValueError(f"{name} is {_shown(value)}, and a number is expected")
 
 
+def count(state: Mapping[str, Any], name: str) -> int:
+    """A number of times in a state. Raises ValueError if it is none."""
+    value = state[name]
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name} is {_shown(value)}")
+    return value
+
+
 def check_sums(sums: Any, counts: Any) -> None:
     """Raise a ValueError if these are not a meter's: a scalar and a count for each name."""
     if not isinstance(sums, dict) or not isinstance(counts, dict) or sums.keys() != counts.keys():

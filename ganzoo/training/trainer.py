@@ -21,7 +21,7 @@ from ganzoo.plan.config import Config
 from ganzoo.system.rng import counted_seed, kept, seed_default
 from ganzoo.training.ema import EMA, twin
 from ganzoo.training.optimizers import check_layout, load_moments, make_optimizer
-from ganzoo.training.restoring import check_like, fill, moments_of
+from ganzoo.training.restoring import check_like, count, fill, moments_of
 from ganzoo.training.sampling import draw
 from ganzoo.training.step import Step
 
@@ -44,7 +44,7 @@ class Every(Callback):
 
     def after_step(self, trainer: Trainer) -> None:
         # Not where somebody stops it in between: the run that was never stopped has nothing there.
-        if trainer.step % self.every == 0 or trainer.step == trainer.recipe.steps:
+        if trainer.step % self.every == 0 or trainer.is_last:
             self.act(trainer)
 
     def act(self, trainer: Trainer) -> None:
@@ -58,6 +58,9 @@ class Trainer:
         step: steps done so far. A step is one update of G preceded by n_dis updates of D.
         images: real samples that D was shown so far.
         stop: an event; set it to end the loop after the step under way.
+        ended: why a callback ends the run here for good, or "".
+        rollbacks: how often the run went back to a checkpoint: each time it goes on with another stream of
+            random numbers, at half the learning rates.
     """
 
     def __init__(
@@ -90,6 +93,8 @@ class Trainer:
         self._data = dataset.train.to(self.device)
         self._snapshot: GAN | None = None  # of the step that was done last
         self.step = 0
+        self.ended = ""
+        self.rollbacks = 0
         self.stop = stop or threading.Event()
         self.started_at = 0  # the step that this process began with
         self.seconds = 0.0  # spent training, by this process
@@ -97,6 +102,17 @@ class Trainer:
     @property
     def images(self) -> int:
         return self.step * self.recipe.n_dis * self.recipe.batch_size
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the step that was just done is the last one of the run."""
+        return self.step == self.recipe.steps or bool(self.ended)
+
+    @property
+    def seed(self) -> int:
+        """Of all that is drawn for a step."""
+        seed = self.config.seed
+        return counted_seed(seed, "rollback", self.rollbacks) if self.rollbacks else seed
 
     @property
     def t(self) -> float:
@@ -109,13 +125,13 @@ class Trainer:
         return min(1.0, self.step / (self.config.first_steps or self.recipe.steps))
 
     def fit(self) -> None:
-        """Train until the plan's last step, or until `stop` is set."""
+        """Train until the plan's last step, or until `stop` is set or a callback ends it."""
         self.gan.train()
         check_layout(self.optimizer_g)
         check_layout(self.optimizer_d)
         self.started_at, began = self.step, time.perf_counter()
         with kept(self.device):
-            while self.step < self.recipe.steps and not self.stop.is_set():
+            while self.step < self.recipe.steps and not self.stop.is_set() and not self.ended:
                 self.one_step()
                 if self.step == self.started_at + 1:
                     check_layout(self.optimizer_g)
@@ -130,14 +146,14 @@ class Trainer:
         """Everything that one step is, and nothing that waits for the device."""
         step, recipe, t = self.step, self.recipe, self.t
         self._snapshot = None
-        seed_default(self.device, counted_seed(self.config.seed, "step", step))
+        seed_default(self.device, counted_seed(self.seed, "step", step))
         self.gan.progress(self.growth)
         for optimizer, settings in (
             (self.optimizer_g, recipe.optimizer_g),
             (self.optimizer_d, recipe.optimizer_d),
         ):
             for group in optimizer.param_groups:
-                group["lr"] = settings.lr * recipe.lr_schedule.at(t)
+                group["lr"] = settings.lr * recipe.lr_schedule.at(t) * 0.5**self.rollbacks
         penalty_scale = recipe.penalty_schedule.at(t)
         for stabilizer in self.stabilizers:
             stabilizer.step, stabilizer.t, stabilizer.scale = step, t, penalty_scale
@@ -149,7 +165,7 @@ class Trainer:
     def real(self, i: int) -> tuple[Tensor, Tensor | None]:
         """The i-th real batch of the step about to be made: x, and y where the model is conditional."""
         batch = self.recipe.batch_size
-        x, y = self._data.batch(batch, self.step * self.recipe.n_dis + i, self.config.seed)
+        x, y = self._data.batch(batch, self.step * self.recipe.n_dis + i, self.seed)
         if x.dim() == 4:
             x = x.contiguous(memory_format=torch.channels_last)
         return x, y if self.config.conditional else None
@@ -181,6 +197,7 @@ class Trainer:
             "meter": self.meter.state_dict(),
             "d_loss": self._make_step.late_d_loss.get(),
             "threads": torch.get_num_threads(),
+            "rollbacks": self.rollbacks,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -202,9 +219,7 @@ class Trainer:
             self.meter.load_state_dict(state["meter"])
             check_like("d_loss", state["d_loss"], None)
             self._make_step.late_d_loss.set(state["d_loss"])
-            if type(state["step"]) is not int or state["step"] < 0:
-                raise ValueError(f"its step is {state['step']!r}")
-            self.step = state["step"]
+            self.step, self.rollbacks = count(state, "step"), count(state, "rollbacks")
             self._snapshot = None
         except UsageError:
             raise
