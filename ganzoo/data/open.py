@@ -35,6 +35,16 @@ def open_dataset(
     return dataset
 
 
+def lasting_name(name: str | Ref, dataset: Dataset) -> str:
+    """What opens the same dataset again from anywhere: its own name, or an absolute path."""
+    ref = Ref.parse(name)
+    return dataset.name if ref.path is None else str(Ref(ref.name, lasting_path(ref.path)))
+
+
+def lasting_path(path: str | Path) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
 def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:
     """ "--set" words for a dataset alone, "size=64" or "data.size=64", to {"size": "64"}."""
     pairs = (pair(setting, "KEY=VALUE, an option of the dataset") for setting in settings)

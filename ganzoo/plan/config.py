@@ -9,6 +9,9 @@ from typing import Any, get_type_hints
 from ganzoo.models.recipe import Recipe
 from ganzoo.registry.spec import Spec
 
+# Of `Config.identity`: where the data lie, and by which name they are opened there.
+PLACES = ("dataset", "origins.dataset ", "data_options.root", "data_options.offline")
+
 
 @dataclass(frozen=True)
 class Config:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from ganzoo.data.base import Dataset, kind_of_data
-from ganzoo.data.open import open_dataset
+from ganzoo.data.open import lasting_name, lasting_path, open_dataset
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
@@ -19,7 +18,7 @@ from ganzoo.plan.config import Config
 from ganzoo.plan.words import NONE, Words
 from ganzoo.registry import MODELS, STABILIZERS, origins
 from ganzoo.registry.options import cast
-from ganzoo.registry.spec import Ref, Spec
+from ganzoo.registry.spec import Spec
 from ganzoo.stabilizers.base import couples_batch, refuse_nonsense
 from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.system.console import notice
@@ -108,17 +107,14 @@ def _conditional(words: Words, recipe: Recipe, dataset: Dataset) -> bool:
 
 def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device) -> Config:
     steps = recipe.steps
-    named = dataset.name  # which may be more exact than what was asked for
-    if words.data.path is not None:
-        named = str(Ref(words.data.name, str(Path(words.data.path).expanduser().absolute())))
     places = {
-        "root": str(Path(words.data_root).absolute()) if words.data_root else None,
+        "root": lasting_path(words.data_root) if words.data_root else None,
         "offline": words.offline,
     }
     members = [("model", words.model), ("loss", recipe.loss), ("dataset", words.data.name)]
     return Config(
         model=words.model,
-        dataset=named,
+        dataset=lasting_name(words.data, dataset),
         seed=words.seed,
         recipe=dataclasses.replace(recipe, model={}),  # which is in model_options
         recipe_name=words.recipe,

@@ -16,7 +16,9 @@ from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.runs.budget import change_of_schedules, extended
 from ganzoo.runs.evaluations import Evaluations, evaluation_of
+from ganzoo.runs.places import keep_card
 from ganzoo.system.console import notice
+from ganzoo.system.devices import choose_device
 from ganzoo.system.files import write_json
 from ganzoo.system.locks import Lock, only_one
 from ganzoo.training.callbacks import Bar, Log, Pictures, stops_cleanly
@@ -51,6 +53,7 @@ def extend(run: Run, steps: int | None, reschedule: bool = False) -> bool:
         run.config = extended(run.config, run.path, done, steps, reschedule)
         if found is None or done < run.config.recipe.steps:
             return True
+        _record_changes(run, done)  # where its data are
         settle(run.path, found[1])
         return not holds(run.path / GENERATOR, found[1])
 
@@ -66,6 +69,7 @@ def train(run: Run, progress: bool) -> int:
         WorkError: training failed; the folder keeps the last good checkpoint.
     """
     config = run.config
+    choose_device(config.device, run.path)
     keeper = Keeper(run.path, config.checkpoint_every)
     log = Log(run.path, config.log_every)
     callbacks: list[Callback] = [log, Pictures(run.path, config.sample_every)]
@@ -84,7 +88,8 @@ def train(run: Run, progress: bool) -> int:
         found = newest_whole(run.path)
         if found:
             trainer.load_state_dict(found[0])
-        _record_changes(run, trainer.step)  # now, when nothing can be refused any more
+        keep_card(run.path, config, run.dataset)  # now, when nothing can be refused any more
+        _record_changes(run, trainer.step)
         keeper.begin(found[1] if found else None)
         try:
             trainer.fit()
@@ -98,6 +103,9 @@ def _record_changes(run: Run, done: int) -> None:
         change = change_of_schedules(run.recorded, run.config, done)
         if change:
             notice(change)
+        if done and run.config.device != run.recorded.device:
+            then, now = run.recorded.device, run.config.device
+            notice(f"step {done} was done on {then}, and what follows is on {now}: the last bits differ")
         write_json(run.path / "config.json", run.config.as_json())
         run.recorded = run.config
 
