@@ -39,6 +39,7 @@ WIDE = 110  # columns from which there is room for words beside the numbers
 )
 @click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N")
 @click.option("--data-root", metavar="DIR", help="Where datasets are, or are downloaded to.")
+@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or mps.")
 @click.option("--offline", is_flag=True, help="Touch no network.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(
@@ -70,7 +71,7 @@ def _is_foreign(target: str | None) -> bool:
 def _run(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
     from ganzoo.runs.run import load
 
-    return load(target).evaluate(metrics, **words)
+    return load(target, device=words.pop("device")).evaluate(metrics, **words)
 
 
 def _foreign(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,17 @@ from ganzoo.cli.words import Whole
     is_flag=True,
     help="Stretch the schedules over the larger budget; without it they stay at their last value.",
 )
-def command(run: str | None, steps: int | None, reschedule: bool) -> None:
+@click.option("--dataset", metavar="NAME", help="What opens the same data now, if they lie elsewhere.")
+@click.option("--data-root", metavar="DIR", help="Where datasets are now, or are downloaded to.")
+@click.option("--device", metavar="NAME", help="Where to go on, if not there: auto, cpu, cuda or mps.")
+def command(
+    run: str | None,
+    steps: int | None,
+    reschedule: bool,
+    dataset: str | None,
+    data_root: str | None,
+    device: str | None,
+) -> None:
     """Go on with RUN (a folder, a name under runs/, or the newest) as if it had never stopped."""
     from ganzoo.cli.run import report
     from ganzoo.runs.evaluations import ended_at
@@ -25,6 +35,7 @@ def command(run: str | None, steps: int | None, reschedule: bool) -> None:
     from ganzoo.training.checkpoint import steps_done
 
     loaded = load(run)
+    loaded.move(dataset, data_root, device)
     if not extend(loaded, steps, reschedule):
         budget = loaded.config.recipe.steps
         done = steps_done(loaded.path)

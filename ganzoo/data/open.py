@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ganzoo.data.base import Dataset
@@ -33,6 +34,16 @@ def open_dataset(
     given = DATASETS.settled(Spec(ref.name, options)).options
     dataset: Dataset = DATASETS.make(ref.name, **filled, **given)
     return dataset
+
+
+def lasting_name(name: str | Ref, dataset: Dataset) -> str:
+    """What opens the same dataset again from anywhere: its own name, or an absolute path."""
+    ref = Ref.parse(name)
+    return dataset.name if ref.path is None else str(Ref(ref.name, lasting_path(ref.path)))
+
+
+def lasting_path(path: str | Path) -> str:
+    return str(typed_path(path).absolute())
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:

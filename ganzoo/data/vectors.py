@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ganzoo.data.arrays import Header, read_npy
-from ganzoo.data.base import Dataset
+from ganzoo.data.base import Dataset, Standardization
 from ganzoo.data.tensors import Array, TensorSplit, fingerprint, samples_to_make, split_by_hash
 from ganzoo.errors import UsageError
 from ganzoo.system.console import in_bytes, notice
@@ -33,32 +32,16 @@ class Npy(Dataset):
     def __init__(self, path: str | Path) -> None:
         x = torch.from_numpy(_read(typed_path(path)))
         train, test = (x[indices] for indices in split_by_hash(x))
-        wide = train.double()
-        constant = wide.amax(dim=0) == wide.amin(dim=0)
-        self._mean = wide.mean(dim=0)
-        self._std = torch.where(constant, 1.0, wide.std(dim=0, correction=0))
+        self.standardization = Standardization.of(train)
         self.name = f"npy:{path}"
         self.sample_shape = (x.shape[1],)
         self.fingerprint = fingerprint(train, test)
-        self.train = TensorSplit(train, None, self._standardized(train))
-        self.test = TensorSplit(test, None, self._standardized(test))
+        self.train, self.test = (TensorSplit(x, None, self.from_units(x)) for x in (train, test))
         self.eval_samples = samples_to_make(len(test), self.eval_samples)
         notice(
             f"{self.name}: {len(x):,} rows of {x.shape[1]:,} number{'s' * (x.shape[1] != 1)}; "
             f"{len(test):,} to test, a tenth of them, by hash"
         )
-
-    def to_units(self, x: Tensor) -> Tensor:
-        """[N, D] as networks see it, to float32 in the units of the file."""
-        # On the CPU: some devices have no float64, and a large mean needs it.
-        return (x.detach().cpu().double() * self._std + self._mean).float().to(x.device)
-
-    def from_units(self, x: Tensor) -> Tensor:
-        """[N, D] in the units of the file, to float32 as networks see it."""
-        return self._standardized(x.detach().cpu()).to(x.device)
-
-    def _standardized(self, x: Tensor) -> Tensor:
-        return ((x.double() - self._mean) / self._std).float()
 
 
 def _read(path: Path) -> Array:

@@ -38,6 +38,9 @@ LARGEST_BATCH = 2**31  # numbers in all of its samples
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 IN_JSON: dict[Any, Any] = {int: Whole, tuple[int, ...]: tuple[Whole, ...], Specs: tuple[str, ...]}
 
+# Of `Config.identity`: where the data lie, and by which name they are opened there.
+PLACES = ("dataset", "origins.dataset ", "data_options.root", "data_options.offline")
+
 
 @dataclass(frozen=True)
 class Config:

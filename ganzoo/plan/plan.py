@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ganzoo.data.base import Dataset, kind_of_data
-from ganzoo.data.open import open_dataset
+from ganzoo.data.open import lasting_name, lasting_path, open_dataset
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
@@ -18,12 +18,11 @@ from ganzoo.plan.config import Config
 from ganzoo.plan.words import NONE, Words
 from ganzoo.registry import MODELS, STABILIZERS, origins
 from ganzoo.registry.options import LARGEST, cast
-from ganzoo.registry.spec import Ref, Spec
+from ganzoo.registry.spec import Spec
 from ganzoo.stabilizers.base import couples_batch, refuse_nonsense
 from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
-from ganzoo.system.paths import typed_path
 from ganzoo.system.provenance import provenance
 
 MOST_CLASSES = 100  # that a recipe uses unasked: of many more, each has too few samples to learn from
@@ -112,17 +111,14 @@ def _conditional(words: Words, recipe: Recipe, dataset: Dataset) -> bool:
 
 def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device) -> Config:
     steps = recipe.steps
-    named = dataset.name  # which may be more exact than what was asked for
-    if words.data.path is not None:
-        named = str(Ref(words.data.name, str(typed_path(words.data.path).absolute())))
     places = {
-        "root": str(typed_path(words.data_root).absolute()) if words.data_root else None,
+        "root": lasting_path(words.data_root) if words.data_root else None,
         "offline": words.offline,
     }
     members = [("model", words.model), ("loss", recipe.loss), ("dataset", words.data.name)]
     return Config(
         model=words.model,
-        dataset=named,
+        dataset=lasting_name(words.data, dataset),
         seed=words.seed,
         recipe=dataclasses.replace(recipe, model={}),  # which is in model_options
         recipe_name=words.recipe,

@@ -15,6 +15,8 @@ def change_of_schedules(before: Config, after: Config, done: int) -> str:
 
     Its schedules keep to the plan that they were made for, or are stretched over the new budget.
     """
+    if (before.recipe.steps, before.schedule_steps) == (after.recipe.steps, after.schedule_steps):
+        return ""
     recipe, steps, kept_to = after.recipe, after.recipe.steps, after.schedule_steps
     then = _changing(recipe, min(1.0, done / (before.schedule_steps or before.recipe.steps)))
     now, last = _changing(recipe, done / steps), _changing(recipe, 1.0)

@@ -38,6 +38,7 @@ def evaluate(
     per_class: bool = False,
     data_root: str | None = None,
     offline: bool = False,
+    device: str | torch.device = "auto",
     progress: bool = True,
 ) -> Document:
     """Measure samples from any program against a dataset.
@@ -49,11 +50,13 @@ def evaluate(
         count: measure so many of them, at random, always the same ones; all where it is None.
         labels: int64 [N], the classes of samples that are a tensor.
         per_class: measure each class of samples with labels too.
+        device: where features are computed.
 
     Raises:
         UsageError: a word is wrong, or the samples are not of the dataset's kind, shape and range.
     """
     check_names(metrics, extractor)
+    device = choose_device(device)
     data = open_dataset(dataset, dict(data_options or {}), data_root, offline)
     if isinstance(samples, Tensor):
         x, y, name = samples, labels, "(tensor)"
@@ -65,7 +68,6 @@ def evaluate(
             raise UsageError(f"--samples {count}: {name} has {len(x)} samples")
         chosen = order(len(x))[:count]  # the first by name would be of one class or two
         x, y = x[chosen], None if y is None else y[chosen]
-    device = choose_device("auto")
     evaluation = Evaluation(
         metrics,
         data,

@@ -18,7 +18,9 @@ from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.runs.budget import change_of_schedules, extended
 from ganzoo.runs.evaluations import Evaluations, ended_at, evaluation_of
+from ganzoo.runs.places import keep_card
 from ganzoo.system.console import notice
+from ganzoo.system.devices import choose_device
 from ganzoo.system.files import write_json
 from ganzoo.system.locks import Lock, only_one
 from ganzoo.training.callbacks import Bar, Log, Pictures, stops_cleanly
@@ -64,6 +66,7 @@ def extend(run: Trainable, steps: int | None, reschedule: bool = False) -> bool:
         grown = run.config.recipe.steps > run.recorded.recipe.steps
         if found is None or (done < run.config.recipe.steps and (grown or not ended_at(run.path, done))):
             return True
+        _record_changes(run, done)  # where its data are
         settle(run.path, found[1])
         return not holds(run.path / GENERATOR, found[1])
 
@@ -102,6 +105,7 @@ def _attempt(
 ) -> Trainer:
     """Train from where the folder is; `again` times it was tried from there before."""
     config = run.config
+    choose_device(config.device, run.path)
     keeper = Keeper(run.path, config.checkpoint_every)
     log = Log(run.path, config.log_every)
     scores: dict[str, float] = {}
@@ -117,7 +121,8 @@ def _attempt(
     if found:
         trainer.load_state_dict(found[0])
     trainer.rollbacks += again
-    _record_changes(run, trainer.step)  # now, when nothing can be refused any more
+    keep_card(run.path, config, run.dataset)  # now, when nothing can be refused any more
+    _record_changes(run, trainer.step)
     keeper.begin(found[1] if found else None)
     try:
         trainer.fit()
@@ -131,6 +136,9 @@ def _record_changes(run: Trainable, done: int) -> None:
         change = change_of_schedules(run.recorded, run.config, done)
         if change:
             notice(change)
+        if done and run.config.device != run.recorded.device:
+            then, now = run.recorded.device, run.config.device
+            notice(f"step {done} was done on {then}, and what follows is on {now}: the last bits differ")
         write_json(run.path / "config.json", run.config.as_json())
         run.recorded = run.config
 

@@ -68,12 +68,13 @@ class Pictures(Every):
         from ganzoo.data.pictures import picture
 
         dataset = trainer.dataset
-        n = 64 if len(dataset.sample_shape) == 3 else 2500
+        images = len(dataset.sample_shape) == 3
+        n = 64 if images else 2500
         samples = dataset.to_units(trainer.generate(n, "fixed", trainer.config.seed))
         picture(
             self.folder / "samples" / f"step-{trainer.step:08d}.png",
             samples,
-            dataset,
+            None if images else dataset.test.all()[0],
             title=f"step {trainer.step}",
         )
 

@@ -17,7 +17,7 @@ from ganzoo.data.classes import class_shares
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_loss, build_trained
-from ganzoo.plan.config import Config
+from ganzoo.plan.config import PLACES, Config
 from ganzoo.system.devices import choose_device
 from ganzoo.system.rng import counted_seed, kept, seed_default
 from ganzoo.training.ema import EMA, twin
@@ -236,8 +236,12 @@ class Trainer:
 
 
 def refuse_difference(before: dict[str, str], now: dict[str, str]) -> None:
-    """Raise a UsageError that shows what changed between a checkpoint's settings and the run's."""
+    """Raise a UsageError that shows what changed between a checkpoint's settings and the run's.
+
+    Where the data lie is nothing that changes: their fingerprint says what they are.
+    """
     keys = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+    keys = [key for key in keys if not key.startswith(PLACES)]
     if keys:
         shown = ", ".join(f"{key}: {before.get(key)} -> {now.get(key)}" for key in keys)
         raise UsageError(
