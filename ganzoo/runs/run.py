@@ -39,8 +39,10 @@ from ganzoo.training.checkpoint import (
     load_generator,
     saved,
 )
+from ganzoo.training.origin import telling_where
 from ganzoo.training.rehearsal import rehearse
 from ganzoo.training.sampling import draw
+from ganzoo.training.signals import Signals, spacing
 from ganzoo.training.trainer import Callback, Trainer
 
 
@@ -200,8 +202,10 @@ class Run:
         self._look_at_members()
         if dataset is not None:
             self.__dict__["dataset"] = dataset
-        log = Log(self.path, self.config.log_every)
+        signals = Signals(spacing(self.config))
+        log = Log(self.path, self.config.log_every, signals)
         callbacks: list[Callback] = [
+            signals,
             log,
             Checkpoints(self.path, self.config.checkpoint_every),
             Pictures(self.path, self.config.sample_every),
@@ -228,7 +232,8 @@ class Run:
             for name in ("log.jsonl", "metrics.jsonl"):
                 cut_lines(self.path / name, lambda row: row["step"] <= trainer.step)
             try:
-                trainer.fit()
+                with telling_where(self.path, trainer):
+                    trainer.fit()
             finally:
                 bar.close()
         self.steps_done = trainer.step

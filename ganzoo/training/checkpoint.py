@@ -55,11 +55,15 @@ def refuse_nonfinite(state: dict[str, Any], folder: Path) -> None:
             raise diverged(folder, f"weights of the {net}", state["step"])
 
 
-def diverged(folder: Path, what: str, step: int) -> WorkError:
+class Diverged(WorkError):
+    """The numbers of a run are not finite any more."""
+
+
+def diverged(folder: Path, what: str, step: int) -> Diverged:
     """The sentence for a run whose numbers are gone."""
     last = saved(folder)
     kept = f"{last[-1]} is the last good checkpoint" if last else "there was no checkpoint yet"
-    return WorkError(
+    return Diverged(
         f"training diverged: {what} not finite at step {step}; {kept}; try a lower --lr, "
         f"--stabilizer clip-grad-norm, or another --loss ({folder})"
     )
