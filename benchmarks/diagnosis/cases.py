@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset
-from ganzoo.data.mnist import DIGITS, read_5k
+from ganzoo.data import mnist
 from ganzoo.data.tensors import ImageSet, TensorSplit
 from ganzoo.losses import NonSaturating
 from ganzoo.registry import DATASETS, LOSSES, STABILIZERS
@@ -27,13 +27,19 @@ class Case:
     seeds: range = field(default_factory=lambda: range(10))
 
 
-def _digits(model: str, steps: int = 500, **options: Any) -> dict[str, Any]:
-    sizes = {f"model.{key}": value for key, value in options.pop("sizes", {}).items()}
-    return {"model": model, "dataset": "mnist-5k", "steps": steps, "set": {**sizes, **options.pop("set", {})}, **options}
+def _digits(model: str, **words: Any) -> dict[str, Any]:
+    """Default recipes on digits, but for less of everything: widths, batch, steps."""
+    sizes = {f"model.{key}": value for key, value in SMALL[model].items()}
+    given = {**sizes, **words.pop("set", {})}
+    return {"model": model, "dataset": "mnist-5k", "steps": 400, "batch_size": 16, "set": given, **words}
+
+
+def _vectors(dataset: str, **words: Any) -> dict[str, Any]:
+    return {"model": "mlp-gan", "dataset": dataset, "steps": 1500, **words}
 
 
 SMALL = {
-    "mlp-gan": {"width": 128, "d_width": 128},
+    "mlp-gan": {"width": 64, "d_width": 64},
     "dcgan": {"width": 8},
     "lsgan": {"width": 8},
     "wgan": {"width": 8},
@@ -45,73 +51,90 @@ SMALL = {
     "stylegan2": {"width": 4, "max_width": 16, "z_dim": 32, "w_dim": 32},
 }
 
+MIXTURES = ("ring8", "grid25", "gaussian-1d")
+
 HEALTHY = [
-    *(Case(f"{model}-digits", _digits(model, sizes=sizes)) for model, sizes in SMALL.items()),
-    *(
-        Case(f"mlp-gan-{data}", {"model": "mlp-gan", "dataset": data, "steps": 2000})
-        for data in ("ring8", "grid25", "gaussian-1d")
-    ),
+    *(Case(f"{model}-digits", _digits(model)) for model in SMALL),
+    *(Case(f"mlp-gan-{data}", _vectors(data)) for data in MIXTURES),
+    *(Case(f"mlp-gan-{data}-whole", _vectors(data, steps=8000), seeds=range(1)) for data in MIXTURES),
 ]
 
-FEW = range(2)
-
-
-def _failing(finds: str, name: str, model: str, dataset: str, steps: int, **words: Any) -> Case:
-    sizes = {f"model.{key}": value for key, value in SMALL[model].items()} if "ring" not in dataset else {}
-    if dataset in ("ring8", "grid25", "gaussian-1d"):
-        sizes = {}
-    given = {**sizes, **words.pop("set", {})}
-    return Case(f"{finds}/{name}", {"model": model, "dataset": dataset, "steps": steps, "set": given, **words}, finds, FEW)
-
-
-_SGD = {
+BARE = {"model.d_norm": "none"}  # no normalisation in D
+SGD = {
     f"optimizer_{net}.{key}": value
     for net in "gd"
     for key, value in {"kind": "sgd", "lr": 0.2, "momentum": 0.9}.items()
 }
-_STUCK = {"ema_halflife": 1e9, "ema_ramp": 1000.0}
+MOMENTUM = {"optimizer_g.beta1": 0.95, "optimizer_d.beta1": 0.95}
+STUCK = {"ema_halflife": 1e9, "ema_ramp": 1000.0}
+FEW = {"dataset": "test-64-digits", "conditional": False}
 
 FAILING = [
-    # G hardly learns, D learns fast.
-    _failing("d-won", "dcgan", "dcgan", "mnist-5k", 500, stabilizer="none", lr_g=1e-6, lr_d=2e-3),
-    _failing("d-won", "mlp-gan-n-dis", "mlp-gan", "mnist-5k", 300, n_dis=5, lr_g=1e-6),
-    _failing("d-won", "lsgan", "lsgan", "mnist-5k", 500, lr_g=1e-6, lr_d=2e-3),
-    _failing("d-won", "ring8-hinge", "mlp-gan", "ring8", 1500, loss="hinge", lr_g=1e-6),
-    _failing("d-won", "r3gan-unpenalised", "r3gan", "mnist-5k", 400, stabilizer="none", lr_g=1e-6),
-    _failing("d-won", "wgan-clipped-to-nothing", "wgan", "mnist-5k", 400, stabilizer="clip-weights:max=0.0001"),
-    # G far faster than D, nothing that shows D a batch.
-    _failing("collapse", "ring8-minimax", "mlp-gan", "ring8", 1500, loss="minimax", lr_g=2e-2, set={"model.d_norm": "none", "optimizer_g.beta1": 0.9, "optimizer_d.beta1": 0.9}),
-    _failing("collapse", "grid25", "mlp-gan", "grid25", 1500, lr_g=2e-2, set={"model.d_norm": "none", "optimizer_g.beta1": 0.9}),
-    _failing("collapse", "dcgan", "dcgan", "mnist-5k", 500, stabilizer="none", lr_g=5e-2, conditional=False),
-    _failing("collapse", "dcgan-in-class", "dcgan", "mnist-5k", 500, stabilizer="none", lr_g=2e-2),
-    _failing("collapse", "mlp-gan-digits", "mlp-gan", "mnist-5k", 500, lr_g=1e-2, conditional=False),
-    # A game without friction.
-    _failing("oscillation", "ring8-sgd", "mlp-gan", "ring8", 1500, set={**_SGD, "model.d_norm": "none"}),
-    _failing("oscillation", "line-momentum", "mlp-gan", "gaussian-1d", 1500, lr=5e-3, set={"optimizer_g.beta1": 0.95, "optimizer_d.beta1": 0.95, "model.d_norm": "none"}),
-    _failing("oscillation", "ring8-wasserstein", "mlp-gan", "ring8", 1500, loss="wasserstein", stabilizer="clip-weights:max=0.1", lr=1e-3, set={"optimizer_g.beta1": 0.95, "optimizer_d.beta1": 0.95, "model.d_norm": "none"}),
-    _failing("oscillation", "grid25-momentum", "mlp-gan", "grid25", 1500, lr=3e-3, set={"optimizer_g.beta1": 0.95, "optimizer_d.beta1": 0.95, "model.d_norm": "none"}),
-    # One update throws the ReLUs out of the data's reach.
-    _failing("dead", "ring8-g", "mlp-gan", "ring8", 1500, lr_g=0.3),
-    _failing("dead", "mlp-gan-digits-g", "mlp-gan", "mnist-5k", 300, lr_g=0.3, set={"model.g_norm": False}),
-    _failing("dead", "sngan-d", "sngan", "mnist-5k", 300, lr_d=0.5),
-    _failing("dead", "wgan-gp-d", "wgan-gp", "mnist-5k", 300, lr_d=0.5),
-    # Numbers that are not finite, of every origin.
-    _failing("diverged", "lr", "mlp-gan", "ring8", 500, lr=1e25),
-    _failing("diverged", "sgd", "mlp-gan", "gaussian-1d", 500, set={**_SGD, "optimizer_d.lr": 1e4, "model.d_norm": "none"}, loss="least-squares"),
-    _failing("diverged", "loss", "mlp-gan", "ring8", 500, loss="test-naive-loss", lr_d=0.02, lr_g=1e-6, set={"model.d_norm": "none"}),
-    _failing("diverged", "penalty", "mlp-gan", "ring8", 500, stabilizer="test-nan-penalty"),
-    _failing("diverged", "transform", "mlp-gan", "ring8", 500, stabilizer="test-nan-transform"),
-    _failing("diverged", "data", "mlp-gan", "test-poisoned", 500),
-    # The average of nearly nothing but the random start.
-    _failing("average", "dcgan", "dcgan", "mnist-5k", 500, set=_STUCK),
-    _failing("average", "ring8", "mlp-gan", "ring8", 1500, set=_STUCK),
-    _failing("average", "mlp-gan-digits", "mlp-gan", "mnist-5k", 500, set=_STUCK),
-    # Few digits, known by heart before long.
-    _failing("memorizing", "dcgan-64", "dcgan", "test-64-digits", 800, stabilizer="none", conditional=False),
-    _failing("memorizing", "mlp-gan-64", "mlp-gan", "test-64-digits", 1500, conditional=False),
-    _failing("memorizing", "lsgan-64", "lsgan", "test-64-digits", 800, conditional=False),
-    _failing("memorizing", "r3gan-64", "r3gan", "test-64-digits", 500, stabilizer="none", conditional=False),
-]  # fmt: skip
+    Case(f"{finds}/{name}", words, finds, range(2))
+    for finds, runs in {
+        # G hardly learns, D learns fast.
+        "d-won": {
+            "dcgan": _digits("dcgan", stabilizer="none", lr_g=1e-6, lr_d=2e-3),
+            "mlp-gan": _digits("mlp-gan", n_dis=5, lr_g=1e-6),
+            "lsgan": _digits("lsgan", lr_g=1e-6, lr_d=2e-3),
+            "ring8-hinge": _vectors("ring8", loss="hinge", lr_g=1e-6),
+            "r3gan": _digits("r3gan", stabilizer="none", lr_g=1e-6),
+            "wgan": _digits("wgan", stabilizer="clip-weights:max=0.0001"),
+        },
+        # G far faster than D, and nothing that shows D a batch.
+        "collapse": {
+            "ring8": _vectors("ring8", loss="minimax", lr_g=2e-2, set={**BARE, **MOMENTUM}),
+            "grid25": _vectors("grid25", lr_g=2e-2, set={**BARE, "optimizer_g.beta1": 0.9}),
+            "dcgan": _digits("dcgan", stabilizer="none", lr_g=5e-2, conditional=False),
+            "dcgan-in-class": _digits("dcgan", stabilizer="none", lr_g=2e-2),
+            "mlp-gan": _digits("mlp-gan", lr_g=1e-2, conditional=False),
+        },
+        # A game without friction.
+        "oscillation": {
+            "ring8-sgd": _vectors("ring8", set={**SGD, **BARE}),
+            "line": _vectors("gaussian-1d", lr=5e-3, set={**MOMENTUM, **BARE}),
+            "grid25": _vectors("grid25", lr=3e-3, set={**MOMENTUM, **BARE}),
+            "ring8-critic": _vectors(
+                "ring8", loss="wasserstein", stabilizer="clip-weights:max=0.1", set={**MOMENTUM, **BARE}
+            ),
+        },
+        # The first updates throw the ReLUs out of the data's reach.
+        "dead": {
+            "ring8-g": _vectors("ring8", lr_g=0.3),
+            "mlp-gan-g": _digits("mlp-gan", lr_g=0.3, set={"model.g_norm": False}),
+            "sngan-d": _digits("sngan", lr_d=0.5),
+            "wgan-gp-d": _digits("wgan-gp", lr_d=0.5),
+        },
+        # Numbers that are not finite, of every origin.
+        "diverged": {
+            "lr": _vectors("ring8", steps=500, lr=1e25),
+            "sgd": _vectors("gaussian-1d", loss="least-squares", set={**SGD, **BARE, "optimizer_d.lr": 1e4}),
+            "loss": _vectors("ring8", steps=500, loss="test-naive-loss", lr_d=0.02, lr_g=1e-6, set=BARE),
+            "penalty": _vectors("ring8", steps=500, stabilizer="test-nan-penalty"),
+            "transform": _vectors("ring8", steps=500, stabilizer="test-nan-transform"),
+            "data": _vectors("test-poisoned", steps=500),
+        },
+        # The average of nearly nothing but the random start.
+        "average": {
+            "dcgan": _digits("dcgan", set=STUCK),
+            "ring8": _vectors("ring8", set=STUCK),
+            "mlp-gan": _digits("mlp-gan", set=STUCK),
+        },
+        # Few digits, which D knows by heart before long.
+        "overfitting": {
+            "dcgan": _digits("dcgan", steps=800, stabilizer="none", **FEW),
+            "lsgan": _digits("lsgan", steps=800, **FEW),
+            "r3gan": _digits("r3gan", steps=600, stabilizer="none", **FEW),
+        },
+        # And which G copies.
+        "memorizing": {
+            "four": _digits("mlp-gan", steps=1500, **{**FEW, "dataset": "test-4-digits"}),
+            "vectors": _vectors("test-16-vectors", steps=3000),
+            "dcgan-four": _digits("dcgan", steps=800, **{**FEW, "dataset": "test-4-digits"}),
+        },
+    }.items()
+    for name, words in runs.items()
+]
 
 AFTER = 220  # D's updates, or so: what is not finite begins then
 
@@ -166,11 +189,31 @@ class Poisoned(Dataset):
 
 
 class FewDigits(ImageSet):
-    """64 digits to train on, 1,000 held out."""
+    """So many digits to train on, 1,000 held out."""
+
+    few = 64
 
     def __init__(self) -> None:
-        (x, y), test = read_5k()
-        super().__init__("test-64-digits", (x[:64], y[:64]), test, DIGITS)
+        (x, y), test = mnist.read_5k()
+        # Over and over, so that a batch is no larger than the split.
+        rows = torch.arange(64) % self.few
+        super().__init__(f"test-{self.few}-digits", (x[rows], y[rows]), test, mnist.DIGITS)
+
+
+class FourDigits(FewDigits):
+    few = 4
+
+
+class FewVectors(Dataset):
+    """16 points in the plane to train on, over and over, and 1,000 held out."""
+
+    name = "test-16-vectors"
+    sample_shape = (2,)
+    fingerprint = "few"
+
+    def __init__(self) -> None:
+        x = torch.randn(1016, 2, generator=torch.Generator().manual_seed(0))
+        self.train, self.test = TensorSplit(x[:16].repeat(64, 1), None), TensorSplit(x[16:], None)
 
 
 def add_members() -> None:
@@ -181,6 +224,8 @@ def add_members() -> None:
         (STABILIZERS, "test-nan-transform", NaNTransform),
         (DATASETS, "test-poisoned", Poisoned),
         (DATASETS, "test-64-digits", FewDigits),
+        (DATASETS, "test-4-digits", FourDigits),
+        (DATASETS, "test-16-vectors", FewVectors),
     ):
         if name not in registry.names():
             registry.add(name, member)

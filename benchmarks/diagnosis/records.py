@@ -28,9 +28,13 @@ def columns(rows: Rows) -> list[dict[str, Any]]:
 def rows(tables: list[dict[str, Any]], images_per_step: int) -> Rows:
     """The inverse, as a log has them."""
     made = [
-        dict(zip(table, values, strict=True)) for table in tables for values in zip(*table.values(), strict=True)
+        dict(zip(table, values, strict=True))
+        for table in tables
+        for values in zip(*table.values(), strict=True)
     ]
-    return [{**row, "images": row["step"] * images_per_step} for row in sorted(made, key=lambda row: row["step"])]
+    return [
+        {**row, "images": row["step"] * images_per_step} for row in sorted(made, key=lambda row: row["step"])
+    ]
 
 
 def record(path: Path, case: str, finds: str, config: Config, log: Rows) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from ganzoo.bench.machine import peak_mib, processor, versions
 from ganzoo.bench.results import columns
 from ganzoo.errors import UsageError, WorkError
+from ganzoo.runs.diagnosis import diagnosis
 from ganzoo.runs.run import Run, extend, load
 from ganzoo.system.files import read_lines, write_json
 from ganzoo.system.memory import keep_freed_memory
@@ -50,6 +51,7 @@ def work(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
         "protocol": document["protocol"],
         "columns": columns(document),
         "notes": document["notes"],
+        "seen": [{"name": one.name, "since": one.since, "short": one.short} for one in diagnosis(run)],
         **costs(run),
         "eval_seconds": round(seconds, 2),
     }

@@ -108,8 +108,12 @@ def begins(config: Config, dataset: Dataset) -> str:
 
 
 def report(run: Any) -> None:
-    """Two lines: where the pictures are, and what to type next."""
+    """Where the pictures are, what is wrong with the training if anything is, and what to type next."""
+    from ganzoo.runs.diagnosis import diagnosis
+
     done, steps = run.steps_done, run.config.recipe.steps
     stopped = "" if done == steps else f" (stopped at step {done} of {steps})"
     click.echo(f"pictures: {run.path}/samples/step-{done:08d}.png{stopped}")
+    for found in diagnosis(run):
+        click.echo(f"seen:     {found}")
     click.echo(f"next:     ganzoo {'sample' if done == steps else 'resume'} {shlex.quote(str(run.path))}")

@@ -202,7 +202,7 @@ class Run:
         self._look_at_members()
         if dataset is not None:
             self.__dict__["dataset"] = dataset
-        signals = Signals(spacing(self.config))
+        signals = Signals(spacing(self.config), self.path if progress else None)
         log = Log(self.path, self.config.log_every, signals)
         callbacks: list[Callback] = [
             signals,

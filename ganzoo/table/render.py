@@ -142,6 +142,7 @@ def _row(block: Block, i: int) -> dict[str, Any]:
         "failed": len(group.failed),
         "n_fake": _one({row["protocol"]["n_fake"] for row in group.done}),
         "scores": scores,
+        "seen": dict(group.seen()),
         **{name: _whole(block.cost(group, name)) for name in COSTS},
         "commands": first["commands"],
     }
@@ -165,9 +166,10 @@ def as_csv(blocks: Sequence[Block]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head = [f"{name} {part}" for name in names for part in parts]
-    writer.writerow([*plain, *head, *COSTS, "run", "eval"])
+    writer.writerow([*plain, *head, "seen", *COSTS, "run", "eval"])
     for row in rows:
         scores = [row["scores"].get(name, {}).get(part) for name in names for part in parts]
         costs = [row[name] for name in COSTS]
-        writer.writerow([*(row[key] for key in plain), *scores, *costs, *row["commands"].values()])
+        words = "; ".join(f"{short} {n}" for short, n in row["seen"].items())
+        writer.writerow([*(row[key] for key in plain), *scores, words, *costs, *row["commands"].values()])
     return text.getvalue()

@@ -130,6 +130,8 @@ class Bar(Callback):
             self._progress.text += "\n" + "  ".join(
                 f"{key} {value:.4g}" for key, value in self.scores.items()
             )
+        if self.log.signals and self.log.signals.line:
+            self._progress.text += "\n" + self.log.signals.line
         speed = f"{rate:.1f} steps/s, {images:.0f} images/s"
         self._progress.update(self._task, completed=trainer.step, speed=speed)
 

@@ -115,7 +115,9 @@ class _Watch:
             who = f"stabilizer {each.name!r}"
             for name in ("d", "g"):
                 _looked_at(each, f"{name}_penalty", self._term(name, "stabilizer", f"the penalty of {who}"))
-            _looked_at(each, "transform", lambda x, w=who: _refuse(x, "stabilizer", "", f"what {w} makes of samples"))
+            _looked_at(
+                each, "transform", lambda x, w=who: _refuse(x, "stabilizer", "", f"what {w} makes of samples")
+            )
             _looked_at(each, "gradients", self._after(f"{who}, which changes them"))
         self._apply = step._apply
         step._apply = self._applied  # type: ignore[method-assign]
@@ -129,7 +131,9 @@ class _Watch:
                 raise _Found("layer", net, f"what {net.upper()} computes before its {where} is not finite")
             sizes = [float(w.detach().abs().max()) for w in part.parameters() if w.numel()]
             grown = f", its weights being as large as {max(sizes):.1e}" if sizes else ""
-            inputs_up_to = max((float(x.detach().abs().max()) for x in _tensors(inputs) if x.numel()), default=0.0)
+            inputs_up_to = max(
+                (float(x.detach().abs().max()) for x in _tensors(inputs) if x.numel()), default=0.0
+            )
             raise _Found(
                 "layer", net,
                 f"the output of {net.upper()}'s {where} is not finite, its input being as large as "

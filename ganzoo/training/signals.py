@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ganzoo.data.base import Dataset
+from ganzoo.diagnosis.judge import look
 from ganzoo.models.base import GAN, Sample, map_sample, pack, scales
 from ganzoo.plan.config import Config
 from ganzoo.system.console import notice
+from ganzoo.system.files import read_lines
 from ganzoo.system.rng import counted
 from ganzoo.training.ema import twin
 from ganzoo.training.trainer import Callback, Trainer
@@ -42,15 +45,27 @@ class Signals(Callback):
 
     It draws by counted randomness and leaves every weight, buffer, mode and generator of random numbers as it
     was: a run is the same to the bit with and without it.
+
+    Args:
+        judged: the folder of the run, where somebody looks on.
+
+    Attributes:
+        line: what the last measurement shows, for them to see; "" if nothing is wrong.
     """
 
-    def __init__(self, every: int) -> None:
-        self.every = every
+    def __init__(self, every: int, judged: Path | None = None) -> None:
+        self.every, self._judged = every, judged
+        self.line = ""
+        self._fresh = False  # a row was logged that nobody has judged yet
         self._columns: dict[str, float] = {}
         self._measure: Measurement | None = None
         self._broken = False
 
     def after_step(self, trainer: Trainer) -> None:
+        if self._fresh and self._judged is not None:
+            found = look(read_lines(self._judged / "log.jsonl"), trainer.config)
+            self.line = "seen: " + ", ".join(one.short for one in found) if found else ""
+        self._fresh = False
         due = trainer.step % self.every == 0 or trainer.step == trainer.recipe.steps
         if not due or self._broken:
             return
@@ -69,6 +84,7 @@ class Signals(Callback):
     def take(self) -> dict[str, float]:
         """What was measured after this step, once."""
         columns, self._columns = self._columns, {}
+        self._fresh = bool(columns)
         return columns
 
 
@@ -126,9 +142,7 @@ class Measurement:
     def _copy(self, trainer: Trainer) -> GAN:
         """The model with a copy of the averaged generator, in train mode: as D is shown its samples."""
         copy = twin(trainer.ema.gan)
-        for buffer, current in zip(
-            copy.generator.buffers(), trainer.gan.generator.buffers(), strict=True
-        ):
+        for buffer, current in zip(copy.generator.buffers(), trainer.gan.generator.buffers(), strict=True):
             buffer.copy_(current)
         copy.progress(trainer.growth)
         copy.generator.train()
@@ -155,7 +169,10 @@ class Measurement:
 
     def _of_samples(self, x: Tensor) -> dict[str, float]:
         """Signals of generated samples x [N, d]."""
-        found = {"diversity": mean_distance(x) / self.spread, "reach": reached(x, self.among[: len(x)]) / self.reach}
+        found = {
+            "diversity": mean_distance(x) / self.spread,
+            "reach": reached(x, self.among[: len(x)]) / self.reach,
+        }
         if self.y_train is not None:
             found["diversity_in_class"] = mean_distance(x, self.y_train) / self.spread_in_class
         if self.all is not None:
