@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset
 from ganzoo.data import mnist
+from ganzoo.data.base import Dataset
 from ganzoo.data.tensors import ImageSet, TensorSplit
 from ganzoo.losses import NonSaturating
 from ganzoo.registry import DATASETS, LOSSES, STABILIZERS

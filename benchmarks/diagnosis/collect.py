@@ -48,7 +48,8 @@ def collect(kind: str, case: Case, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = load(train(case, seed, Path(folder)))
         record(HERE / f"{kind}.jsonl", case.name, case.finds, run.config, read_lines(run.path / "log.jsonl"))
-    print(f"{time.strftime(chr(37)+chr(88))} {kind} {case.name} seed {seed}: {time.process_time() - began:.1f} s", flush=True)
+    seconds = time.process_time() - began
+    print(f"{time.strftime('%X')} {kind} {case.name} seed {seed}: {seconds:.1f} s", flush=True)
 
 
 def main(words: list[str]) -> None:

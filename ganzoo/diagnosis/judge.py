@@ -53,8 +53,8 @@ def d_won(log: Log) -> Finding | None:
         unit = "" if log.loss is not None and log.loss.probabilistic else " (logits)"
         return Finding(
             "d-won", first, "D has won",
-            f"D has won: it tells all samples apart, with D(real) {real:.2f} and D(fake) {fake:.2f}{unit}, and "
-            f"G's gradient says little of how to do better",
+            f"D has won: it tells all samples apart, with D(real) {real:.2f} and D(fake) {fake:.2f}{unit}, "
+            f"and G's gradient says little of how to do better",
         )  # fmt: skip
     if any(spec.name == "unit-grad-norm" for spec in log.config.recipe.stabilizers):
         return None  # which gives the gradient another norm
@@ -95,8 +95,8 @@ def oscillation(log: Log) -> Finding | None:
             if size > at.SWING and turns >= at.TURNS:
                 return Finding(
                     "oscillation", points[0][0], "oscillates",
-                    f"samples swing to and fro: their mean moves by {size:.1f} standard deviations of the data "
-                    f"between measurements, and came back {turns} times",
+                    f"samples swing to and fro: their mean strays by {size:.1f} standard deviations of the "
+                    f"data, and came back {turns} times",
                 )  # fmt: skip
     points = later(log.column("d_loss")) if log.column("d_loss") else []
     if len(points) >= at.WAVE_ROWS and _wave(points) and _wave(later(log.column("g_loss"))):
@@ -124,7 +124,7 @@ def dead(log: Log) -> Finding | None:
         if first is not None:
             return Finding(
                 "dead", first, "dead units",
-                f"{last(points):.0%} of the units of one layer of {net.upper()} are dead: their value never changes",
+                f"{last(points):.0%} of the units of one layer of {net.upper()} are dead: they never change",
             )  # fmt: skip
     return None
 
@@ -150,8 +150,8 @@ def overfitting(log: Log) -> Finding | None:
         return None
     return Finding(
         "overfitting", first, "D overfits",
-        f"D knows its training data by heart: it prefers a training sample to a held-out one {last(told):.0%} "
-        f"of the time, where 50% is right",
+        f"D knows its training data by heart: it prefers a training sample to a held-out one "
+        f"{last(told):.0%} of the time, where 50% is right",
     )  # fmt: skip
 
 
@@ -166,8 +166,8 @@ def memorizing(log: Log) -> Finding | None:
         return None
     return Finding(
         "memorizing", first, "memorizes",
-        f"samples are copies: they are nearer to training data than held-out samples are, at {last(points):.0%} "
-        f"of the distance",
+        f"samples are copies: they lie at {last(points):.0%} of the distance from training data at which "
+        f"held-out samples lie",
     )  # fmt: skip
 
 

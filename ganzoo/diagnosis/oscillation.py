@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import mean, pstdev
 
 from ganzoo.diagnosis.log import Point
@@ -20,7 +21,7 @@ def swing(points: Sequence[Point]) -> tuple[float, int]:
     values = [value for _, value in points]
     middle = mean(values)
     above = [value > middle for value in values]
-    return pstdev(values), sum(a != b for a, b in zip(above, above[1:], strict=False))
+    return pstdev(values), sum(a != b for a, b in pairwise(above))
 
 
 def rhythm(points: Sequence[Point]) -> float:

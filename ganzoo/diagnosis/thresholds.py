@@ -4,7 +4,8 @@ They were set on the even seeds of the runs in benchmarks/diagnosis/, healthy on
 confirmed on the odd ones.
 """
 
-# How long something must last: a few measurements, and a part of the run, so that its beginning does not count.
+# How long something must last: a few measurements, and a part of the run, so that its beginning
+# does not count.
 ROWS = 3
 SHARE = 0.2
 LOSS_ROWS = 8  # of rows with losses, of which there are more
