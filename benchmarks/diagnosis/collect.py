@@ -24,7 +24,7 @@ from ganzoo.runs.run import create
 from ganzoo.system.files import read_lines
 from ganzoo.system.memory import keep_freed_memory
 
-FILES = {"healthy": HEALTHY, "failing": FAILING}
+FILES = {"failing": FAILING, "healthy": HEALTHY}
 
 
 def train(case: Case, seed: int, folder: Path) -> Path:

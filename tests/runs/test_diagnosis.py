@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,11 @@ def test_every_judgement_has_remedies_that_exist():
     assert {name for name in wanted if name not in own and name.partition(":")[0] not in known} == set()
 
 
+def test_the_page_has_every_finding():
+    page = (ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([\w-]+)` \|", page, flags=re.M) == list(JUDGEMENTS)
+
+
 def test_nothing_is_advised_that_the_run_has():
     config = config_of(
         stabilizer=["r1:gamma=1", "minibatch-std", "label-smoothing:amount=0.1", "clip-grad-norm:max=1"],
@@ -342,7 +348,7 @@ def test_the_end_of_a_run_says_what_was_seen(ganzoo, monkeypatch):
 
 
 def diverging(dataset="ring8", **words):
-    """The sentence of a run that diverges, and the last row of its log. Not rehearsed: that would refuse it."""
+    """The sentence of a run that diverges, and the last row of its log. Unrehearsed, which would refuse it."""
     asked = Words(model="mlp-gan", dataset=dataset, steps=20, batch_size=16, device="cpu", **words)
     run = create(plan(asked)[0], "N")
     with pytest.raises(WorkError) as error:

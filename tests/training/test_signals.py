@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from pathlib import Path
 
@@ -99,6 +100,9 @@ def test_signals_of_an_untrained_conditional_model():
         "diversity", "diversity_in_class", "reach", "nn_ratio", "mean_1", "mean_2", "ema_distance",
         "d_told_train", "d_told_fake", "d_overfit", "dead_g", "dead_d", "grad_g", "grad_d",
     }  # fmt: skip
+    page = Path(__file__).parents[2] / "docs" / "diagnosis.md"
+    described = re.findall(r"`signal/(\w+)`", page.read_text(encoding="utf-8"))
+    assert sorted(described) == sorted(found)
     assert 0.0 < found["diversity_in_class"] < 1.0
     assert found["nn_ratio"] > 1.0
 
