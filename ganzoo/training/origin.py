@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ class _Watch:
         self.nets = {"g": gan.generator, "d": gan.discriminator}
         self.terms: dict[str, list[tuple[str, str, Tensor]]] = {"g": [], "d": []}
         data = f"the batch that dataset {trainer.dataset.name!r} gave"
-        _looked_at(trainer, "real", lambda value: _refuse(value, "data", "", data))
+        _looked_at(trainer, "real", partial(_refuse, kind="data", net="", what=data))
         for net, module in self.nets.items():
             self._weights(net, "which it started from")
             for name, part in module.named_modules():
@@ -115,12 +115,11 @@ class _Watch:
             who = f"stabilizer {each.name!r}"
             for name in ("d", "g"):
                 _looked_at(each, f"{name}_penalty", self._term(name, "stabilizer", f"the penalty of {who}"))
-            _looked_at(
-                each, "transform", lambda x, w=who: _refuse(x, "stabilizer", "", f"what {w} makes of samples")
-            )
+            seen = f"what {who} makes of samples"
+            _looked_at(each, "transform", partial(_refuse, kind="stabilizer", net="", what=seen))
             _looked_at(each, "gradients", self._after(f"{who}, which changes them"))
         self._apply = step._apply
-        step._apply = self._applied  # type: ignore[method-assign]
+        setattr(step, "_apply", self._applied)  # noqa: B010
 
     def _layer(self, net: str, name: str) -> Callable[[nn.Module, Any, Any], None]:
         def look(part: nn.Module, inputs: Any, output: Any) -> None:

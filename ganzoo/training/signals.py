@@ -235,7 +235,7 @@ def mean_distance(x: Tensor, y: Tensor | None = None) -> float:
 
 def reached(x: Tensor, among: Tensor) -> int:
     """How many rows of `among` are the nearest to some row of x."""
-    return len(torch.cdist(x, among).argmin(1).unique())
+    return len(set(torch.cdist(x, among).argmin(1).tolist()))
 
 
 def nearest(x: Tensor, among: Tensor) -> float:
@@ -260,7 +260,8 @@ def _axes(x: Tensor, count: int = 2) -> Tensor:
     _, sizes, directions = torch.linalg.svd(x, full_matrices=False)
     chosen = directions[: min(count, x.shape[1])]
     largest = chosen.gather(1, chosen.abs().argmax(1, keepdim=True))
-    return (chosen * largest.sign()).T * (math.sqrt(len(x)) / sizes[: len(chosen)])
+    axes: Tensor = (chosen * largest.sign()).T * (math.sqrt(len(x)) / sizes[: len(chosen)])
+    return axes
 
 
 @contextmanager

@@ -348,7 +348,7 @@ def test_the_end_of_a_run_says_what_was_seen(ganzoo, monkeypatch):
 
 
 def diverging(dataset="ring8", **words):
-    """The sentence of a run that diverges, and the last row of its log. Unrehearsed, which would refuse it."""
+    """The sentence of a run that diverges, and its log's last row. Not rehearsed: it would be refused."""
     asked = Words(model="mlp-gan", dataset=dataset, steps=20, batch_size=16, device="cpu", **words)
     run = create(plan(asked)[0], "N")
     with pytest.raises(WorkError) as error:
