@@ -1,6 +1,7 @@
-"""Train the cases and keep their logs: python -m benchmarks.diagnosis.collect [healthy | failing] [CASE ...]
+"""Train the cases and keep their logs: python -m benchmarks.diagnosis.collect [healthy | failing] [CASE ...] [--one]
 
-One run after the other, on one thread; what is in the files already is not made again.
+One run after the other, on one thread; what is in the files already is not made again. CASE is the
+beginning of a name; --one makes the first seed alone.
 """
 
 from __future__ import annotations
@@ -58,14 +59,14 @@ def main(words: list[str]) -> None:
     add_members()
     mnist.read_5k = cache(mnist.read_5k)  # which takes as long as a short training
     kinds = [word for word in words if word in FILES] or list(FILES)
-    names = [word for word in words if word not in FILES]
+    names = [word for word in words if word not in (*FILES, "--one")]
     done = {
         (kind, line["case"], line["seed"])
         for kind in FILES
         for line in read_lines(HERE / f"{kind}.jsonl")
         if "seed" in line
     }
-    for seed in range(10):  # the first seed of everything first
+    for seed in range(1 if "--one" in words else 10):  # the first seed of everything first
         for kind in kinds:
             for case in FILES[kind]:
                 chosen = not names or any(case.name.startswith(name) for name in names)
