@@ -43,6 +43,14 @@ class Cost(TypedDict):
     peak_mib: float
 
 
+class Seen(TypedDict):
+    """A finding about a training."""
+
+    name: str
+    since: Count
+    short: str
+
+
 class Measured(Cost):
     """What a cell that is done came to."""
 
@@ -60,6 +68,7 @@ class Measured(Cost):
     processor: str
     versions: dict[str, str]
     commit: str | None
+    seen: NotRequired[list[Seen]]
 
 
 class Broken(TypedDict):

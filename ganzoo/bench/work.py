@@ -16,6 +16,7 @@ from ganzoo.bench.machine import peak_mib, processor, versions
 from ganzoo.bench.results import columns
 from ganzoo.bench.rows import Cost
 from ganzoo.errors import UsageError, WorkError, first_line
+from ganzoo.runs.diagnosis import diagnosis
 from ganzoo.runs.run import Run, load
 from ganzoo.runs.training import extend
 from ganzoo.system.files import read_lines, write_json
@@ -53,6 +54,7 @@ def work(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
         "protocol": document["protocol"],
         "columns": columns(document),
         "notes": document["notes"],
+        "seen": [{"name": one.name, "since": one.since, "short": one.short} for one in diagnosis(run)],
         **costs(run),
         "eval_seconds": round(seconds, 2),
     }

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
 from datetime import datetime
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
 from ganzoo.errors import UsageError
 from ganzoo.system.cache import KINDS, LIMIT, MADE_HERE, Entry, entries, limit, place, sweep
-from ganzoo.system.console import size, terminal
+from ganzoo.system.console import Grid, say, say_json, size, stderr, terminal
 from ganzoo.system.files import cache_folder
 
 DAY = 24 * 3600
@@ -40,7 +37,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
         total = sum(entry.bytes for entry in found)
         bound = None if math.isinf(most) else int(most)
         whole = {"folder": str(cache_folder()), "bytes": total, "limit_bytes": bound, "entries": rows}
-        click.echo(json.dumps(whole, indent=2))
+        say_json(whole)
         return
     _print(found, most)
 
@@ -75,9 +72,9 @@ def clear(kinds: tuple[str, ...], days: float, yes: bool) -> int:
     for kind in kinds or KINDS:
         sweep(place(kind))
     gone = [entry for entry in found if entry not in left]
-    click.echo(f"removed: {_sum(gone)}")
+    say(f"removed: {_sum(gone)}")
     for entry in left:
-        click.echo(f"left:    {entry.path}: a process uses it, or it may not be removed")
+        say(f"left:    {entry.path}: a process uses it, or it may not be removed")
     return 1 if left else 0
 
 
@@ -86,7 +83,7 @@ def _ask(found: list[Entry]) -> None:
         some = [entry for entry in found if entry.kind == kind]
         if some:
             again = "" if kind in MADE_HERE else ", to be downloaded again"
-            click.echo(f"{kind:<11} {_sum(some)}{again}", err=True)
+            stderr.say(f"{kind:<11} {_sum(some)}{again}")
     if not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask whether all of that may go: --yes says so")
     click.confirm("Remove them?", abort=True, err=True)
@@ -104,21 +101,19 @@ def _row(entry: Entry) -> dict[str, object]:
 
 
 def _print(found: list[Entry], most: float) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Grid()
     for title in ("kind", "size", "last used", "path"):
-        table.add_column(title, justify="right" if title == "size" else "left", overflow="fold")
+        table.column(title, right=title == "size", overflow="fold")
     for kind in KINDS:
         for entry in reversed(found):
             if entry.kind == kind:
                 of = entry.of()
                 path = str(entry.path.relative_to(cache_folder())) + f"  (of {of})" * bool(of)
                 used = datetime.fromtimestamp(entry.used).strftime("%Y-%m-%d %H:%M")
-                table.add_row(kind, size(entry.bytes), used, escape(path))
-    console = terminal()
+                table.row(kind, size(entry.bytes), used, path)
     if found:
-        console.print(table)
+        terminal().print(table)
     made = [entry for entry in found if entry.kind in MADE_HERE]
     bound = "no limit" if math.isinf(most) else f"a limit of {size(most)}"
-    whole = f"{_sum(found)} in {cache_folder()}"
-    part = f"{' and '.join(MADE_HERE)}: {_sum(made)}, with {bound} ({LIMIT})"
-    console.print(escape(f"{whole}\n{part}"), soft_wrap=True)
+    say(f"{_sum(found)} in {cache_folder()}")
+    say(f"{' and '.join(MADE_HERE)}: {_sum(made)}, with {bound} ({LIMIT})")

@@ -120,7 +120,11 @@ def begins(config: Config, dataset: Dataset) -> str:
 
 
 def report(run: Any) -> None:
-    """Where the pictures are, and what to type next. Ends with status 130 where it was stopped."""
+    """Where the pictures are, what is wrong with the training if anything is, and what to type next.
+
+    Ends with status 130 where it was stopped.
+    """
+    from ganzoo.runs.diagnosis import diagnosis
     from ganzoo.system.console import say, typed
 
     done, steps = run.steps_done, run.config.recipe.steps
@@ -130,6 +134,8 @@ def report(run: Any) -> None:
         say(f"ended:    at step {done} of {steps}, as {run.ended}")
     pictures = sorted(run.path.glob("samples/step-*.png"))
     say(f"pictures: {pictures[-1] if pictures else 'none yet'}{stopped}")
+    for found in diagnosis(run):
+        say(f"seen:     {found}")
     say(f"next:     {typed('ganzoo', 'sample' if whole else 'resume', run.path)}")
     if not whole:
         sys.exit(INTERRUPTED)

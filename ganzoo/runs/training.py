@@ -27,7 +27,9 @@ from ganzoo.training.callbacks import Bar, Log, Pictures, stops_cleanly
 from ganzoo.training.checkpoint import GENERATOR, Diverged, steps_done
 from ganzoo.training.keeper import Keeper, holds, newest_whole, settle
 from ganzoo.training.older import adopt
+from ganzoo.training.origin import telling_where
 from ganzoo.training.rehearsal import rehearse
+from ganzoo.training.signals import Signals, spacing
 from ganzoo.training.trainer import Callback, Trainer
 
 MOST_ROLLBACKS = 5  # to one checkpoint
@@ -107,9 +109,10 @@ def _attempt(
     config = run.config
     choose_device(config.device, run.path)
     keeper = Keeper(run.path, config.checkpoint_every)
-    log = Log(run.path, config.log_every)
+    signals = Signals(spacing(config), run.path if progress else None)
+    log = Log(run.path, config.log_every, signals)
     scores: dict[str, float] = {}
-    callbacks: list[Callback] = [log]
+    callbacks: list[Callback] = [signals, log]
     if evaluation is not None:
         callbacks.append(Evaluations(keeper, config.eval_every, evaluation, scores))
     callbacks += [Pictures(run.path, config.sample_every), keeper]
@@ -125,7 +128,8 @@ def _attempt(
     _record_changes(run, trainer.step)
     keeper.begin(found[1] if found else None)
     try:
-        trainer.fit()
+        with telling_where(run.path, trainer):
+            trainer.fit()
     finally:
         bar.close()
     return trainer

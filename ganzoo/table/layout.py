@@ -53,7 +53,19 @@ class Block:
     def titles(self) -> list[tuple[str, ...]]:
         """Of the columns, in lines."""
         scores = [(*_lines(column.score), BETTER[column.higher_is_better]) for column in self.columns]
-        return [("model",), ("options",), *scores, ("seeds",), *COSTS.values()]
+        return [
+            ("model",),
+            ("options",),
+            *scores,
+            *[("seen",)] * self.shows_seen,
+            ("seeds",),
+            *COSTS.values(),
+        ]
+
+    @property
+    def shows_seen(self) -> bool:
+        """Whether a training of these is known to have gone wrong: there is a column for it then."""
+        return any(group.seen() for group in self.groups)
 
     def lines(self) -> list[list[Text]]:
         """A line per group, and one of real data."""
@@ -87,6 +99,8 @@ class Block:
                 continue
             note = self.notes().index(self._note(column, score)) + 1 if score.note else 0
             cells.append(Text(spread(score), score.best, note))
+        if self.shows_seen:
+            cells.append(Text(seen(group)))
         cells.append(Text(seeds(group)))
         for name in COSTS:
             cost = self.cost(group, name)
@@ -96,7 +110,7 @@ class Block:
 
     def _real_line(self) -> list[Text]:
         scores = [Text(self._real(column.score)) for column in self.columns]
-        return [Text("(real data)"), Text(""), *scores, *[Text("")] * (1 + len(COSTS))]
+        return [Text("(real data)"), Text(""), *scores, *[Text("")] * (self.shows_seen + 1 + len(COSTS))]
 
     def _real(self, score: str) -> str:
         """Of real data; a range where rows have several: classes drawn beside those without labels, say."""
@@ -145,6 +159,12 @@ def spread(score: Score) -> str:
 def seeds(group: Group) -> str:
     done, failed = len(group.done), len(group.failed)
     return f"{done}/{done + failed}, {failed} failed" if failed else str(done)
+
+
+def seen(group: Group) -> str:
+    """What the trainings of its seeds show, and of how many of them, where not of all."""
+    done = len(group.done)
+    return ", ".join(f"{short} ({n} of {done})" if n < done else short for short, n in group.seen().items())
 
 
 def quantity(value: float) -> str:

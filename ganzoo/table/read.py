@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -54,6 +55,10 @@ class Group:
         """Over the seeds, where there is one."""
         values = self.real(score)
         return mean(values) if values else None
+
+    def seen(self) -> dict[str, int]:
+        """What is wrong with the trainings, in a few words, and with how many; rows of 0.1 do not say."""
+        return Counter(one["short"] for row in self.done for one in row.get("seen", ()))
 
     def measured(self) -> list[str]:
         """How many samples were compared with how many real ones, each way once."""

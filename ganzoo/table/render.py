@@ -139,6 +139,7 @@ def _row(block: Block, i: int) -> dict[str, Any]:
         "failed": len(group.failed),
         "n_fake": _one({row["protocol"]["n_fake"] for row in group.done}),
         "scores": scores,
+        "seen": dict(group.seen()),
         **{name: _whole(block.cost(group, name)) for name in COSTS},
         "commands": commands_of(first),
     }
@@ -165,11 +166,12 @@ def as_csv(blocks: Sequence[Block]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head = [f"{name} {part}" for name in names for part in parts]
-    writer.writerow([*names_of, *map(_field, head), *COSTS, "run", "eval"])
+    writer.writerow([*names_of, *map(_field, head), "seen", *COSTS, "run", "eval"])
     for row in rows:
         scores = [row["scores"].get(name, {}).get(part) for name in names for part in parts]
         costs = [row[name] for name in COSTS]
-        cells = [*(row[key] for key in names_of), *scores, *costs, *row["commands"].values()]
+        words = "; ".join(f"{short} {n}" for short, n in row["seen"].items())
+        cells = [*(row[key] for key in names_of), *scores, words, *costs, *row["commands"].values()]
         writer.writerow(map(_field, cells))
     return text.getvalue()
 

@@ -17,14 +17,15 @@ from rich.text import Text
 from ganzoo.system.console import Words, plain, stderr
 from ganzoo.system.files import append_line
 from ganzoo.training.checkpoint import diverged
+from ganzoo.training.signals import Signals
 from ganzoo.training.trainer import Callback, Every, Trainer
 
 
 class Log(Callback):
     """A line of log.jsonl every `every` steps; stops the run when a loss is no number any more."""
 
-    def __init__(self, folder: Path, every: int) -> None:
-        self.folder, self.every = folder, every
+    def __init__(self, folder: Path, every: int, signals: Signals | None = None) -> None:
+        self.folder, self.every, self.signals = folder, every, signals
         self.last: dict[str, float] = {}
         self._seconds = 0.0
         self._step: int | None = None
@@ -39,6 +40,7 @@ class Log(Callback):
         values = trainer.meter.read()
         for stabilizer in trainer.stabilizers:
             values.update(stabilizer.log())
+        values.update(self.signals.take() if self.signals else {})
         steps = trainer.step - (self._step or 0)
         rate = steps / max(trainer.seconds - self._seconds, 1e-9)
         self._seconds, self._step = trainer.seconds, trainer.step
@@ -130,6 +132,8 @@ class Bar(Callback):
             self._progress.text += "\n" + "  ".join(
                 f"{plain(key)} {value:.4g}" for key, value in self.scores.items()
             )
+        if self.log.signals and self.log.signals.line:
+            self._progress.text += "\n" + self.log.signals.line
         speed = f"{rate:.1f} steps/s, {images:.0f} images/s"
         self._progress.update(self._task, completed=trainer.step, speed=speed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from ganzoo.system.records import Count, checked
+from ganzoo.system.records import Count, Damaged, checked
 
 
 class Stepped(TypedDict):
@@ -31,6 +31,18 @@ class MetricsRow(Stepped):
     scores: dict[str, float]
     real: dict[str, float]
     protocol: RunProtocol
+
+
+FAULT = ("fault", "fault_kind", "fault_net")  # texts, in the row that a run ends with whose numbers are gone
+
+
+def observed(value: Any) -> dict[str, Any]:
+    """A line of log.jsonl with all of its columns: numbers, but for a fault."""
+    row = dict(stepped(value))
+    for key, one in row.items():
+        if not isinstance(one, str if key in FAULT else int | float):
+            raise Damaged(f"{key}: expected {'text' if key in FAULT else 'a number'}")
+    return row
 
 
 def stepped(value: Any) -> Stepped:
