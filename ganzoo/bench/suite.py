@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.plan.words import Words
+from ganzoo.system.files import is_folder, read_regular
 
 EVALUATION: dict[str, type] = {
     "metric": list,
@@ -43,6 +45,7 @@ EXPECTED = {
     list: "a list of texts",
     dict: "a table of texts and numbers",
 }
+LARGEST = 2**22  # bytes of a suite
 NOT_IN_LABEL = ("model", "dataset", "steps", "epochs", "data-root", "offline")
 
 
@@ -88,13 +91,14 @@ def read_suite(path: Path, **instead: Any) -> list[Asked]:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError):
+    if is_folder(path) or not os.path.lexists(path):
         folders = (path.parent, Path("benchmarks", "suites"))
         there = [str(file) for folder in folders for file in folder.glob("*.toml")]
-        raise UsageError(f"there is no suite {path}: {nearest(str(path), set(there))}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"there is no suite {path}: {nearest(str(path), set(there))}")
+    content = read_regular(path, "a suite, which is a TOML file", LARGEST)
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not TOML: {error}") from error
 
 

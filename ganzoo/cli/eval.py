@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from ganzoo.errors import UsageError
 from ganzoo.system.console import number, terminal
+from ganzoo.system.files import is_file, is_folder
 
 WIDE = 110  # columns from which there is room for words beside the numbers
 
@@ -66,7 +67,7 @@ def _is_foreign(target: str | None) -> bool:
     if target is None:
         return False
     path = Path(target).expanduser()
-    return path.suffix == ".npz" or path.is_file() or (path.is_dir() and not (path / "config.json").is_file())
+    return path.suffix == ".npz" or is_file(path) or (is_folder(path) and not is_file(path / "config.json"))
 
 
 def _run(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def read_npz(
     with open_regular(path, "an .npz file, a folder of images, or a run") as file:
         if file.read(len(MAGIC)) == MAGIC:
             raise UsageError(f"{path} is one bare array: write it with numpy.savez(FILE, samples=...)")
-        with _told(path, "arrays"), zipfile.ZipFile(_Sips(file)) as packed:  # type: ignore[call-overload]
+        with _told(path, "arrays"), zipfile.ZipFile(_Sips(file)) as packed:
             members: dict[str, zipfile.ZipInfo] = {}
             for info in packed.infolist():
                 name = info.filename.removesuffix(".npy")

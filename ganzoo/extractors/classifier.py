@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from ganzoo.data.base import from_uint8
 from ganzoo.errors import UsageError
+from ganzoo.system.files import open_regular
 
 FEATURES = 128
 BATCH = 64  # images per pass; every pass has as many, so that no number depends on how many there are
-SHAPE = ("channels", "size", "num_classes", "width")  # what a Classifier is built from
+SHAPE = {"channels": 2**10, "size": 2**14, "num_classes": 2**20, "width": 2**12}  # and the most of each
 META = {**dict.fromkeys(SHAPE, int), "data": str, "test_accuracy": float}  # what each file says of itself
 LONGEST_HEADER = 2**20
 
@@ -89,21 +90,10 @@ def require_uint8(samples: Tensor) -> None:
         )
 
 
-def read(file: Path) -> tuple[bytes, str]:
-    """The content of a file of weights, and its sha256."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"the weights {file} cannot be read ({error.strerror or error}): name a file that is there"
-        ) from error
-    return content, hashlib.sha256(content).hexdigest()
-
-
 def read_meta(file: Path) -> dict[str, Any] | None:
     """What the header of a classifier's file says of it, or None where it is no such file."""
     try:
-        with file.open("rb") as stream:
+        with open_regular(file, "a classifier") as stream:
             return _meta(stream)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -116,6 +106,9 @@ def _meta(stream: IO[bytes]) -> dict[str, Any]:
     meta = json.loads(json.loads(stream.read(length))["__metadata__"]["ganzoo"])
     if not isinstance(meta, dict) or not all(isinstance(meta.get(key), kind) for key, kind in META.items()):
         raise TypeError("its metadata is not that of a classifier")
+    for key, most in SHAPE.items():
+        if isinstance(meta[key], bool) or not 1 <= meta[key] <= most:
+            raise ValueError(f"its {key} is {meta[key]!s:.20}, and not from 1 to {most:,}")
     return meta
 
 
@@ -133,12 +126,22 @@ def unpack(file: Path, content: bytes) -> tuple[Classifier, dict[str, Any]]:
         with torch.device("meta"):  # no memory yet, and no random numbers
             net = Classifier(**{key: meta[key] for key in SHAPE})
         net.load_state_dict(safetensors.torch.load(content), assign=True)
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        net.float()
+        if not all(bool(torch.isfinite(value).all()) for value in net.state_dict().values()):
+            raise ValueError("its weights are not finite")
+    except (
+        safetensors.SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        OverflowError,
+    ) as error:
         digest = hashlib.sha256(content).hexdigest()
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:150]
         raise UsageError(
             f"{file} (sha256 {digest[:16]}) is not a whole classifier of ganzoo extractor train ({reason}): "
             f"make it again, or name another file"
         ) from error
-    net.float().eval().requires_grad_(False)
+    net.eval().requires_grad_(False)
     return net.to(memory_format=torch.channels_last), meta

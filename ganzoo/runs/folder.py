@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.plan.config import Config
+from ganzoo.system.files import is_file, is_folder
 
 RUNS = Path("runs")
 
@@ -65,9 +66,9 @@ def find(name: str | None) -> Path:
             )
         return runs[-1]
     for path in (Path(name).expanduser(), RUNS / name):
-        if (path / "config.json").is_file():
+        if is_file(path / "config.json"):
             return path
-    if Path(name).exists():
+    if is_file(Path(name)) or is_folder(Path(name)):
         raise UsageError(f"{name} is not a run folder: it has no config.json")
     raise UsageError(f"no run {name!r}: {nearest(name, [path.name for path in all_runs()])}")
 
