@@ -106,7 +106,7 @@ def _sub_folders(root: Path) -> list[str]:
         if not any(entry.name.lower() in SPLITS for entry in entries):
             return [entry.name for entry in entries]
         return [entry.name for entry in entries if _walk(entry)]
-    except OSError:
+    except (OSError, ValueError):  # the latter where no file can have that name
         return []  # find_images says why
 
 
