@@ -288,7 +288,7 @@ BOMBS = {
     "plain.ppm": (b"P3 3000 3000 65535\n1 2 3", "scale it down first"),
     "huge.bmp": (put(saved("BMP"), 18, struct.pack("<ii", 60_000, 60_000)), "has 3,600,000,000 pixels"),
     "text.png": (png(16, 16, 8, 0, chunk(b"zTXt", b"a\0\0" + ZEROS)), "too large"),
-    "profile.png": (png(16, 16, 8, 0, chunk(b"iCCP", b"a\0\0" + ZEROS)), ""),
+    "profile.png": (png(16, 16, 8, 0, chunk(b"iCCP", b"a\0\0" + ZEROS)), "too large"),
     "program.png": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "is not an? "),
     "icon.ico": (saved("ICO"), "is not an? "),
 }  # fmt: skip
