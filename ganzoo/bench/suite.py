@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from ganzoo.errors import UsageError, nearest
 from ganzoo.plan.words import Words
 from ganzoo.registry.options import LARGEST
+from ganzoo.system.files import is_folder, read_regular
 
 EVALUATION: dict[str, type] = {
     "metric": list,
@@ -96,17 +98,11 @@ def read_suite(path: Path, **instead: Any) -> list[Asked]:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except (FileNotFoundError, IsADirectoryError):
+    if is_folder(path) or not os.path.lexists(path):
         folders = (path.parent, Path("benchmarks", "suites"))
         there = [str(file) for folder in folders for file in folder.glob("*.toml")]
-        raise UsageError(f"there is no suite {path}: {nearest(str(path), set(there))}") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(content) > LARGEST_FILE:
-        raise UsageError(f"{path} is no suite: it has more than {LARGEST_FILE:,} bytes")
+        raise UsageError(f"there is no suite {path}: {nearest(str(path), set(there))}")
+    content = read_regular(path, "a suite, which is a TOML file", LARGEST_FILE)
     try:
         suite = tomllib.loads(content.decode())
         repr(suite)  # which messages show parts of

@@ -9,6 +9,7 @@ import click
 from ganzoo.cli.words import Whole
 from ganzoo.errors import UsageError
 from ganzoo.system.console import Terminal, number, plain, say_json, terminal
+from ganzoo.system.files import is_file, is_folder
 from ganzoo.system.paths import typed_path
 
 WIDE = 110  # columns from which there is room for words beside the numbers
@@ -65,7 +66,7 @@ def _is_foreign(target: str | None) -> bool:
     if target is None:
         return False
     path = typed_path(target)
-    return path.suffix == ".npz" or path.is_file() or (path.is_dir() and not (path / "config.json").is_file())
+    return path.suffix == ".npz" or is_file(path) or (is_folder(path) and not is_file(path / "config.json"))
 
 
 def _run(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:

@@ -94,18 +94,23 @@ def read_npz(
             wanted = choose(sorted(members))
             headers = {name: _member_header(packed, members[name]) for name in wanted}
             check(headers)
+            for name, header in headers.items():
+                _believe(members[name], header)
             _fit(path, *headers.values())
             return {name: _member_values(packed, members[name], headers[name]) for name in wanted}
 
 
 def _member_header(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Header:
-    """Raises ValueError unless the table of contents and the array's own header say the same."""
     if info.flag_bits & 0x41:
         raise ValueError(f"{info.filename} in it is encrypted")
     if info.compress_type not in METHODS:
         raise ValueError(f"{info.filename} in it is packed in another way than numpy.savez packs")
     with packed.open(info) as file:
-        header = _header(file)
+        return _header(file)
+
+
+def _believe(info: zipfile.ZipInfo, header: Header) -> None:
+    """Raises ValueError unless the table of contents and an array's own header say the same."""
     there = info.file_size - header.length
     if header.size != there:
         raise ValueError(
@@ -117,7 +122,6 @@ def _member_header(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Header:
             f"{in_bytes(info.compress_size)} in it unpack to {in_bytes(info.file_size)}, which is beyond "
             f"belief; numpy.savez writes it unpacked"
         )
-    return header
 
 
 def _member_values(packed: zipfile.ZipFile, info: zipfile.ZipInfo, header: Header) -> Array:

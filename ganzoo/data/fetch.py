@@ -18,6 +18,7 @@ from ganzoo.data.network import download, first_to_answer
 from ganzoo.data.tensors import Pair
 from ganzoo.errors import UsageError
 from ganzoo.system.cache import part_of, place, touch
+from ganzoo.system.console import in_bytes
 from ganzoo.system.locks import Lock, in_turn
 from ganzoo.system.paths import typed_path
 
@@ -25,6 +26,7 @@ PROBE_SECONDS = 3.0  # to find out whether any mirror answers
 STALL_SECONDS = 10.0  # without a byte, within a download that has begun
 PROBE_BYTES = 16 * 1024
 GZIP = b"\x1f\x8b"
+LARGEST_FILE = 2**26  # bytes; none of these datasets has a larger one
 
 
 class Unavailable(Exception):
@@ -146,15 +148,25 @@ def _torchvision(source: Source, mirror: str = "") -> Any:
 
     # Under the same name: torchvision makes the folder's name of it.
     addresses = {"mirrors": [mirror], "url": mirror + source.probe}
-    return type(source.kind, (getattr(datasets, source.kind),), addresses)
+    # What older versions of torchvision made of MNIST's files is not looked at.
+    own = {**addresses, "_check_legacy_exist": lambda self: False}
+    return type(source.kind, (getattr(datasets, source.kind),), own)
 
 
 def _read(source: Source, folder: Path) -> tuple[Pair, Pair]:
     try:
+        for file in source.files:
+            size = (folder / file).stat().st_size
+            if size > LARGEST_FILE:  # torchvision reads it whole before it looks at it
+                raise ValueError(f"{Path(file).name} has {in_bytes(size)}")
         for packed in _packed(source):
             _compare(folder / packed)
+        # CIFAR-10's files are pickled: torchvision opens none of them unless it has the published checksum.
         kind = _torchvision(source)
-        return _tensors(kind(folder, train=True)), _tensors(kind(folder, train=False))
+        train, test = (_tensors(kind(folder, train=part)) for part in (True, False))
+        if train[0].shape[1:] != test[0].shape[1:]:
+            raise ValueError(f"images of {tuple(train[0].shape[1:])} and of {tuple(test[0].shape[1:])}")
+        return train, test
     except Exception as error:  # torchvision's readers meet broken bytes with any exception
         where = folder / Path(source.files[0]).parent
         raise UsageError(
@@ -178,6 +190,8 @@ def _tensors(dataset: Any) -> Pair:
     x = torch.as_tensor(dataset.data)
     x = x.unsqueeze(1) if x.dim() == 3 else x.permute(0, 3, 1, 2).contiguous()
     y = torch.as_tensor(dataset.targets, dtype=torch.int64)
-    if x.dtype != torch.uint8 or len(x) != len(y) or not len(x):
-        raise ValueError(f"{len(x)} images and {len(y)} labels")
+    if x.dtype != torch.uint8 or x.dim() != 4 or y.dim() != 1 or len(x) != len(y) or not x.numel():
+        raise ValueError(f"{x.dtype} images {tuple(x.shape)} and labels {tuple(y.shape)}")
+    if y.min() < 0 or y.max() > 9:
+        raise ValueError(f"labels from {y.min()} to {y.max()}")
     return x, y

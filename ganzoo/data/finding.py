@@ -106,7 +106,7 @@ def _sub_folders(root: Path) -> list[str]:
         if not any(entry.name.lower() in SPLITS for entry in entries):
             return [entry.name for entry in entries]
         return [entry.name for entry in entries if _walk(entry)]
-    except OSError:
+    except (OSError, ValueError):  # the latter where no file can have that name
         return []  # find_images says why
 
 
@@ -137,11 +137,11 @@ def find_images(root: Path, at_least: int = 2) -> Files:
     Raises:
         UsageError: no such folder, too few files, or files both directly in it and in sub-folders.
     """
-    if not root.is_dir():
-        raise UsageError(
-            f"{root} is {'a file' if root.exists() else 'not there'}: expected a folder of images"
-        )
     try:
+        if not root.is_dir():
+            raise UsageError(
+                f"{root} is {'a file' if root.exists() else 'not there'}: expected a folder of images"
+            )
         names = sorted(_walk(root))
     except OSError as error:
         raise UsageError(f"{error.filename or root} cannot be read: {error.strerror or error}") from error

@@ -92,6 +92,7 @@ def cost(image: Any, size: int) -> int:
     """
     bands, kind = len(image.getbands()), image.format
     pixels: int = max(image.width * image.height, tag(image, TILE_WIDTH, 0) * tag(image, TILE_HEIGHT, 0))
+    size += 24 * max(image.size)  # weights of Lanczos
     clear = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")
     held = 1 if image.mode in ("1", "L", "P") else 4
     each = 17 if clear else held + 5
@@ -100,22 +101,24 @@ def cost(image: Any, size: int) -> int:
     if kind == "PPM" and image.tile[0][0] == "ppm_plain":
         return pixels * (60 * bands if is_deep(image) else each + 4) + 3 * size
     if kind in ("WEBP", "AVIF"):
-        return pixels * (each + 16) + 2 * size
+        return pixels * (each + (16 if getattr(image, "is_animated", False) else 8)) + 2 * size
     if kind == "JPEG2000":
-        return pixels * (each + 12 * bands) + 2 * size
+        return pixels * (each + 4 * bands) + 2 * size
     if image.info.get("progressive"):
-        each += 2 * bands  # all coefficients are held
-    return pixels * each
+        each = max(each, held + 2 * bands + 1)  # all coefficients are held
+    return pixels * each + 2 * size
 
 
 class _Room:
     """Memory that threads share: who would take more than is left waits until others are done."""
 
     def __init__(self, total: int) -> None:
-        self._left, self._changed = total, threading.Condition()
+        self._total = self._left = total
+        self._changed = threading.Condition()
 
     @contextmanager
     def taken(self, amount: int) -> Iterator[None]:
+        amount = min(amount, self._total)  # else it would wait for ever
         with self._changed:
             self._changed.wait_for(lambda: self._left >= amount)
             self._left -= amount

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ganzoo.data.base import from_uint8
 from ganzoo.errors import UsageError
+from ganzoo.system.files import open_regular
 from ganzoo.system.records import decoded
 
 FEATURES = 128
@@ -24,16 +25,13 @@ SHAPE = ("channels", "size", "num_classes", "width")  # what a Classifier is bui
 LONGEST_HEADER = 2**20
 
 
-Size = Annotated[int, msgspec.Meta(ge=1, le=2**16)]
-
-
 class Meta(TypedDict):
     """What each file says of itself."""
 
-    channels: Size
-    size: Size
-    num_classes: Size
-    width: Size
+    channels: Annotated[int, msgspec.Meta(ge=1, le=2**10)]
+    size: Annotated[int, msgspec.Meta(ge=1, le=2**14)]
+    num_classes: Annotated[int, msgspec.Meta(ge=1, le=2**20)]
+    width: Annotated[int, msgspec.Meta(ge=1, le=2**12)]
     data: str
     test_accuracy: float
 
@@ -114,21 +112,10 @@ def require_uint8(samples: Tensor) -> None:
         )
 
 
-def read(file: Path) -> tuple[bytes, str]:
-    """The content of a file of weights, and its sha256."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"the weights {file} cannot be read ({error.strerror or error}): name a file that is there"
-        ) from error
-    return content, hashlib.sha256(content).hexdigest()
-
-
 def read_meta(file: Path) -> dict[str, Any] | None:
     """What the header of a classifier's file says of it, or None where it is no such file."""
     try:
-        with file.open("rb") as stream:
+        with open_regular(file, "a classifier") as stream:
             return _meta(stream)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -156,12 +143,22 @@ def unpack(file: Path, content: bytes) -> tuple[Classifier, dict[str, Any]]:
         with torch.device("meta"):  # no memory yet, and no random numbers
             net = Classifier(**{key: meta[key] for key in SHAPE})
         net.load_state_dict(safetensors.torch.load(content), assign=True)
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        net.float()
+        if not all(bool(torch.isfinite(value).all()) for value in net.state_dict().values()):
+            raise ValueError("its weights are not finite")
+    except (
+        safetensors.SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        OverflowError,
+    ) as error:
         digest = hashlib.sha256(content).hexdigest()
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:150]
         raise UsageError(
             f"{file} (sha256 {digest[:16]}) is not a whole classifier of ganzoo extractor train ({reason}): "
             f"make it again, or name another file"
         ) from error
-    net.float().eval().requires_grad_(False)
+    net.eval().requires_grad_(False)
     return net.to(memory_format=torch.channels_last), meta

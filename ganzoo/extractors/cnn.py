@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
-from ganzoo.extractors.classifier import FEATURES, classify, read, read_meta, require_uint8, unpack
+from ganzoo.extractors.classifier import FEATURES, classify, read_meta, require_uint8, unpack
+from ganzoo.extractors.weights import read
 from ganzoo.system.files import user_folder
 from ganzoo.system.paths import typed_path
 
@@ -124,7 +125,8 @@ def folder() -> Path:
 
 def installed() -> dict[str, Path]:
     """NAME -> file of what is installed, newest first."""
-    files = sorted(folder().glob("*.safetensors"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    there = (file for file in folder().glob("*.safetensors") if file.is_file())
+    files = sorted(there, key=lambda file: file.stat().st_mtime_ns, reverse=True)
     return {file.stem: file for file in files}
 
 

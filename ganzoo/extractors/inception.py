@@ -13,7 +13,8 @@ from ganzoo.data.fetch import Unavailable
 from ganzoo.data.weights import cached_weights
 from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
-from ganzoo.extractors.classifier import exact, read, require_uint8
+from ganzoo.extractors.classifier import exact, require_uint8
+from ganzoo.extractors.weights import load_state, read
 from ganzoo.system.console import notice
 from ganzoo.system.paths import typed_path
 
@@ -101,10 +102,9 @@ def _build(content: bytes) -> Any:
     """torch-fidelity's network, in eval mode, from the content of a file of weights."""
     from torch_fidelity.utils import create_feature_extractor
 
-    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     # torch-fidelity unpickles whatever it is given: it is given a copy of what was loaded safely.
     plain = io.BytesIO()
-    torch.save({name: torch.as_tensor(value) for name, value in dict(state).items()}, plain)
+    torch.save(load_state(content), plain)
     plain.seek(0)
     # A list: it keeps this order, and fails on a tuple.
     return create_feature_extractor(

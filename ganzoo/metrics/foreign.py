@@ -17,6 +17,7 @@ from ganzoo.data.tensors import Array
 from ganzoo.data.vectors import finite_rows
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
+from ganzoo.system.files import is_folder
 
 NAMED = 10  # arrays, where none is called samples
 
@@ -27,7 +28,7 @@ def read_samples(path: Path, dataset: Dataset) -> tuple[Tensor, Tensor | None]:
     Raises:
         UsageError: they cannot be read, or are not of the dataset's kind, shape and range.
     """
-    if path.is_dir():
+    if is_folder(path):
         return _read_folder(path, dataset), None
 
     def choose(names: list[str]) -> list[str]:

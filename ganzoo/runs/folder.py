@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.plan.config import Config
+from ganzoo.system.files import is_file, is_folder
 from ganzoo.system.paths import typed_path
 
 RUNS = Path("runs")
@@ -68,9 +69,9 @@ def find(name: str | None) -> Path:
         return runs[-1]
     typed = typed_path(name)
     for path in (typed, RUNS / name):
-        if (path / "config.json").is_file():
+        if is_file(path / "config.json"):
             return path
-    if typed.exists():
+    if is_file(typed) or is_folder(typed):
         raise UsageError(f"{name} is not a run folder: it has no config.json")
     raise UsageError(f"no run {name!r}: {nearest(name, [path.name for path in all_runs()])}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from ganzoo.data.images import flat
@@ -33,6 +33,8 @@ def read_picture(path: Path, size: int) -> Tensor:
             pixels = np.array(plain, dtype=np.uint8)
     except UsageError:
         raise
+    except UnidentifiedImageError as error:
+        raise UsageError(f"{path} is not a picture that Pillow can read: save it as PNG") from error
     except Exception as error:  # Pillow's decoders meet broken bytes with any exception
         reason = str(error) or type(error).__name__
         raise UsageError(f"{path} is not a picture that Pillow can read ({reason})") from error

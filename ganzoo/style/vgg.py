@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import torch
@@ -10,12 +9,13 @@ from torch import nn
 
 from ganzoo.data.weights import cached_weights
 from ganzoo.errors import UsageError
-from ganzoo.extractors.classifier import read
+from ganzoo.extractors.weights import load_state, read
 from ganzoo.system.console import notice
 from ganzoo.system.paths import typed_path
 
 URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # 548 MB
 PUBLISHED = "dcbb9e9d"  # how its sha256 begins
+AT_MOST = 2**30  # bytes of a file
 LAYERS = 30  # up to relu5_1; the rest, most of the file, is not needed
 
 
@@ -34,13 +34,14 @@ def vgg19(weights: str | Path | None = None, offline: bool = False) -> tuple[nn.
     from torchvision.models import vgg19 as build
 
     file = find(offline) if weights is None else typed_path(weights)
-    content, digest = read(file)
+    content, digest = read(file, AT_MOST)
     with torch.device("meta"):  # no memory yet, and no random numbers
         net: nn.Sequential = build(weights=None, init_weights=False).features[:LAYERS]
     try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        known = {key: state[f"features.{key}"].float() for key in net.state_dict()}
+        state = load_state(content, AT_MOST)
+        known = {key: state[f"features.{key}"] for key in net.state_dict()}
         net.load_state_dict(known, assign=True)
+        net.float()
     except Exception as error:  # truncated, foreign, or holding code: torch raises a different type for each
         cure = "name another file" if weights is not None else "delete it to have it downloaded again"
         raise UsageError(

@@ -86,6 +86,22 @@ def drop_orphans(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
+def is_file(path: Path) -> bool:
+    """As Path.is_file, and False too where no file can have that name, or nobody may look."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """As Path.is_dir, and False too where no folder can have that name, or nobody may look."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def open_regular(path: Path, expected: str) -> BinaryIO:
     """A file that somebody named, to be read as bytes. A pipe or a device is never waited for, nor touched.
 

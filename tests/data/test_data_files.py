@@ -521,7 +521,10 @@ def test_whole_numbers_are_vectors_too(tmp_path):
 @pytest.mark.parametrize(
     ("array", "sentence"),
     [
-        (np.array([[1, "a"]], dtype=object), r"v\.npy cannot be read as an array of numbers: Object arrays"),
+        (
+            np.array([[1, "a"]], dtype=object),
+            r"v\.npy cannot be read as an array of numbers: it holds Python objects",
+        ),
         (np.array([["a"], ["b"]]), r"v\.npy holds str.*: expected an array of numbers"),
         (np.zeros((3, 2), complex), r"holds complex128"),
         (np.zeros((3, 2), bool), r"holds bool"),

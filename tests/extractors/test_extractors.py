@@ -187,7 +187,7 @@ def test_another_copy_of_the_shipped_weights(tmp_path):
     digest = hashlib.sha256(content[:-1]).hexdigest()
     refused([str(copy), digest[:16], SHIPPED_SHA256[:16]], MnistCnnV1, weights=copy)
     refused([str(copy), digest[:16], "not a whole classifier"], Cnn, weights=copy)
-    refused(["missing.safetensors", "No such file"], MnistCnnV1, weights=tmp_path / "missing.safetensors")
+    refused(["missing.safetensors", "is not there"], MnistCnnV1, weights=tmp_path / "missing.safetensors")
 
 
 class Trap:
@@ -576,7 +576,7 @@ def test_inception_weights_that_are_not_whole(inception_weights, tmp_path):
         path.write_bytes(wrong)
         pieces = [str(path), hashlib.sha256(wrong).hexdigest()[:16], "does not hold", "another file"]
         refused(pieces, inception.Inception, weights=path)
-    refused(["nowhere.pth", "No such file"], inception.Inception, weights=tmp_path / "nowhere.pth")
+    refused(["nowhere.pth", "is not there"], inception.Inception, weights=tmp_path / "nowhere.pth")
 
 
 def test_offline_without_weights():

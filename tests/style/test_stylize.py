@@ -262,7 +262,7 @@ def test_from_the_command_line(ganzoo, pictures):
         ("a.png b.png -o o.png --extractor random --extractor-weights a.png", "random has none"),
         ("a.png b.png -o o.png --extractor-weights a.png", "(sha256 "),
         ("a.png b.png -o o.png --extractor-weights other.pth", "(KeyError): name another file"),
-        ("a.png b.png -o o.png --extractor-weights gone.pth", "gone.pth cannot be read"),
+        ("a.png b.png -o o.png --extractor-weights gone.pth", "gone.pth is not there"),
     ],
 )
 def test_what_is_refused(ganzoo, pictures, words, piece):
