@@ -99,7 +99,7 @@ class Evaluations(Every):
         rows = [
             row
             for row in read_lines(self.folder / "metrics.jsonl", metrics_row)
-            if row["protocol"]["checkpoint"] == WHEN
+            if row["protocol"].get("checkpoint") == WHEN
         ]
         values = [
             row["scores"][self._evaluation.first_score]
