@@ -52,9 +52,7 @@ def _within_memory(model: str, options: Mapping[str, Any]) -> Iterator[None]:
         nonlocal taken, tensors
         taken, tensors = taken + (0 if weights is None else weights.nbytes), tensors + 1
         if taken > room:
-            raise UsageError(
-                f"model {model} needs more than the {room / 2**30:.0f} GiB of this machine: lower its {shown}"
-            )
+            raise MemoryError
         if tensors > MOST_TENSORS:
             raise UsageError(f"model {model} has more than {MOST_TENSORS:,} tensors: lower its {shown}")
 

@@ -111,7 +111,7 @@ class Evaluations(Every):
 def measured(folder: Path) -> list[MetricsRow]:
     """The lines of metrics.jsonl that were written during the training."""
     rows = read_lines(folder / "metrics.jsonl", metrics_row)
-    return [row for row in rows if row["protocol"]["checkpoint"] == WHEN]
+    return [row for row in rows if row["protocol"].get("checkpoint") == WHEN]
 
 
 def ended_at(folder: Path, step: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from ganzoo.system.records import Count, Damaged, checked
 
@@ -22,7 +22,7 @@ class LogRow(Stepped):
 
 class RunProtocol(TypedDict):
     metrics: dict[str, dict[str, Any]]
-    checkpoint: str
+    checkpoint: NotRequired[str]
 
 
 class MetricsRow(Stepped):

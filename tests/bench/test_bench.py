@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,6 +65,22 @@ def done(tmp_path_factory) -> Path:
     file.write_text(TINY + CELL)
     assert ganzoo("bench", file, "--jobs", 2, "--out", folder / "results") == 0
     return folder / "results"
+
+
+def outcome(hash: str, **scores: float) -> str:
+    """What the process of a cell that is done leaves."""
+    protocol = {"metrics": {"modes": {}}, "reference": "train", "n_fake": 9, "n_real": 9, "n_held_out": 9}
+    costs = {
+        "steps": 1,
+        "images": 1,
+        "train_seconds": 1.0,
+        "images_per_s": 1.0,
+        "alone": True,
+        "peak_mib": 1.0,
+    }
+    made = {"parameters": {"g": 1, "d": 1}, "threads": 1, "processor": "", "versions": {}, "commit": None}
+    measured = {"scores": scores, "real": {}, "protocol": protocol, "columns": {}}
+    return json.dumps({"hash": hash, "status": "done", **measured, **costs, **made})
 
 
 def rows_of(out: Path, name: str = "tiny") -> list[dict]:
@@ -329,8 +346,7 @@ def test_stopped_it_asks_its_cells_to_save_and_says_so(process_is, capsys):
 def test_a_failed_cell_is_a_row_and_is_tried_again_when_asked(process_is, capsys):
     file = suite(TINY + CELL)
     first, second = planned(file.read_text())
-    good = {"hash": second.hash, "status": "done", "scores": {"modes": 7.0}}
-    Path("good.json").write_text(json.dumps(good))
+    Path("good.json").write_text(outcome(second.hash, modes=7.0))
     process_is(
         f'case "$4" in *{second.trained[:12]}) cp good.json "$4/{RESULT}";; *) echo ouch; kill -9 $$;; esac'
     )
@@ -342,7 +358,7 @@ def test_a_failed_cell_is_a_row_and_is_tried_again_when_asked(process_is, capsys
     assert rows[0]["error"] == "its process was ended by SIGKILL (out of memory?) at step 0: ouch"
     assert rows[0]["commands"]["run"].startswith("ganzoo run mlp-gan")
 
-    Path("good.json").write_text(json.dumps({**good, "hash": first.hash}))
+    Path("good.json").write_text(outcome(first.hash, modes=7.0))
     process_is(f'cp good.json "$4/{RESULT}"')
     assert ganzoo("bench", file) == 1  # known to fail: left alone
     assert len(rows_of(Path("results"))) == 2
@@ -356,7 +372,7 @@ def test_a_result_that_nobody_recorded_is_taken_up(process_is):
     (cell,) = planned(TINY + CELL.replace("seeds = 2", "seeds = 1"))
     folder = cell.folder(Path("results/tiny"))
     folder.mkdir(parents=True)
-    (folder / RESULT).write_text(json.dumps({"hash": cell.hash, "status": "done", "scores": {}}))
+    (folder / RESULT).write_text(outcome(cell.hash))
     process_is("exit 3")
     assert ganzoo("bench", "tiny.toml") == 0
     assert [row["hash"] for row in rows_of(Path("results"))] == [cell.hash]
@@ -386,12 +402,55 @@ def test_training_time_is_that_of_the_log():
     assert train_seconds(log) == 100 / 50 + 300 / 100
 
 
-def test_a_line_that_a_crash_cut_off_is_removed():
+def test_a_line_that_a_crash_cut_off_is_removed(done):
     path = Path("x.jsonl")
-    path.write_text('{"hash": "a", "n": 1}\n{"hash": "a", "n": 2}\n{"hash": "b')
+    whole = (done / "tiny.jsonl").read_bytes()
+    path.write_bytes(whole + whole[:100])
     repair(path)
-    assert read_results(path) == {"a": {"hash": "a", "n": 2}}
-    assert path.read_text().endswith("}\n")
+    assert path.read_bytes() == whole
+    assert len(read_results(path)) == 2
+
+
+def test_a_damaged_line_hides_no_other_result_and_stays(done, process_is, capsys):
+    """A suite that is begun again does the cell of that line alone."""
+    shutil.copytree(done, "results")
+    suite(TINY + CELL)
+    path = Path("results/tiny.jsonl")
+    first, second = path.read_bytes().splitlines(keepends=True)
+    damaged = first.replace(b'"seed": ', b'"seed": -')
+    path.write_bytes(damaged + second)
+    process_is('echo "$4" >> asked')
+    assert ganzoo("bench", "tiny.toml") == 1
+    err = " ".join(capsys.readouterr().err.split())
+    assert err.count(f"{path}, line 1 is left out: seed: expected a whole number >= 0") == 1
+    assert "2 cells, 1 done" in err
+    assert Path("asked").read_text().split() == [str(Path("results") / json.loads(first)["run"])]
+    assert path.read_bytes().startswith(damaged + second)
+
+
+@pytest.mark.parametrize(
+    "left", [b"", b"{}", b"[]", b'{"hash": "x"}', b"\xff", b"[" * 100_000, b"NaN"], ids=len
+)
+def test_a_damaged_result_is_named_and_its_cell_done_again(left, process_is, capsys):
+    (cell,) = planned(TINY + CELL.replace("seeds = 2", "seeds = 1"))
+    folder = cell.folder(Path("results/tiny"))
+    folder.mkdir(parents=True)
+    (folder / RESULT).write_bytes(left)
+    Path("good.json").write_text(outcome(cell.hash, modes=7.0))
+    process_is(f'cp good.json "$4/{RESULT}"')
+    assert ganzoo("bench", "tiny.toml") == 0
+    assert " ".join(capsys.readouterr().err.split()).count(f"{folder / RESULT} is left out: ") == 1
+    assert [row["scores"] for row in rows_of(Path("results"))] == [{"modes": 7.0}]
+
+
+@pytest.mark.parametrize("name", [COST, "log.jsonl"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"alone": 1, "peak_mib": "x"}', b"\xff"], ids=len)
+def test_a_damaged_record_of_costs_fails_its_cell_in_a_sentence(name, content, done, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(next(path for path in (done / "tiny").iterdir() if path.is_dir()), folder)
+    (folder / name).write_bytes(content)
+    with pytest.raises((UsageError, WorkError), match=f"{name}.*delete .*run, and --retry trains"):
+        work(folder, {"evaluation": {"metrics": ["modes"], "samples": 300}, "alone": True})
 
 
 def test_the_peak_of_memory_is_the_process_own():
