@@ -137,7 +137,8 @@ class _Dying(nn.Module):
         super().__init__()
         self.first, self.second = nn.Linear(2, 4), nn.Linear(4, 1)
         with torch.no_grad():
-            self.first.bias[:3] = -1e6
+            self.first.weight.fill_(1.0)
+            self.first.bias.copy_(torch.tensor([-1e6, -1e6, -1e6, 0.0]))
 
     def forward(self, x):
         return self.second(self.first(x).relu())  # a function: no module to look at
