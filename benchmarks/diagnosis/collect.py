@@ -1,4 +1,6 @@
-"""Train the cases and keep their logs: python -m benchmarks.diagnosis.collect [healthy | failing] [CASE ...] [--one]
+"""Train the cases and keep their logs.
+
+python -m benchmarks.diagnosis.collect [healthy | failing] [CASE ...] [--one]
 
 One run after the other, on one thread; what is in the files already is not made again. CASE is the
 beginning of a name; --one makes the first seed alone.

@@ -80,6 +80,8 @@ def collapse(log: Log) -> Finding | None:
     )
     for name, least, what in ways:
         points = log.signal(name)
+        if name == "reach" and points and last(log.signal("diversity")) > at.FLOWN:
+            continue  # they differ, and lie far from all data: that is another trouble
         first = since(points, lambda share, least=least: share < least, at.ROWS, at.SHARE)  # type: ignore[misc]
         if first is not None:
             return Finding("collapse", first, "collapsed", f"G has collapsed: {what.format(last(points))}")

@@ -8,7 +8,7 @@ from statistics import mean, pstdev
 
 from ganzoo.diagnosis.log import Point
 
-LATER = 0.4  # of the steps so far are left out: a game finds its level first
+LATER = 0.5  # of the steps so far are left out: a game finds its level first, and what has passed is over
 
 
 def later(points: Sequence[Point]) -> list[Point]:

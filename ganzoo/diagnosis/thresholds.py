@@ -20,13 +20,14 @@ TINY = 1e-6
 ALIKE = 0.25
 # Real samples that are the nearest to a generated one, as a share of those nearest to held-out ones.
 FEW_REACHED = 0.1
+FLOWN = 1.5
 
 DEAD = 0.9
 AVERAGE_APART = 1.0
 TOLD_TRAIN = 0.85
 NEARER = 0.5
 
-SWINGS = 6
+SWINGS = 5
 SWING = 0.6
 TURNS = 3
 WAVE_ROWS = 20

@@ -16,11 +16,13 @@ from torch import Tensor, nn
 
 from ganzoo.data.base import Dataset
 from ganzoo.diagnosis.judge import look
-from ganzoo.models.base import GAN, Sample, map_sample, pack, scales
+from ganzoo.errors import UsageError
+from ganzoo.models.base import GAN, Sample, pack, scales
 from ganzoo.plan.config import Config
 from ganzoo.system.console import notice
 from ganzoo.system.files import read_lines
 from ganzoo.system.rng import counted
+from ganzoo.training.distances import axes, chance_of_more, flat, mean_distance, nearest, reached, share
 from ganzoo.training.ema import twin
 from ganzoo.training.rows import observed
 from ganzoo.training.trainer import Callback, Trainer
@@ -31,7 +33,7 @@ APART = 100  # steps between two measurements at least: one costs less than a st
 TIMES = 40  # about so many of them over a plan
 AT_MOST = {True: 64, False: 256}  # samples of each kind, of images or not
 AT_LEAST = 32
-SIDE = 16  # pixels: distances between images are taken at about this size, where noise counts little
+FEWEST = 16  # fewer tell nothing
 SMALL = 4096  # training samples: of more than that, a generator learns few by heart
 
 
@@ -63,24 +65,29 @@ class Signals(Callback):
         self._broken = False
 
     def after_step(self, trainer: Trainer) -> None:
-        if self._fresh and self._judged is not None:
-            found = look(read_lines(self._judged / "log.jsonl", observed), trainer.config)
-            self.line = "seen: " + ", ".join(one.short for one in found) if found else ""
-        self._fresh = False
-        due = trainer.step % self.every == 0 or trainer.step == trainer.recipe.steps
-        if not due or self._broken:
+        if self._broken:
             return
         try:
-            self._measure = self._measure or Measurement(trainer)
-            measured = self._measure(trainer)
+            if self._fresh and self._judged is not None:
+                found = look(read_lines(self._judged / "log.jsonl", observed), trainer.config)
+                self.line = "seen: " + ", ".join(one.short for one in found) if found else ""
+            self._fresh = False
+            if trainer.step % self.every == 0 or trainer.step == trainer.recipe.steps:
+                self._columns = self._measured(trainer)
+        except UsageError as error:
+            self._give_up(str(error))
         except Exception as error:  # somebody's model may not bear it: signals are worth less than the run
-            self._broken = True
-            first = (str(error).splitlines() or [""])[0]
-            notice(f"nothing is diagnosed in this run: {type(error).__name__}: {first}")
-            return
-        self._columns = {
-            PREFIX + name: float(f"{value:.4g}") for name, value in measured.items() if math.isfinite(value)
-        }
+            self._give_up(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+
+    def _measured(self, trainer: Trainer) -> dict[str, float]:
+        self._measure = self._measure or Measurement(trainer)
+        with counted(trainer.device, trainer.config.seed, "signals", trainer.step):
+            measured = self._measure(trainer)
+        return {PREFIX + k: float(f"{value:.4g}") for k, value in measured.items() if math.isfinite(value)}
+
+    def _give_up(self, why: str) -> None:
+        self._broken = True
+        notice(f"collapse, overfitting and the like are not looked for in this run: {why}")
 
     def take(self) -> dict[str, float]:
         """What was measured after this step, once."""
@@ -97,9 +104,9 @@ class Measurement:
         self.seed, self.batch = trainer.config.seed, trainer.recipe.batch_size
         most = AT_MOST[len(dataset.sample_shape) == 3]
         n = min(most, max(AT_LEAST, 2 * self.batch), len(dataset.train), len(dataset.test))
-        n -= n % gan.pack
-        if n < 2:
-            raise ValueError("there are too few samples to compare with")
+        n -= n % (self.batch if n > self.batch else gan.pack)
+        if n < FEWEST:
+            raise UsageError(f"there are fewer than {FEWEST} held-out samples")
         self.train, self.y_train = _some(dataset, "train", n, self.seed, device)
         self.test, self.y_test = _some(dataset, "test", n, self.seed, device)
         if not gan.num_classes:
@@ -109,7 +116,7 @@ class Measurement:
         self.spread, self.spread_in_class = mean_distance(real), mean_distance(real, self.y_train)
         self.reach = reached(fresh, real)
         self.center = self.among.mean(0)
-        self.axes = _axes(self.among - self.center)
+        self.axes = axes(self.among - self.center)
         self.all: Tensor | None = None
         if not dataset.endless and len(dataset.train) <= SMALL:
             self.all = flat(dataset.from_units(dataset.train.all()[0])).to(device)
@@ -127,7 +134,7 @@ class Measurement:
         x = self._flat_samples(copy, fakes)
         found = self._of_samples(x)
         if averaged is not None:
-            found["ema_distance"] = float((averaged - x).norm(dim=1).mean()) / self.spread
+            found["ema_distance"] = share(float((averaged - x).norm(dim=1).mean()), self.spread)
         with still(trainer.gan.discriminator), units_d.watched(trainer.gan.discriminator):
             found |= self._of_d(copy, fakes)
         for name, units, net in (
@@ -171,41 +178,30 @@ class Measurement:
     def _of_samples(self, x: Tensor) -> dict[str, float]:
         """Signals of generated samples x [N, d]."""
         found = {
-            "diversity": mean_distance(x) / self.spread,
+            "diversity": share(mean_distance(x), self.spread),
             "reach": reached(x, self.among[: len(x)]) / self.reach,
         }
         if self.y_train is not None:
-            found["diversity_in_class"] = mean_distance(x, self.y_train) / self.spread_in_class
+            found["diversity_in_class"] = share(mean_distance(x, self.y_train), self.spread_in_class)
         if self.all is not None:
-            found["nn_ratio"] = nearest(x, self.all) / self.nearest
+            found["nn_ratio"] = share(nearest(x, self.all), self.nearest)
         for i, place in enumerate(((x.mean(0) - self.center) @ self.axes).tolist(), start=1):
             found[f"mean_{i}"] = place
         return found
 
     def _of_d(self, gan: GAN, fakes: list[Sample]) -> dict[str, float]:
-        """D's answers to training and to held-out data: those that it knows by heart, it likes better."""
-        answers = {}
-        for name, x, y in (("train", self.train, self.y_train), ("test", self.test, self.y_test)):
-            parts = [
-                self._judged(gan, gan.view(x[rows]), None if y is None else y[rows])
-                for rows in self._batches(len(x))
-            ]
-            answers[name] = torch.cat(parts)
-        generated = [
-            self._judged(gan, fake, None if self.y_train is None else self.y_train[rows])
-            for fake, rows in zip(fakes, self._batches(len(self.train)), strict=True)
-        ]
-        answers["fake"] = torch.cat(generated)
-        means = {name: float(each.mean()) for name, each in answers.items()}
-        return {
-            "d_told_train": chance_of_more(answers["train"], answers["test"]),
-            "d_told_fake": chance_of_more(answers["train"], answers["fake"]),
-            "d_overfit": (means["train"] - means["test"]) / (abs(means["train"] - means["fake"]) + 1e-12),
-        }
+        """What D's answers to training, held-out and generated samples say; its dead units answer none."""
+        rows = list(self._batches(len(self.train)))
+        train = [self._judged(gan, gan.view(self.train[r]), self.y_train, r) for r in rows]
+        test = [self._judged(gan, gan.view(self.test[r]), self.y_test, r) for r in rows]
+        for r, fake in zip(rows, fakes, strict=True):
+            self._judged(gan, fake, self.y_train, r)
+        # Those that it knows by heart, D likes better.
+        return {"d_told_train": chance_of_more(torch.cat(train), torch.cat(test))}
 
-    def _judged(self, gan: GAN, sample: Sample, y: Tensor | None) -> Tensor:
+    def _judged(self, gan: GAN, sample: Sample, labels: Tensor | None, rows: slice) -> Tensor:
         """D's logits [N / pack]: the mean over its outputs."""
-        logits = gan.discriminator(pack(map_sample(Tensor.detach, sample), gan.pack), y)
+        logits = gan.discriminator(pack(sample, gan.pack), None if labels is None else labels[rows])
         means = [part.float().reshape(len(part), -1).mean(1) for part in scales(logits)]
         return torch.stack(means).mean(0)
 
@@ -218,51 +214,11 @@ def _some(
     return x.to(device), None if y is None else y.to(device)
 
 
-def flat(x: Tensor) -> Tensor:
-    """Samples [N, ...] as rows [N, d] to take distances of: images at about SIDE pixels."""
-    if x.dim() == 4:
-        size = -(-min(x.shape[-2:]) // SIDE)
-        x = nn.functional.avg_pool2d(x.float(), size) if size > 1 else x
-    return x.float().flatten(1)
-
-
-def mean_distance(x: Tensor, y: Tensor | None = None) -> float:
-    """Between two rows of x [N, d], on average; of the same label y [N] where there are labels."""
-    pairs = ~torch.eye(len(x), dtype=torch.bool, device=x.device)
-    if y is not None:
-        pairs &= y[:, None] == y[None]
-    return float(torch.cdist(x, x)[pairs].mean())
-
-
-def reached(x: Tensor, among: Tensor) -> int:
-    """How many rows of `among` are the nearest to some row of x."""
-    return len(set(torch.cdist(x, among).argmin(1).tolist()))
-
-
-def nearest(x: Tensor, among: Tensor) -> float:
-    """The median distance from a row of x to its nearest of `among`."""
-    return float(torch.cdist(x, among).amin(1).median())
-
-
-def chance_of_more(a: Tensor, b: Tensor) -> float:
-    """P(a > b) + P(a = b) / 2 for one element of each."""
-    return float(((a[:, None] > b).float() + 0.5 * (a[:, None] == b).float()).mean())
-
-
 def gradient_norm(net: nn.Module) -> float:
     """Of the last update, after all that stabilizers did to it."""
     gradients = [p.grad for p in net.parameters() if p.grad is not None]
     norms = torch._foreach_norm(gradients)
     return float(torch.stack(norms).float().norm()) if norms else 0.0
-
-
-def _axes(x: Tensor, count: int = 2) -> Tensor:
-    """The directions [d, count] in which centred x [N, d] varies most, in units of one standard deviation."""
-    _, sizes, directions = torch.linalg.svd(x, full_matrices=False)
-    chosen = directions[: min(count, x.shape[1])]
-    largest = chosen.gather(1, chosen.abs().argmax(1, keepdim=True))
-    axes: Tensor = (chosen * largest.sign()).T * (math.sqrt(len(x)) / sizes[: len(chosen)])
-    return axes
 
 
 @contextmanager

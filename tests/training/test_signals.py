@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import time
 from pathlib import Path
@@ -16,16 +17,8 @@ import ganzoo
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.system.files import read_lines
-from ganzoo.training.signals import (
-    Measurement,
-    Signals,
-    chance_of_more,
-    mean_distance,
-    nearest,
-    reached,
-    spacing,
-    still,
-)
+from ganzoo.training.distances import chance_of_more, mean_distance, nearest, reached, share
+from ganzoo.training.signals import Measurement, Signals, spacing, still
 from ganzoo.training.trainer import Trainer
 from ganzoo.training.units import Units
 
@@ -98,7 +91,7 @@ def test_signals_of_an_untrained_conditional_model():
     found = Measurement(trainer)(trainer)
     assert set(found) == {
         "diversity", "diversity_in_class", "reach", "nn_ratio", "mean_1", "mean_2", "ema_distance",
-        "d_told_train", "d_told_fake", "d_overfit", "dead_g", "dead_d", "grad_g", "grad_d",
+        "d_told_train", "dead_g", "dead_d", "grad_g", "grad_d",
     }  # fmt: skip
     page = Path(__file__).parents[2] / "docs" / "diagnosis.md"
     described = re.findall(r"`signal/(\w+)`", page.read_text(encoding="utf-8"))
@@ -114,7 +107,20 @@ def test_a_model_that_cannot_be_measured_is_trained_all_the_same(capsys, monkeyp
     trainer.fit()
     assert trainer.step == 6
     assert signals.take() == {}
-    assert capsys.readouterr().err.count("nothing is diagnosed in this run: ZeroDivisionError") == 1
+    assert capsys.readouterr().err.count("not looked for in this run: ZeroDivisionError") == 1
+
+
+def test_few_held_out_samples_tell_nothing(capsys, monkeypatch):
+    signals = Signals(every=2)
+    trainer = trainer_of(callbacks=[signals], **RUNS["vectors"])
+    monkeypatch.setattr(type(trainer.dataset.test), "__len__", lambda self: 5)
+    trainer.fit()
+    assert signals.take() == {}
+    assert "not looked for in this run: there are fewer than 16 held-out samples" in capsys.readouterr().err
+
+
+def test_data_that_are_all_alike_are_no_error():
+    assert math.isnan(share(1.0, 0.0))
 
 
 def test_distances():
@@ -131,7 +137,8 @@ class _Dying(nn.Module):
         super().__init__()
         self.first, self.second = nn.Linear(2, 4), nn.Linear(4, 1)
         with torch.no_grad():
-            self.first.bias[:3] = -1e6
+            self.first.weight.fill_(1.0)
+            self.first.bias.copy_(torch.tensor([-1e6, -1e6, -1e6, 0.0]))
 
     def forward(self, x):
         return self.second(self.first(x).relu())  # a function: no module to look at
