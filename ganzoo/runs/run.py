@@ -110,7 +110,8 @@ class Run:
             extractor, extractor_weights: by name, and a file; both follow from the data where they are None.
             checkpoint: "last" or "best".
             per_class: measure each class of a conditional run too.
-            dataset, data_options, data_root: what to measure against, where that is not the run's own data.
+            dataset, data_options: what to measure against, where that is not the run's own data.
+            data_root: where datasets are, if not where they were.
             offline: download nothing.
             progress: show bars on stderr.
 
@@ -128,11 +129,11 @@ class Run:
             raise UsageError(
                 "--set is for a dataset that is named with --dataset; a run's own is as it was trained on"
             )
-        data = (
-            self.dataset
-            if dataset is None
-            else open_dataset(dataset, dict(data_options or {}), data_root, offline)
-        )
+        if dataset is None:
+            self.move(data_root=data_root)
+            data = self.dataset
+        else:
+            data = open_dataset(dataset, dict(data_options or {}), data_root, offline)
         if data.sample_shape != self.config.sample_shape:
             raise UsageError(
                 f"{self.path} makes samples of shape {self.config.sample_shape}, and those of {data.name} "

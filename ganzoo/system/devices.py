@@ -20,21 +20,25 @@ def choose_device(name: str | torch.device, run: Path | None = None) -> torch.de
     Raises:
         UsageError: there is none of that name here.
     """
-    text = str(name)
-    counts = {"cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0}
-    counts |= {"mps": int(torch.backends.mps.is_available()), "cpu": 1}
+    text, counts = str(name), _counts()
+    best = next(kind for kind, count in counts.items() if count)
     if text == "auto":
-        text = next(kind for kind, count in counts.items() if count)
+        text = best
     lack = _lack(text, counts)
     if not lack:
         return torch.device("cpu" if text == "cpu:0" else text)
     if run is None:
         raise UsageError(f"--device {text}{lack}")
-    here = next(kind for kind, count in counts.items() if count)
     raise UsageError(
         f"{run} was made on {text}{lack.partition(';')[0]}; ganzoo resume {shlex.quote(str(run))} --device "
-        f"{here} goes on with it, and the last bits of its numbers differ then"
+        f"{best} goes on with it, and the last bits of its numbers differ then"
     )
+
+
+def _counts() -> dict[str, int]:
+    """How many devices of each kind are here, the best kind first."""
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return {"cuda": cuda, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
 
 
 def _lack(name: str, counts: dict[str, int]) -> str:

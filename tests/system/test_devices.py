@@ -11,6 +11,7 @@ import torch
 
 import ganzoo as zoo
 from ganzoo.errors import UsageError
+from ganzoo.system import devices
 from ganzoo.system.devices import choose_device
 
 RING = "mlp-gan --dataset ring8 --steps 4 --batch-size 8 --set model.width=8"
@@ -18,12 +19,10 @@ RING = "mlp-gan --dataset ring8 --steps 4 --batch-size 8 --set model.width=8"
 
 @pytest.fixture
 def machine(monkeypatch):
-    """machine(cuda=2, mps=True): what torch says that there is."""
+    """machine(cuda=2, mps=True): what there is."""
 
     def has(cuda: int = 0, mps: bool = False) -> None:
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
-        monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
-        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+        monkeypatch.setattr(devices, "_counts", lambda: {"cuda": cuda, "mps": int(mps), "cpu": 1})
 
     has()
     return has
@@ -44,7 +43,7 @@ def test_what_is_there_is_found(machine):
         ("cuda", "--device cuda: this machine, or this build of torch, has none; use --device cpu"),
         ("cuda:99", "--device cuda:99: this machine, or this build of torch, has none; use --device cpu"),
         ("mps", "--device mps: this machine, or this build of torch, has none; use --device cpu"),
-        ("cdua", "--device cdua is not known: did you mean cuda?"),
+        ("cdua", "--device cdua is not known: did you mean cuda or cpu?"),
         ("cpu:1", "--device cpu:1: this machine has cpu:0"),
         ("", "--device  is not known: valid names: auto, cpu, cuda, mps"),
         *(
@@ -64,7 +63,7 @@ def test_what_is_not_there_is_refused_in_one_sentence(name, says, machine):
 
 def test_a_number_beyond_the_last_one(machine):
     machine(cuda=2)
-    with pytest.raises(UsageError, match="--device cuda:2: this machine has cuda:0 to cuda:1$"):
+    with pytest.raises(UsageError, match=r"--device cuda:2: this machine has cuda:0 to cuda:1$"):
         choose_device("cuda:2")
     with pytest.raises(UsageError, match="X was made on cuda:2: this machine has cuda:0 to cuda:1; ganzoo "):
         choose_device("cuda:2", Path("X"))

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import ganzoo
+from ganzoo.data.base import Standardization
 from ganzoo.data.tensors import TensorSplit, fingerprint
 from ganzoo.errors import UsageError
 from ganzoo.models.mlp import MLPGAN
@@ -357,6 +358,9 @@ def new_fingerprint(self):
 DATASETS = {
     "declares": (points(sample_shape=(2, 3)), r"sample_shape \(C, H, W\) or \(D,\), got \(2, 3\)"),
     "declares-names": (points(class_names=("a",)), "0 class_names or none, got"),
+    "declares-units": (
+        points(standardization=Standardization.of(torch.eye(3))), r"a standardization of \(2,\), .*got \(3,\)"
+    ),
     "reopens": (points(name="other"), "`name` to be one that it is registered by, .*got 'other'"),
     "reopens-print": (points(new_fingerprint), "the fingerprint .* again"),
     "batches": (train(batch=lambda made, *_: (made[0].double(), None)), "float32 train batches, got torch.f"),
