@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
@@ -12,6 +12,9 @@ from ganzoo.plan.words import Words
 from ganzoo.registry.options import options_of
 from ganzoo.runs.run import Run, create, load
 from ganzoo.runs.training import extend, plan_run
+
+if TYPE_CHECKING:
+    import torch
 
 
 def train(
@@ -54,6 +57,9 @@ def resume(
     *,
     steps: int | None = None,
     reschedule: bool = False,
+    dataset: str | None = None,
+    data_root: str | Path | None = None,
+    device: str | torch.device | None = None,
     progress: bool = True,
 ) -> Run:
     """Go on with a run as if it had never stopped.
@@ -62,13 +68,17 @@ def resume(
         path: the run folder, its name under runs/, or the newest where left out.
         steps: a larger budget. Schedules stay at their last value once their plan is done.
         reschedule: stretch the schedules over the larger budget instead.
+        dataset: the name that opens the same data, where they lie elsewhere now: "folder:NEW".
+        data_root: where datasets are, or are downloaded to, if that is another folder now.
+        device: where it goes on, if that is another one; the last bits of its numbers differ then.
         progress: show a progress bar on stderr.
 
     Raises:
         UsageError: a word is wrong, or the run cannot go on; nothing was written.
         WorkError: training failed; the run folder keeps the last good checkpoint.
     """
-    run = load(path)
+    run = load(path, device="auto" if device is None else device)
+    run.move(dataset, data_root, device)
     if extend(run, steps, reschedule):
         run.train(progress=progress)
     return run

@@ -14,6 +14,12 @@ class WorkError(RuntimeError):
     """The work itself failed (exit status 1): says what happened, and what is safe."""
 
 
+def first_line(error: BaseException) -> str:
+    """Of somebody else's error, whose text may go on with a stack; its type where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
 def nearest(word: str, names: Iterable[str]) -> str:
     """The tail of an error sentence: the valid names nearest to `word`, or all of them."""
     known = sorted(names)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 import ganzoo
-from ganzoo.bench.results import Row
+from ganzoo.bench.rows import Row
 from ganzoo.data.pictures import SHOWN
 from ganzoo.metrics.modes import RADIUS
 from ganzoo.table.read import Group, group_rows, read_rows

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganzoo.bench.results import Row
+from ganzoo.bench.rows import Row
 from ganzoo.table.layout import BETTER, blocks_of, quantity, spread
 from ganzoo.table.read import Group, columns_of, group_rows
 from ganzoo.table.render import markdown_table

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ganzoo.system.devices import choose_device
 from ganzoo.system.provenance import provenance
 
 
@@ -28,7 +29,7 @@ def processor(device: str) -> str:
     if device.startswith("cuda"):
         import torch
 
-        return torch.cuda.get_device_name(device)
+        return torch.cuda.get_device_name(choose_device(device))
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():

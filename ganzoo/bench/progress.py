@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import subprocess
 import time
 from collections.abc import Collection, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID
 from rich.table import Column
 
 from ganzoo.bench.cells import Cell
-from ganzoo.system.console import number, stderr
+from ganzoo.system.console import Words, number, plain, stderr
+from ganzoo.system.records import Damaged, decoded
+from ganzoo.training.rows import Stepped
 
 SHOWN = 3  # scores in a line
 
@@ -51,7 +51,10 @@ class Job:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 4096))
             lines = file.read().split(b"\n")[:-1]  # whole ones alone
-        return int(json.loads(lines[-1])["step"]) if lines else self.steps_before
+        for line in reversed(lines):
+            with suppress(Damaged):
+                return decoded(line, Stepped)["step"]
+        return self.steps_before
 
 
 class Show(AbstractContextManager["Show"]):
@@ -61,10 +64,10 @@ class Show(AbstractContextManager["Show"]):
         self.total, self.done, self.jobs = total, done, jobs
         self._pace: dict[str, float] = {}  # seconds per step, by group of cells
         self._bars = Progress(
-            TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+            Words("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
             BarColumn(bar_width=16),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[left]}", table_column=Column(min_width=18, no_wrap=True)),
+            Words("{task.fields[left]}", table_column=Column(min_width=18, no_wrap=True)),
             console=stderr,
             refresh_per_second=4,
             expand=True,
@@ -84,12 +87,12 @@ class Show(AbstractContextManager["Show"]):
         self._bars.stop()
 
     def say(self, text: str) -> None:
-        stderr.print(escape(text))
+        stderr.say(text)
 
     def began(self, job: Job) -> None:
         steps, before = job.cell.config.recipe.steps, job.steps_before
         if stderr.is_terminal:
-            task = self._bars.add_task(job.cell.title, total=steps, completed=before, left="")
+            task = self._bars.add_task(plain(job.cell.title), total=steps, completed=before, left="")
             self._tasks[job.cell.hash] = task
         else:
             how = "trained already" if before == steps else f"from step {before}"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ganzoo.bench.rows import Row, Says, as_row
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.registry import METRICS
 from ganzoo.system.files import cut_lines, read_lines
 from ganzoo.system.locks import Lock, only_one
-
-Row = dict[str, Any]
 
 
 def latest(rows: Iterable[Row]) -> dict[str, Row]:
@@ -21,18 +20,17 @@ def latest(rows: Iterable[Row]) -> dict[str, Row]:
 
 def read_results(path: Path) -> dict[str, Row]:
     """The results of a suite so far, by hash."""
-    return latest(row for row in read_lines(path) if "hash" in row)
+    return latest(read_lines(path, as_row))
 
 
 def repair(path: Path) -> None:
-    """Remove a last line that a crash cut off, so that the next one stands on its own."""
-    if path.exists() and not path.read_bytes().endswith(b"\n"):
-        cut_lines(path, lambda row: True)
+    """Remove a last line that a crash cut off; a line that is no result stays."""
+    cut_lines(path, lambda row: True, as_row)
 
 
-def columns(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def columns(document: Mapping[str, Any]) -> dict[str, Says]:
     """Each score's metric and direction, so that a table of them needs no metric to be installed."""
-    known = {}
+    known: dict[str, Says] = {}
     for name in document["protocol"]["metrics"]:
         for score, higher in METRICS.get(name).higher_is_better.items():
             known[score] = {"metric": name, "higher_is_better": higher}

@@ -15,11 +15,13 @@ from typing import Any
 
 from ganzoo.bench.cells import Cell
 from ganzoo.bench.progress import Job, Show
-from ganzoo.bench.results import Row
+from ganzoo.bench.rows import Broken, Result, as_result
 from ganzoo.bench.work import RESULT
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.runs.run import load
+from ganzoo.system.console import notice
 from ganzoo.system.files import append_line, write_json
+from ganzoo.system.records import Damaged, parsed
 from ganzoo.training.callbacks import stops_cleanly
 from ganzoo.training.checkpoint import steps_done
 
@@ -73,7 +75,7 @@ class Runner:
                     running.append(self._start(cell, folder))
                     continue
             except (UsageError, WorkError) as error:
-                result = {"status": "failed", "error": str(error)}
+                result = Broken(status="failed", error=str(error))
             self._record(cell, folder, result, None, waiting)
 
     def _start(self, cell: Cell, folder: Path) -> Job:
@@ -100,7 +102,7 @@ class Runner:
         for job in [job for job in running if job.process.poll() is not None]:
             running.remove(job)
             job.end()
-            result = _left_behind(job.cell, job.folder) or {"status": "failed", "error": _why(job)}
+            result = _left_behind(job.cell, job.folder) or Broken(status="failed", error=_why(job))
             self._record(job.cell, job.folder, result, job, waiting)
 
     def _stop(self, running: list[Job], waiting: deque[Cell]) -> None:
@@ -119,9 +121,9 @@ class Runner:
                 self._record(job.cell, job.folder, result, job, waiting)
 
     def _record(
-        self, cell: Cell, folder: Path, result: dict[str, Any], job: Job | None, waiting: deque[Cell]
+        self, cell: Cell, folder: Path, result: Result, job: Job | None, waiting: deque[Cell]
     ) -> None:
-        row: Row = {
+        row: dict[str, Any] = {
             "hash": cell.hash,
             "group": cell.group,
             "suite": self.suite,
@@ -140,13 +142,17 @@ class Runner:
         self.show.ended(cell, row, job, waiting)
 
 
-def _left_behind(cell: Cell, folder: Path) -> dict[str, Any] | None:
+def _left_behind(cell: Cell, folder: Path) -> Result | None:
     """The result of a cell that its process wrote and nobody has recorded yet."""
     path = folder / RESULT
-    if not path.exists():
+    try:
+        which, result = as_result(parsed(path.read_bytes()))
+    except FileNotFoundError:
         return None
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return result if result["hash"] == cell.hash else None
+    except (OSError, Damaged) as error:
+        notice(f"{path} is left out: {error}")
+        return None
+    return result if which == cell.hash else None
 
 
 def _why(job: Job) -> str:

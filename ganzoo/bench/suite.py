@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.plan.words import Words
+from ganzoo.registry.options import LARGEST
 
 EVALUATION: dict[str, type] = {
     "metric": list,
@@ -43,6 +45,8 @@ EXPECTED = {
     list: "a list of texts",
     dict: "a table of texts and numbers",
 }
+LARGEST_FILE = 2**20  # bytes
+MOST_CELLS = 10_000  # each is trained and measured
 NOT_IN_LABEL = ("model", "dataset", "steps", "epochs", "data-root", "offline")
 
 
@@ -77,25 +81,40 @@ def read_suite(path: Path, **instead: Any) -> list[Asked]:
     _check(top, f"{path}", ["seeds", "cells"])
     instead = {key: value for key, value in instead.items() if value is not None}
     asked: list[Asked] = []
+    count = 0
     for number, cell in enumerate(cells, start=1):
         where = f"{path}, cell {number}" if cell else f"{path}"
         _check(cell, where, ["seeds", "label"])
         words = _merge(_merge(top, cell), instead)
         for missing in {"model", "dataset"} - words.keys():
             raise UsageError(f"{where} does not say its {missing}")
+        count += _count(words, where)
+        if count > MOST_CELLS:
+            raise UsageError(f"{where}: {count:,} cells or more: expected at most {MOST_CELLS:,} in a suite")
         asked.extend(_combinations(words, cell, where))
     return asked
 
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
     except (FileNotFoundError, IsADirectoryError):
         folders = (path.parent, Path("benchmarks", "suites"))
         there = [str(file) for folder in folders for file in folder.glob("*.toml")]
         raise UsageError(f"there is no suite {path}: {nearest(str(path), set(there))}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(content) > LARGEST_FILE:
+        raise UsageError(f"{path} is no suite: it has more than {LARGEST_FILE:,} bytes")
+    try:
+        suite = tomllib.loads(content.decode())
+        repr(suite)  # which messages show parts of
+    except RecursionError:
+        raise UsageError(f"{path} is no suite: it is nested too deeply") from None
+    except ValueError as error:  # of TOML, of UTF-8, or of a number with thousands of digits
         raise UsageError(f"{path} is not TOML: {error}") from error
+    return suite
 
 
 def _lists(words: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,14 +163,24 @@ def _merge(words: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _combinations(words: Mapping[str, Any], cell: Mapping[str, Any], where: str) -> Iterator[Asked]:
-    """One for each combination of the options that have several values."""
-    seeds = _seeds(words.get("seeds", 1), where)
-    several = {
+def _count(words: Mapping[str, Any], where: str) -> int:
+    """How many cells there are, before any of them is made."""
+    return math.prod(map(len, _several(words).values())) * len(_seeds(words.get("seeds", 1), where))
+
+
+def _several(words: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The options that have several values."""
+    return {
         key: value
         for key, value in words.items()
         if isinstance(value, list) and OPTIONS.get(key) not in (None, list, dict)
     }
+
+
+def _combinations(words: Mapping[str, Any], cell: Mapping[str, Any], where: str) -> Iterator[Asked]:
+    """One for each combination of the options that have several values."""
+    seeds = tuple(_seeds(words.get("seeds", 1), where))
+    several = _several(words)
     for values in itertools.product(*several.values()):
         chosen = dict(zip(several, values, strict=True))
         single = {**words, **chosen}
@@ -168,15 +197,16 @@ def _combinations(words: Mapping[str, Any], cell: Mapping[str, Any], where: str)
         )
 
 
-def _seeds(value: Any, where: str) -> tuple[int, ...]:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
-        return tuple(range(value))
-    whole = isinstance(value, list) and all(type(seed) is int and seed >= 0 for seed in value)
+def _seeds(value: Any, where: str) -> Sequence[int]:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST:
+        return range(value)
+    whole = isinstance(value, list) and all(type(seed) is int and 0 <= seed <= LARGEST for seed in value)
     if not whole or not value or len(set(value)) < len(value):
         raise UsageError(
-            f"{where}: seeds: expected how many, or a list of different whole numbers, got {value!r}"
+            f"{where}: seeds: expected how many, or a list of different whole numbers from 0 to {LARGEST:,}, "
+            f"got {value!r}"
         )
-    return tuple(value)
+    return value  # type: ignore[no-any-return]
 
 
 def _shown(key: str, value: Any) -> str:

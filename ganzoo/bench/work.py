@@ -14,12 +14,16 @@ from typing import Any
 
 from ganzoo.bench.machine import peak_mib, processor, versions
 from ganzoo.bench.results import columns
-from ganzoo.errors import UsageError, WorkError
+from ganzoo.bench.rows import Cost
+from ganzoo.errors import UsageError, WorkError, first_line
+from ganzoo.runs.diagnosis import diagnosis
 from ganzoo.runs.run import Run, load
 from ganzoo.runs.training import extend
 from ganzoo.system.files import read_lines, write_json
-from ganzoo.system.memory import keep_freed_memory
+from ganzoo.system.memory import keep_freed_memory, refuse_more_than_there_is
+from ganzoo.system.records import read_json
 from ganzoo.training.checkpoint import steps_done
+from ganzoo.training.rows import LogRow, log_row
 
 STOPPED = 75  # exit status: asked to stop, a checkpoint is saved
 RESULT = "result.json"
@@ -32,9 +36,7 @@ def work(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
     `task` is {"evaluation": arguments of `Run.evaluate`, "alone": whether no other cell runs beside it}.
     """
     run = load(folder)
-    cost = {"alone": True, "peak_mib": 0.0}
-    if (folder / COST).exists():
-        cost = json.loads((folder / COST).read_text(encoding="utf-8"))
+    cost = _cost(folder) if (folder / COST).exists() else Cost(alone=True, peak_mib=0.0)
     if extend(run, None):
         cost["alone"] = cost["alone"] and task["alone"]
         write_json(folder / COST, cost)  # now, as the process may be killed
@@ -52,15 +54,25 @@ def work(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
         "protocol": document["protocol"],
         "columns": columns(document),
         "notes": document["notes"],
+        "seen": [{"name": one.name, "since": one.since, "short": one.short} for one in diagnosis(run)],
         **costs(run),
         "eval_seconds": round(seconds, 2),
     }
 
 
+def _cost(folder: Path) -> Cost:
+    return read_json(folder / COST, Cost, f"delete {folder}, and --retry trains this cell again")
+
+
 def costs(run: Run) -> dict[str, Any]:
     """What the training took, from the record in the run folder."""
     config, gan = run.config, run.model
-    seconds = train_seconds(read_lines(run.path / "log.jsonl"))
+    seconds = train_seconds(read_lines(run.path / "log.jsonl", log_row))
+    if not seconds > 0.0:
+        raise WorkError(
+            f"{run.path / 'log.jsonl'} does not say how long the training took: delete {run.path}, and "
+            f"--retry trains this cell again"
+        )
     steps = steps_done(run.path)  # fewer than planned where it ended early
     images = steps * config.recipe.n_dis * config.recipe.batch_size
     return {
@@ -68,7 +80,7 @@ def costs(run: Run) -> dict[str, Any]:
         "images": images,
         "train_seconds": round(seconds, 4),
         "images_per_s": round(images / seconds, 1),
-        **json.loads((run.path / COST).read_text(encoding="utf-8")),
+        **_cost(run.path),
         "parameters": {
             "g": sum(p.numel() for p in gan.generator.parameters()),
             "d": sum(p.numel() for p in gan.discriminator.parameters()),
@@ -77,15 +89,15 @@ def costs(run: Run) -> dict[str, Any]:
         "device": config.device,
         "processor": processor(config.device),
         "versions": versions(),
-        "commit": config.provenance["commit"],
+        "commit": config.provenance.get("commit"),
     }
 
 
-def train_seconds(log: list[dict[str, Any]]) -> float:
+def train_seconds(log: list[LogRow]) -> float:
     """Time in training by the log, so that what was lost by a kill is not counted."""
     seconds, before = 0.0, 0
     for row in log:
-        seconds += (row["images"] - before) / max(row["images_per_s"], 0.1)
+        seconds += max(row["images"] - before, 0) / max(row["images_per_s"], 0.1)
         before = row["images"]
     return seconds
 
@@ -99,6 +111,7 @@ def _end_with_parent() -> None:
 def main() -> None:
     folder, task = Path(sys.argv[1]), json.loads(sys.argv[2])
     keep_freed_memory()
+    refuse_more_than_there_is()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         outcome = work(folder, task)
@@ -106,8 +119,7 @@ def main() -> None:
         outcome = {"status": "failed", "error": str(error)}
     except Exception as error:  # whatever a plugin raises is the end of its cell alone
         traceback.print_exc()
-        first = (str(error).splitlines() or [""])[0]
-        outcome = {"status": "failed", "error": f"{type(error).__name__}: {first}"}
+        outcome = {"status": "failed", "error": f"{type(error).__name__}: {first_line(error)}"}
     finished = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder / RESULT, {"hash": task["hash"], **outcome, "finished": finished})
 

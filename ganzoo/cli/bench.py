@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ganzoo.errors import WorkError
+from ganzoo.cli.words import PATH, Whole
+from ganzoo.errors import UsageError, WorkError
 
 if TYPE_CHECKING:
     from ganzoo.bench.cells import Cell
-    from ganzoo.bench.results import Row
+    from ganzoo.bench.rows import Row
 
 
 @click.command("bench")
-@click.argument("suite", type=click.Path(path_type=Path), metavar="SUITE.toml")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Cells at a time."
-)
+@click.argument("suite", type=PATH, metavar="SUITE.toml")
+@click.option("--jobs", type=Whole(1), default=1, show_default=True, metavar="N", help="Cells at a time.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("results"),
     show_default=True,
     metavar="DIR",
     help="Where results and runs are kept.",
 )
 @click.option("--retry", is_flag=True, help="Try cells again that have failed.")
-@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Instead of what the suite says.")
-@click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Instead of what the suite says.")
+@click.option("--steps", type=Whole(1), metavar="N", help="Instead of what the suite says.")
+@click.option("--samples", type=Whole(1), metavar="N", help="Instead of what the suite says.")
 @click.option("--dry-run", is_flag=True, help="Check everything, list the cells, and stop.")
 def command(
     suite: Path, jobs: int, out: Path, retry: bool, steps: int | None, samples: int | None, dry_run: bool
@@ -49,8 +47,10 @@ def command(
     from ganzoo.bench.results import alone_in, read_results, repair
     from ganzoo.bench.runner import Runner
     from ganzoo.bench.suite import read_suite
-    from ganzoo.system.console import stderr
+    from ganzoo.system.console import say, stderr, typed
 
+    if jobs > 8 * cores():
+        raise UsageError(f"--jobs {jobs}: expected at most {8 * cores()}, as there are {cores()} cores")
     threads = max(1, min(torch.get_num_threads(), cores() // jobs))
     asked = read_suite(suite, steps=steps, samples=samples)
     cells = plan_cells(asked, threads)
@@ -63,7 +63,7 @@ def command(
         rows = read_results(results)
         left = [cell for cell in cells if _is_left(rows.get(cell.hash), retry)]
         words = f"{suite.stem}: {len(cells)} cells, {len(cells) - len(left)} done, {jobs} at a time"
-        stderr.print(words, f"with {threads} threads -> {results}", markup=False)
+        stderr.say(f"{words} with {threads} threads -> {results}")
         runner = Runner(suite.stem, out, jobs, Show(len(cells), len(cells) - len(left), jobs))
         try:
             ended = runner.run(left)
@@ -72,17 +72,19 @@ def command(
         rows = read_results(results)
     if not ended:
         done = sum(cell.hash in rows for cell in cells)
-        stderr.print(
-            f"stopped: {done} of {len(cells)} cells are done; the same command goes on", markup=False
-        )
+        stderr.say(f"stopped: {done} of {len(cells)} cells are done; the same command goes on")
         return 130
-    click.echo(f"results: {results}")
-    click.echo(f"next:    ganzoo table {shlex.quote(str(results))}")
-    failed = [cell for cell in cells if rows[cell.hash]["status"] == "failed"]
-    if failed:
+    say(f"results: {results}")
+    say(f"next:    {typed('ganzoo', 'table', results)}")
+    errors = [
+        f"{cell.title}: {row['error']}"
+        for cell in cells
+        if (row := rows.get(cell.hash)) is not None and row["status"] == "failed"
+    ]
+    if errors:
         raise WorkError(
-            f"{len(failed)} of {len(cells)} cells failed, the first of them {failed[0].title}: "
-            f"{rows[failed[0].hash]['error']}; --retry tries them again"
+            f"{len(errors)} of {len(cells)} cells failed, the first of them {errors[0]}; "
+            f"--retry tries them again"
         )
     return 0
 
@@ -92,15 +94,12 @@ def _is_left(row: Row | None, retry: bool) -> bool:
 
 
 def _list(cells: list[Cell], rows: dict[str, Row]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
+    from ganzoo.system.console import Grid, terminal
 
-    from ganzoo.system.console import terminal
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Grid()
     for title in ("model", "dataset", "options", "seeds", "steps", "real images", "done"):
         right = title in ("steps", "real images", "done")
-        table.add_column(title, justify="right" if right else "left", overflow="fold")
+        table.column(title, right=right, overflow="fold")
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(cell.group, []).append(cell)
@@ -108,8 +107,8 @@ def _list(cells: list[Cell], rows: dict[str, Row]) -> None:
         config, recipe = group[0].config, group[0].config.recipe
         done = [rows[cell.hash]["status"] for cell in group if cell.hash in rows]
         failed = f", {done.count('failed')} failed" if "failed" in done else ""
-        table.add_row(
-            *map(escape, (config.model, config.dataset, group[0].label, _seeds(group))),
+        table.row(
+            *(config.model, config.dataset, group[0].label, _seeds(group)),
             f"{recipe.steps:,}",
             f"{recipe.steps * recipe.n_dis * recipe.batch_size:,}",
             f"{done.count('done')}/{len(group)}{failed}",
@@ -118,7 +117,8 @@ def _list(cells: list[Cell], rows: dict[str, Row]) -> None:
     console.print(table)
     steps = sum(cell.config.recipe.steps for cell in cells)
     left = sum(cell.config.recipe.steps for cell in cells if cell.hash not in rows)
-    console.print(f"\n{len(cells)} cells, {steps:,} steps in total, {left:,} of them left")
+    console.print()
+    console.say(f"{len(cells)} cells, {steps:,} steps in total, {left:,} of them left")
 
 
 def _seeds(group: list[Cell]) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
-from ganzoo.system.console import number, terminal
+from ganzoo.system.console import Grid, number, say, say_json, terminal
 
 NONE = "-"
 
@@ -29,7 +26,7 @@ def command(a: str, b: str, as_json: bool) -> None:
 
     document = compare(load(a), load(b))
     if as_json:
-        click.echo(json.dumps(document, indent=2))
+        say_json(document)
     else:
         _print(document)
 
@@ -37,7 +34,7 @@ def command(a: str, b: str, as_json: bool) -> None:
 def _print(document: dict[str, Any]) -> None:
     console = terminal()
     for name, run in zip("AB", document["runs"], strict=True):
-        console.print(f"[bold]{name}[/]  {escape(run)}", soft_wrap=True)
+        say((name, "bold"), f"  {run}")
     for what, kind in (
         ("settings", "no setting differs"),
         ("provenance", "no version, commit or machine differs"),
@@ -46,10 +43,12 @@ def _print(document: dict[str, Any]) -> None:
             console.print()
             console.print(_table((what, "A", "B"), [[k, *map(_text, v)] for k, v in document[what].items()]))
         else:
-            console.print(f"\n{kind}")
+            console.print()
+            console.say(kind)
     scores = document["scores"]
     if not scores:
-        console.print("\nno scores yet: ganzoo eval RUN measures a run")
+        console.print()
+        console.say("no scores yet: ganzoo eval RUN measures a run")
         return
     rows = [
         [score, *(NONE if v is None else number(v) for v in one["values"]), _difference(one)]
@@ -64,17 +63,16 @@ def _print(document: dict[str, Any]) -> None:
             pairs = ", ".join(f"{key}: {pair[0]} vs {pair[1]}" for key, pair in one["protocol"].items())
             apart.setdefault(pairs, []).append(score)
     for pairs, names in apart.items():
-        console.print(
-            f"\nnot to be compared, as the protocols differ ({pairs}): {', '.join(names)}", markup=False
-        )
+        console.print()
+        console.say(f"not to be compared, as the protocols differ ({pairs}): {', '.join(names)}")
 
 
-def _table(titles: tuple[str, ...], rows: list[list[str]]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+def _table(titles: tuple[str, ...], rows: list[list[str]]) -> Grid:
+    table = Grid()
     for title in titles:
-        table.add_column(title, overflow="fold")
+        table.column(title, overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.row(*row)
     return table
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
+from ganzoo.cli.words import Whole
 from ganzoo.errors import UsageError
-from ganzoo.system.console import number, terminal
+from ganzoo.system.console import Terminal, number, plain, say_json, terminal
+from ganzoo.system.paths import typed_path
 
 WIDE = 110  # columns from which there is room for words beside the numbers
 
@@ -39,8 +37,9 @@ WIDE = 110  # columns from which there is room for words beside the numbers
 @click.option(
     "--per-class", is_flag=True, help="Each class too, and how many samples show theirs (conditional runs)."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
+@click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N")
 @click.option("--data-root", metavar="DIR", help="Where datasets are, or are downloaded to.")
+@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or mps.")
 @click.option("--offline", is_flag=True, help="Touch no network.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(
@@ -57,7 +56,7 @@ def command(
     words["data_options"] = parse_settings(settings)
     document = _foreign(target, metrics, words) if _is_foreign(target) else _run(target, metrics, words)
     if as_json:
-        click.echo(json.dumps(document, indent=2))
+        say_json(document)
     else:
         _print(document)
 
@@ -65,14 +64,14 @@ def command(
 def _is_foreign(target: str | None) -> bool:
     if target is None:
         return False
-    path = Path(target).expanduser()
+    path = typed_path(target)
     return path.suffix == ".npz" or path.is_file() or (path.is_dir() and not (path / "config.json").is_file())
 
 
 def _run(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
     from ganzoo.runs.run import load
 
-    return load(target).evaluate(metrics, **words)
+    return load(target, device=words.pop("device")).evaluate(metrics, **words)
 
 
 def _foreign(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
@@ -92,39 +91,40 @@ def _print(document: dict[str, Any]) -> None:
     console = terminal(soft_wrap=True)
     _print_scores(console, rows(document))
     if document.get("matched", {}).get("scores"):
-        console.print(f"\n[bold]at {document['matched']['n']} samples, as many as are held out[/]")
+        console.print()
+        console.say((f"at {document['matched']['n']} samples, as many as are held out", "bold"))
         _print_scores(console, rows({**document, **document["matched"]}))
     if "per_class" in document:
         _print_classes(console, document["per_class"])
     which = source.get("run") or source.get("samples")
     step = f" at step {source['step']}" if "step" in source else ""
     wrapped = terminal()  # words may be broken into lines; the rows above may not
-    wrapped.print(
-        escape(
-            f"\n{which}{step}: {protocol['n_fake']} generated samples against {protocol['n_real']} of "
-            f"{protocol['dataset']} ({protocol['reference']}); real data: as many held-out samples in their "
-            "place, or the value that a perfect generator of as many would have"
-        )
+    wrapped.print()
+    wrapped.say(
+        f"{which}{step}: {protocol['n_fake']} generated samples against {protocol['n_real']} of "
+        f"{protocol['dataset']} ({protocol['reference']}); real data: as many held-out samples in their "
+        "place, or the value that a perfect generator of as many would have"
     )
     for note in document["notes"]:
-        wrapped.print(escape(f"note: {note}"))
+        wrapped.say(f"note: {note}")
 
 
-def _print_scores(console: Console, lines: list[tuple[str, str, str, str, str]]) -> None:
+def _print_scores(console: Terminal, lines: list[tuple[str, str, str, str, str]]) -> None:
     titles = ("score", "generated", "real data", "better", "what it is" if console.width >= WIDE else "")
-    width = [max(len(line[i]) for line in [titles, *lines]) for i in range(4)]
-    for name, generated, real, better, meaning in [titles, *lines]:
+    shown = [tuple(map(plain, line)) for line in [titles, *lines]]
+    width = [max(len(line[i]) for line in shown) for i in range(4)]
+    for name, generated, real, better, meaning in shown:
         cells = f"{name:<{width[0]}}  {generated:>{width[1]}}  {real:>{width[2]}}  {better:<{width[3]}}"
         style = "bold" if name == titles[0] else ""
         if console.width >= WIDE:
-            console.print(f"[{style or 'default'}]{escape(cells)}[/]  [{style or 'dim'}]{escape(meaning)}[/]")
+            console.say((cells, style), "  ", (meaning, style or "dim"))
         else:
-            console.print(f"[{style or 'default'}]{escape(cells.rstrip())}[/]")
+            console.say((cells.rstrip(), style))
             if meaning:
-                console.print(f"  [dim]{escape(meaning)}[/]")
+                console.say((f"  {meaning}", "dim"))
 
 
-def _print_classes(console: Console, classes: list[dict[str, Any]]) -> None:
+def _print_classes(console: Terminal, classes: list[dict[str, Any]]) -> None:
     """A line per class: how many samples, and each score with that of real data in brackets."""
     keys = list(dict.fromkeys(key for row in classes for key in row["scores"]))
     keys = [key for key in keys if key.partition("@")[0].removesuffix("_std") == key.partition("@")[0]]
@@ -132,12 +132,13 @@ def _print_classes(console: Console, classes: list[dict[str, Any]]) -> None:
     for row in classes:
         cells = [number(row["scores"][key]) if key in row["scores"] else "-" for key in keys]
         real = [f" ({number(row['real'][key])})" if key in row["real"] else "" for key in keys]
-        lines.append([row["class"], str(row["n"]), *(a + b for a, b in zip(cells, real, strict=True))])
+        lines.append([plain(row["class"]), str(row["n"]), *map("".join, zip(cells, real, strict=True))])
     width = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    console.print("\n[bold]by class, against real samples of that class (real data in brackets)[/]")
+    console.print()
+    console.say(("by class, against real samples of that class (real data in brackets)", "bold"))
     for i, line in enumerate(lines):
         cells = [f"{line[0]:<{width[0]}}", *(f"{c:>{w}}" for c, w in zip(line[1:], width[1:], strict=True))]
-        console.print(f"[{'default' if i else 'bold'}]{escape('  '.join(cells))}[/]")
+        console.say(("  ".join(cells), "" if i else "bold"))
 
 
 def rows(document: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:

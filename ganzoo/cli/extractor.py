@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ganzoo.cli.words import PATH, Whole
 from ganzoo.errors import UsageError
 
 
@@ -20,15 +20,15 @@ def command() -> None:
 @click.option("--dataset", required=True, metavar="NAME", help="Labelled images, such as folder:PATH.")
 @click.option(
     "--epochs",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     metavar="N",
     help="Passes over the data; by default what makes 2,400 batches of 100 images, but 8 to 200.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
+@click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or mps.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Write FILE.safetensors, and install nothing.",
 )
@@ -58,6 +58,7 @@ def train(
     from ganzoo.extractors.classifier import pack
     from ganzoo.extractors.cnn import folder
     from ganzoo.extractors.training import default_epochs, install, refuse, train_classifier
+    from ganzoo.system.console import say, typed
     from ganzoo.system.devices import choose_device
     from ganzoo.system.files import write_whole
 
@@ -68,38 +69,35 @@ def train(
     net, meta = train_classifier(data, epochs=epochs, seed=seed, device=where)
     if out is None:
         name = f"cnn:{install(net, meta)}"
-        file, words = folder() / f"{name[4:]}.safetensors", f"--extractor {shlex.quote(name)}"
+        file, words = folder() / f"{name[4:]}.safetensors", ["--extractor", name]
     else:
         write_whole(out, pack(net, meta))
-        name, file, words = "cnn", out, f"--extractor cnn --extractor-weights {shlex.quote(str(out))}"
-    click.echo(f"{name}: {_accuracy(meta)} of {meta['test_samples']} test images of {meta['data']} are right")
-    click.echo(f"file: {file}")
-    click.echo(f"next: ganzoo eval --metric fid {words}")
+        name, file, words = "cnn", out, ["--extractor", "cnn", "--extractor-weights", str(out)]
+    say(f"{name}: {_accuracy(meta)} of {meta['test_samples']} test images of {meta['data']} are right")
+    say(f"file: {file}")
+    say(f"next: {typed('ganzoo', 'eval', '--metric', 'fid', *words)}")
 
 
 @command.command("list")
 def list_() -> None:
     """The classifiers that are installed here, newest first."""
-    from rich.markup import escape
-    from rich.table import Table
-
     from ganzoo.extractors.classifier import read_meta
     from ganzoo.extractors.cnn import installed
-    from ganzoo.system.console import terminal
+    from ganzoo.system.console import Grid, say, terminal
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Grid()
     for title in ("name", "data", "images", "test accuracy"):
-        table.add_column(title, no_wrap=title == "name")
+        table.column(title, no_wrap=title == "name")
     for name, file in installed().items():
         meta = read_meta(file)
         row = ["(damaged)"] * 3
         if meta is not None:
             row = [meta["data"], "{channels} x {size} x {size}".format_map(meta), _accuracy(meta)]
-        table.add_row(*map(escape, (f"cnn:{name}", *row)))
+        table.row(f"cnn:{name}", *row)
     if table.row_count:
         terminal().print(table)
     else:
-        click.echo("none is installed; ganzoo extractor train --dataset NAME makes one")
+        say("none is installed; ganzoo extractor train --dataset NAME makes one")
 
 
 def _accuracy(meta: dict[str, Any]) -> str:

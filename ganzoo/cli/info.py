@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from textwrap import indent
 from typing import Any
 
 import click
-from rich.markup import escape
 
 from ganzoo.cli.plugin import USES
 from ganzoo.errors import UsageError, nearest
@@ -33,23 +31,28 @@ def _describe(registry: Registry, name: str) -> None:
     member, origin = registry.get(name), registry.origin(name)
     console = terminal(soft_wrap=True)
     article = "an" if kind[0] in "aeiou" else "a"
-    source = f"{escape(origin['distribution'])} {origin['version']}"
-    console.print(f"[bold]{escape(name)}[/] is {article} {kind} of {source}\n")
-    console.print(escape(inspect.getdoc(member) or "(no description)"))
+    console.say((name, "bold"), f" is {article} {kind} of {origin['distribution']} {origin['version']}")
+    console.print()
+    for line in (inspect.getdoc(member) or "(no description)").split("\n"):
+        console.say(line)
     options = registry.options(name)
     if options:
-        console.print(f"\n[bold]options[/] ({_how(kind, name)})")
+        console.print()
+        console.say(("options", "bold"), f" ({_how(kind, name)})")
         for key, default in options.items():
             shown = "required" if default is inspect.Parameter.empty else f"default {default!r}"
-            console.print(escape(f"  {key:<14} {shown}"))
-    console.print("\n[bold]try it[/]")
-    console.print(escape(indent(USES[kind].replace("NAME", name), "  ")))
+            console.say(f"  {key:<14} {shown}")
+    console.print()
+    console.say(("try it", "bold"))
+    for line in USES[kind].split("\n"):
+        console.say(f"  {line.replace('NAME', name)}")
     for recipe_name, recipe in getattr(member, "recipes", {}).items():
         chosen, _, data = recipe_name.partition("/")
         how = "what runs unless you say otherwise" if chosen == "default" else f"--recipe {chosen}"
-        console.print(f"\n[bold]recipe[/] {escape(chosen)}{f' for {data}' if data else ''} ({escape(how)})")
+        console.print()
+        console.say(("recipe", "bold"), f" {chosen}{f' for {data}' if data else ''} ({how})")
         for key, value in _unlike_default(recipe).items():
-            console.print(escape(f"  {key:<24} {value}"))
+            console.say(f"  {key:<24} {value}")
 
 
 def _how(kind: str, name: str) -> str:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import click
-from rich.markup import escape
-from rich.table import Table
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry import OF_KIND, REGISTRIES
 from ganzoo.registry.registry import DISTRIBUTION, Entry
-from ganzoo.system.console import terminal
+from ganzoo.system.console import Grid, say_json, terminal
 
 
 @click.command("list")
@@ -27,7 +23,7 @@ def command(kind: str | None, as_json: bool, check: bool) -> int:
     faults = {entry: _fault(entry) for entry in entries} if check else {}
     if as_json:
         rows = [entry.as_json() | ({"fault": faults[entry]} if check else {}) for entry in entries]
-        click.echo(json.dumps(rows, indent=2))
+        say_json(rows)
     else:
         _print(entries, faults)
     return 1 if any(faults.values()) else 0
@@ -42,17 +38,17 @@ def _fault(entry: Entry) -> str:
 
 
 def _print(entries: list[Entry], faults: dict[Entry, str]) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Grid()
     mixed = any(entry.distribution != DISTRIBUTION for entry in entries)  # else all lines would say the same
     for title in ("kind", "name", *(["from"] if mixed else []), "summary"):
-        table.add_column(title, no_wrap=title != "summary")
+        table.column(title, no_wrap=title != "summary")
     kind = ""
     for entry in entries:
         if kind and entry.kind != kind:
             table.add_section()
         fault = faults.get(entry, "")
-        text = f"[red]{escape(fault)}[/]" if fault else escape(entry.summary())
-        origin = [escape(f"{entry.distribution} {entry.version}")] if mixed else []
-        table.add_row(entry.kind if entry.kind != kind else "", escape(entry.name), *origin, text)
+        text = (fault, "red") if fault else entry.summary()
+        origin = [f"{entry.distribution} {entry.version}"] if mixed else []
+        table.row(entry.kind if entry.kind != kind else "", entry.name, *origin, text)
         kind = entry.kind
     terminal().print(table)

@@ -9,8 +9,12 @@ from typing import NoReturn
 
 import click
 
-from ganzoo.errors import UsageError, WorkError, nearest
-from ganzoo.system.memory import keep_freed_memory
+from ganzoo.errors import UsageError, WorkError, first_line, nearest
+from ganzoo.system.console import never_fail_to_show, stderr
+from ganzoo.system.files import tell_again
+from ganzoo.system.memory import is_too_large, keep_freed_memory, refuse_more_than_there_is, too_large
+
+LONGEST = 2_000  # characters of a sentence: words that were typed are quoted in it
 
 COMMANDS = {
     "list": "What there is: models, losses, stabilizers, datasets, ...",
@@ -19,10 +23,12 @@ COMMANDS = {
     "resume": "Go on with a run as if it had never stopped.",
     "sample": "Draw pictures or arrays from a run.",
     "eval": "Measure a run, or samples from any program.",
+    "diagnose": "What is wrong with a training, by its log, and what to try.",
     "bench": "Train and measure a whole suite; stopped, it goes on.",
     "table": "Results as a table: mean and spread over seeds, cost, commands.",
     "compare": "What differs between two runs, in options and in scores.",
     "extractor": "Train a classifier of your own data, to measure with.",
+    "cache": "What is kept of data, statistics and weights; clear it.",
     "plugin": "Your own members: write a package, check that it keeps the contract.",
     "stylize": "Paint one picture in the style of another.",
 }
@@ -61,10 +67,13 @@ def ganzoo(debug: bool) -> None:
     First run: ganzoo run dcgan --dataset mnist
     """
     keep_freed_memory()
+    tell_again()
+    refuse_more_than_there_is()
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and exit: 0 done, 2 the words were wrong, 1 the work failed."""
+    never_fail_to_show()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
@@ -72,7 +81,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         status = ganzoo.main(words, prog_name="ganzoo", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        click.echo(error.format_message(), err=True)  # our own words alone
         sys.exit(2)
     except (UsageError, click.UsageError) as error:
         _say(error.format_message() if isinstance(error, click.UsageError) else str(error), debug)
@@ -85,13 +94,27 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _say(str(error), debug)
         sys.exit(1)
     except Exception as error:
-        first = (str(error).splitlines() or [""])[0]
-        _say(f"failed: {type(error).__name__}: {first} (--debug shows where)", debug)
+        _say(_unforeseen(error), debug)
         sys.exit(1)
+
+
+def _unforeseen(error: Exception) -> str:
+    """What nobody below has put into words."""
+    if is_too_large(error):
+        return f"{too_large('the numbers that were typed', error)} (--debug shows where)"
+    if isinstance(error, RecursionError):
+        return "something that was given is nested too deeply (--debug shows what)"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror or type(error).__name__} (--debug shows where)"
+    return f"failed: {type(error).__name__}: {first_line(error)} (--debug shows where)"
 
 
 def _say(sentence: str, debug: bool) -> None:
     if debug:
-        traceback.print_exc()
+        for line in traceback.format_exc().split("\n"):
+            stderr.say(line)
     # One line, also where somebody else's error, quoted in it, has more.
-    click.echo(f"ganzoo: {' '.join(line.strip() for line in sentence.splitlines())}", err=True)
+    line = " ".join(line.strip() for line in sentence.splitlines())
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+    stderr.say(f"ganzoo: {line}")

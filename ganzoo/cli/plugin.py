@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import keyword
 import re
-import shlex
 import textwrap
 from importlib import resources
 from importlib.util import find_spec
@@ -12,10 +11,12 @@ from pathlib import Path
 
 import click
 
+from ganzoo.cli.words import PATH
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.registry import OF_KIND
 from ganzoo.registry.registry import CONTRACT
 from ganzoo.registry.spec import Ref, pair
+from ganzoo.system.console import say, typed
 from ganzoo.system.files import write_whole
 
 USES = {
@@ -37,9 +38,7 @@ def command() -> None:
 @command.command("new")
 @click.argument("name")
 @KIND
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR", help="The new folder; NAME by default."
-)
+@click.option("--out", type=PATH, metavar="DIR", help="The new folder; NAME by default.")
 def new(name: str, kind: str | None, out: Path | None) -> None:
     """Write a small package that adds NAME, a model by default: it installs, runs and passes its tests.
 
@@ -55,8 +54,8 @@ def new(name: str, kind: str | None, out: Path | None) -> None:
     module = name.replace("-", "_")
     for path, text in _files(name, module, kind).items():
         write_whole(folder / path, text.encode())
-    click.echo(f"{folder / module}.py is where to start")
-    click.echo(f"next: pip install -e {shlex.quote(str(folder.absolute()))} && ganzoo plugin check {name}")
+    say(f"{folder / module}.py is where to start")
+    say(f"next: {typed('pip', 'install', '-e', folder.absolute())} && ganzoo plugin check {name}")
 
 
 def _refuse(name: str, kind: str, folder: Path) -> None:
@@ -130,7 +129,7 @@ def check(name: str, kind: str | None, settings: tuple[str, ...]) -> None:
         raise WorkError(f"the {registry.kind} {plain} does not load") from error
     origin = registry.origin(plain)
     by = f"{origin['distribution']} {origin['version']}".strip()
-    click.echo(f"{name} is a {registry.kind} of {by}; contract {CONTRACT}")
+    say(f"{name} is a {registry.kind} of {by}; contract {CONTRACT}")
     todo = checks(name, registry.kind, **dict(pair(setting, "KEY=VALUE") for setting in settings))
     todo[0].subject()  # refused here, where it cannot be made at all
     for one in todo:
@@ -141,7 +140,7 @@ def check(name: str, kind: str | None, settings: tuple[str, ...]) -> None:
             broken.append(error)
     if broken:
         raise WorkError(f"{name}: {len(broken)} of {len(todo)} checks failed") from broken[0]
-    click.echo(f"{name} keeps the contract: {len(todo)} checks")
+    say(f"{name} keeps the contract: {len(todo)} checks")
 
 
 def _cause(error: Exception) -> str:
@@ -152,8 +151,6 @@ def _cause(error: Exception) -> str:
 
 def _say(name: str, title: str, remark: str, error: Exception | None = None) -> None:
     """A line for the check, and what is to be said of it below."""
-    mark = click.style("FAIL", fg="red") if error else click.style("ok  ", fg="green")
-    click.echo(f"{mark}  {name:<15} {title}")
-    if remark:
-        indent = " " * 22
-        click.echo(textwrap.fill(remark, 110, initial_indent=indent, subsequent_indent=indent))
+    say(("FAIL", "red") if error else ("ok  ", "green"), f"  {name:<15} {title}")
+    for line in textwrap.wrap(remark, 88):
+        say(" " * 22 + line)

@@ -4,34 +4,45 @@ from __future__ import annotations
 
 import click
 
+from ganzoo.cli.words import Whole
+
 
 @click.command("resume")
 @click.argument("run", required=False)
-@click.option(
-    "--steps", type=click.IntRange(min=1), metavar="N", help="A larger budget than the run was planned with."
-)
+@click.option("--steps", type=Whole(1), metavar="N", help="A larger budget than the run was planned with.")
 @click.option(
     "--reschedule",
     is_flag=True,
     help="Stretch the schedules over the larger budget; without it they stay at their last value.",
 )
-def command(run: str | None, steps: int | None, reschedule: bool) -> None:
+@click.option("--dataset", metavar="NAME", help="What opens the same data now, if they lie elsewhere.")
+@click.option("--data-root", metavar="DIR", help="Where datasets are now, or are downloaded to.")
+@click.option("--device", metavar="NAME", help="Where to go on, if not there: auto, cpu, cuda or mps.")
+def command(
+    run: str | None,
+    steps: int | None,
+    reschedule: bool,
+    dataset: str | None,
+    data_root: str | None,
+    device: str | None,
+) -> None:
     """Go on with RUN (a folder, a name under runs/, or the newest) as if it had never stopped."""
     from ganzoo.cli.run import report
     from ganzoo.runs.evaluations import ended_at
     from ganzoo.runs.run import load
     from ganzoo.runs.training import extend
-    from ganzoo.system.console import stderr
+    from ganzoo.system.console import say, stderr, typed
     from ganzoo.training.checkpoint import steps_done
 
     loaded = load(run)
+    loaded.move(dataset, data_root, device)
     if not extend(loaded, steps, reschedule):
         budget = loaded.config.recipe.steps
         done = steps_done(loaded.path)
         ended = "" if done == budget else f", and ended there as {ended_at(loaded.path, done)}"
-        click.echo(f"nothing is left to do: {loaded.path} has done its {done} steps{ended}")
-        click.echo(f"next:     ganzoo resume {loaded.path} --steps {2 * budget}")
+        say(f"nothing is left to do: {loaded.path} has done its {done} steps{ended}")
+        say(f"next:     {typed('ganzoo', 'resume', loaded.path, '--steps', 2 * budget)}")
         return
-    stderr.print(f"going on with {loaded.path} to step {loaded.config.recipe.steps}", markup=False)
+    stderr.say(f"going on with {loaded.path} to step {loaded.config.recipe.steps}")
     loaded.train()
     report(loaded)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -94,16 +91,17 @@ def command(out: str | None, dry_run: bool, set_: tuple[str, ...], **words: Any)
     from ganzoo.runs.folder import refuse_taken
     from ganzoo.runs.run import create
     from ganzoo.runs.training import plan_run
-    from ganzoo.system.console import stderr
+    from ganzoo.system.console import say_json, stderr
+    from ganzoo.system.paths import typed_path
 
     config, dataset = plan_run(Words(set=set_, **words))
     if dry_run:
         if out is not None:
-            refuse_taken(Path(out).expanduser())
-        click.echo(json.dumps(config.as_json(), indent=2))
+            refuse_taken(typed_path(out))
+        say_json(config.as_json())
         return
     run = create(config, out)
-    stderr.print(begins(config, dataset), f"-> {run.path}", markup=False)
+    stderr.say(f"{begins(config, dataset)} -> {run.path}")
     run.train(dataset)
     report(run)
 
@@ -122,14 +120,22 @@ def begins(config: Config, dataset: Dataset) -> str:
 
 
 def report(run: Any) -> None:
-    """Two lines: where the pictures are, and what to type next. Ends with status 130 where it was stopped."""
+    """Where the pictures are, what is wrong with the training if anything is, and what to type next.
+
+    Ends with status 130 where it was stopped.
+    """
+    from ganzoo.runs.diagnosis import diagnosis
+    from ganzoo.system.console import say, typed
+
     done, steps = run.steps_done, run.config.recipe.steps
     whole = done == steps or bool(run.ended)
     stopped = "" if whole else f" (stopped at step {done} of {steps})"
     if run.ended:
-        click.echo(f"ended:    at step {done} of {steps}, as {run.ended}")
+        say(f"ended:    at step {done} of {steps}, as {run.ended}")
     pictures = sorted(run.path.glob("samples/step-*.png"))
-    click.echo(f"pictures: {pictures[-1] if pictures else 'none yet'}{stopped}")
-    click.echo(f"next:     ganzoo {'sample' if whole else 'resume'} {shlex.quote(str(run.path))}")
+    say(f"pictures: {pictures[-1] if pictures else 'none yet'}{stopped}")
+    for found in diagnosis(run):
+        say(f"seen:     {found}")
+    say(f"next:     {typed('ganzoo', 'sample' if whole else 'resume', run.path)}")
     if not whole:
         sys.exit(INTERRUPTED)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.errors import UsageError
+from ganzoo.cli.words import PATH, Whole
+from ganzoo.errors import UsageError, WorkError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,23 +19,32 @@ if TYPE_CHECKING:
 
 @click.command("sample")
 @click.argument("run", required=False)
-@click.option("-n", "n", type=click.IntRange(min=1), default=64, show_default=True, help="How many samples.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
+@click.option("-n", "n", type=Whole(1), default=64, show_default=True, help="How many samples.")
+@click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N")
 @click.option("--class", "class_", metavar="K", help="Of one class, by number or name (conditional runs).")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="FILE.png or FILE.npz.")
+@click.option("--out", type=PATH, metavar="FILE", help="FILE.png or FILE.npz.")
 @click.option("--nearest", is_flag=True, help="Below each sample its nearest training image.")
+@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or mps.")
 @click.option("--interpolate", is_flag=True, help="Rows that walk from one z to another.")
 def command(
-    run: str | None, n: int, seed: int, class_: str | None, out: Path | None, nearest: bool, interpolate: bool
+    run: str | None,
+    n: int,
+    seed: int,
+    class_: str | None,
+    out: Path | None,
+    nearest: bool,
+    device: str,
+    interpolate: bool,
 ) -> None:
     """Draw from RUN (a folder, a name under runs/, or the newest): a picture, or arrays for programs."""
     from ganzoo.runs.run import load
+    from ganzoo.system.console import say
 
     if out is not None and out.suffix not in (".png", ".npz"):
         raise UsageError(f"--out {out}: expected a name that ends in .png or .npz")
     if nearest and interpolate:
         raise UsageError("--nearest and --interpolate are two different pictures: give one of them")
-    loaded = load(run)
+    loaded = load(run, device=device)
     label = None if class_ is None else _class_index(loaded, class_)
     words = ["interpolate" if interpolate else "nearest" if nearest else "sample", f"s{seed}"]
     name = "-".join([*words, *([f"class{label}"] if label is not None else [])])
@@ -49,13 +59,13 @@ def command(
     if nearest:
         samples, columns = _beside_nearest(loaded, samples, arrays)
     _write(out, samples, arrays, loaded, columns)
-    click.echo(str(out))
+    say(str(out))
 
 
 def _class_index(run: Run, word: str) -> int:
     if not run.config.conditional:
         raise UsageError(f"--class {word}: {run.path} is not conditional; train with --conditional")
-    names, count = run.dataset.class_names, run.config.num_classes
+    names, count = run.card.class_names, run.config.num_classes
     if word in names:
         return names.index(word)
     if not word.isdecimal() or int(word) >= count:
@@ -66,12 +76,12 @@ def _class_index(run: Run, word: str) -> int:
 
 def _sampled(run: Run, n: int, seed: int, label: int | None, mixed: bool) -> tuple[Tensor, Tensor | None]:
     """Samples and their labels: in turn for a picture, by the data's shares (`mixed`) for programs."""
-    from ganzoo.data.classes import class_shares, labels_by_shares
+    from ganzoo.data.classes import labels_by_shares
     from ganzoo.training.sampling import labels_for
 
     classes = run.model.num_classes
     by_shares = mixed and classes and label is None
-    labels = labels_by_shares(n, class_shares(run.dataset)) if by_shares else labels_for(n, classes, label)
+    labels = labels_by_shares(n, run.card.shares) if by_shares else labels_for(n, classes, label)
     return run.sample(n, seed, labels), labels
 
 
@@ -80,7 +90,7 @@ def _interpolated(run: Run, n: int, seed: int, label: int | None) -> tuple[Tenso
 
     columns = min(n, 8)
     rows = max(1, n // columns)
-    samples = run.dataset.to_units(interpolate(run.model, rows, columns, seed, label))
+    samples = run.to_units(interpolate(run.model, rows, columns, seed, label))
     return samples, labels_in_rows(rows, columns, run.model.num_classes, label), columns
 
 
@@ -102,11 +112,24 @@ def _beside_nearest(run: Run, samples: Tensor, arrays: dict[str, Any]) -> tuple[
     return torch.cat(rows), columns
 
 
+def _real(run: Run) -> Tensor | None:
+    """What is shown beside samples: real vectors, if they are here."""
+    if len(run.config.sample_shape) == 3:
+        return None
+    from ganzoo.system.console import notice
+
+    try:
+        return run.dataset.test.all()[0]
+    except (UsageError, WorkError) as error:
+        notice(f"no real data are shown beside the samples: {error}")
+        return None
+
+
 def _write(out: Path, samples: Tensor, arrays: dict[str, Any], run: Run, columns: int | None) -> None:
     if out.suffix == ".png":
         from ganzoo.data.pictures import picture
 
-        picture(out, samples, run.dataset, columns, title=run.path.name)
+        picture(out, samples, _real(run), columns, title=run.path.name)
         return
     import numpy as np
 

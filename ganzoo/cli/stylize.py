@@ -7,14 +7,16 @@ from typing import Any
 
 import click
 
+from ganzoo.cli.words import PATH, Whole
+
 
 @click.command("stylize")
-@click.argument("content", type=click.Path(path_type=Path))
-@click.argument("style", type=click.Path(path_type=Path))
+@click.argument("content", type=PATH)
+@click.argument("style", type=PATH)
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     metavar="FILE",
     help="FILE.png or FILE.jpg.",
@@ -22,7 +24,7 @@ import click
 @click.option("--steps", type=int, default=200, show_default=True, metavar="N", help="Of L-BFGS.")
 @click.option(
     "--size",
-    type=click.IntRange(min=8),
+    type=Whole(8),
     default=256,
     show_default=True,
     metavar="PX",
@@ -38,9 +40,7 @@ import click
     show_default=True,
     help="What the first picture is.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of the noise."
-)
+@click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N", help="Of the noise.")
 @click.option(
     "--extractor",
     metavar="NAME",
@@ -68,6 +68,7 @@ def command(
     from ganzoo.style.networks import open_features
     from ganzoo.style.pictures import check_out, read_picture, write_picture
     from ganzoo.style.transfer import check_numbers, stylize
+    from ganzoo.system.console import say
     from ganzoo.system.devices import choose_device
 
     check_out(out, (content, style))
@@ -75,4 +76,4 @@ def command(
     photo, painting = (read_picture(path, size) for path in (content, style))
     features = open_features(extractor, extractor_weights, offline, choose_device(device))
     write_picture(out, stylize(photo, painting, features, progress=True, **words))
-    click.echo(str(out))
+    say(str(out))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from ganzoo.cli.words import PATH
+
 
 @click.command("table")
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RESULTS...")
+@click.argument("results", nargs=-1, required=True, type=PATH, metavar="RESULTS...")
 @click.option(
     "--format",
     "format_",
@@ -44,7 +45,7 @@ def command(
     """
 
     from ganzoo.errors import UsageError, nearest
-    from ganzoo.system.console import terminal
+    from ganzoo.system.console import say, say_json, terminal
     from ganzoo.table.layout import blocks_of
     from ganzoo.table.read import columns_of, group_rows, read_rows, where
     from ganzoo.table.render import as_csv, as_rows, markdown, print_rich
@@ -57,10 +58,10 @@ def command(
     groups = [group for group in groups if not datasets or group.dataset in datasets]
     blocks = blocks_of(groups, columns_of(groups, metrics), shared_cost)
     if format_ == "json":
-        click.echo(json.dumps(as_rows(blocks), indent=2))
-    elif format_ == "csv":
-        click.echo(as_csv(blocks), nl=False)
-    elif format_ == "md":
-        click.echo(markdown(blocks), nl=False)
+        say_json(as_rows(blocks))
+    elif format_ in ("csv", "md"):
+        page = as_csv(blocks) if format_ == "csv" else markdown(blocks)
+        for line in page.removesuffix("\n").split("\n"):
+            say(line)
     else:
         print_rich(blocks, terminal())

@@ -8,6 +8,8 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from ganzoo.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Modes:
@@ -26,6 +28,46 @@ class Modes:
     std: float | None = None
     shares: Tensor | None = None
     balanced: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Standardization:
+    """How networks see vectors: (x - mean) / std, column by column.
+
+    Args:
+        mean, std: [D], in the data's own units; they are kept as float64.
+
+    Raises:
+        UsageError: they are not two rows of D finite numbers, or a std is not above 0.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            object.__setattr__(self, name, torch.as_tensor(getattr(self, name)).detach().cpu().double())
+        finite = bool(self.mean.isfinite().all() and self.std.isfinite().all())
+        if self.mean.dim() != 1 or self.mean.shape != self.std.shape or not finite:
+            raise UsageError("a standardization has a finite mean and std for each column, [D]")
+        if not bool((self.std > 0).all()):
+            raise UsageError("the std of a standardization is above 0: a constant column has 1")
+
+    @classmethod
+    def of(cls, x: Tensor) -> Standardization:
+        """What gives each column of x [N, D] mean 0 and standard deviation 1, where it is not constant."""
+        wide = x.double()
+        constant = wide.amax(dim=0) == wide.amin(dim=0)
+        return cls(wide.mean(dim=0), torch.where(constant, 1.0, wide.std(dim=0, correction=0)))
+
+    def to_units(self, x: Tensor) -> Tensor:
+        """[N, D] as networks see it, to float32 in the data's own units."""
+        # On the CPU: some devices have no float64, and a large mean needs it.
+        return (x.detach().cpu().double() * self.std + self.mean).float().to(x.device)
+
+    def from_units(self, x: Tensor) -> Tensor:
+        """[N, D] in the data's own units, to float32 as networks see it."""
+        return ((x.detach().cpu().double() - self.mean) / self.std).float().to(x.device)
 
 
 class Split(Protocol):
@@ -60,6 +102,7 @@ class Dataset:
         class_names: names of the classes, where they have any.
         modes: what is known of the modes, or None.
         fingerprint: a hash of the content, or of the parameters of an exact distribution.
+        standardization: how networks see vectors, where that is not as they are; nothing for images.
         stratified: each class has exactly its share in both splits, as no random draw would have.
         endless: batches are drawn from a distribution; there are no epochs.
         extractor: name of the feature extractor for its scores; where it is empty, a classifier that was
@@ -74,6 +117,7 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     modes: Modes | None = None
     fingerprint: str
+    standardization: Standardization | None = None
     stratified: bool = False
     endless: bool = False
     extractor: str = ""
@@ -83,11 +127,20 @@ class Dataset:
 
     def to_units(self, x: Tensor) -> Tensor:
         """From what a network makes to the data's own units: images become uint8, vectors are rescaled."""
-        return to_uint8(x) if len(self.sample_shape) == 3 else x.float()
+        return in_units(x, self.sample_shape, self.standardization)
 
     def from_units(self, x: Tensor) -> Tensor:
         """The inverse of `to_units`, but for rounding: what a network is shown of samples."""
-        return from_uint8(x) if len(self.sample_shape) == 3 else x.float()
+        if len(self.sample_shape) == 3:
+            return from_uint8(x)
+        return x.float() if self.standardization is None else self.standardization.from_units(x)
+
+
+def in_units(x: Tensor, sample_shape: tuple[int, ...], standardization: Standardization | None) -> Tensor:
+    """What `Dataset.to_units` gives of data that have no `to_units` of their own."""
+    if len(sample_shape) == 3:
+        return to_uint8(x)
+    return x.float() if standardization is None else standardization.to_units(x)
 
 
 def shares(y: Tensor | None, num_classes: int) -> Tensor:

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from ganzoo.data.opening import FULL, maxval, opened, raw_mode, siz, tag
 from ganzoo.errors import UsageError
 
-HALVED = re.compile(r"(L|LA|RGB|RGBA|RGBX|RGBa|CMYK);16[BLN]?")  # of these Pillow gives the high bytes alone
 WHOLE = ("LA;16", "RGB;16", "RGBA;16", "RGBX;16")  # of these the low bytes can be had too
 ORIENTATION, BITS, PHOTOMETRIC, PLANAR = 0x0112, 258, 262, 284  # tags
-FULL = 65535
+AT_A_TIME = 2**20  # values that are scaled together: in float64 they take eight times what they took
 Values = NDArray[Any]
 
 
@@ -60,24 +60,10 @@ class White:
     sentence: str = ""
 
 
-def is_deep(image: Any) -> bool:
-    """Whether an image that was opened, and not loaded yet, has more than 8 bits of which all can be had."""
-    if image.mode in ("I", "F") or image.mode.startswith("I;16") or HALVED.fullmatch(raw_mode(image)):
-        return True
-    return _maxval(image) > 255 if image.format == "PPM" else max(_tag(image, BITS, (8,))) > 8
-
-
-def raw_mode(image: Any) -> str:
-    """How the pixels lie in the file, in Pillow's words; empty where it does not say."""
-    args = image.tile[0][3] if image.tile else ""
-    first = args[0] if isinstance(args, tuple) and args else args
-    return first if isinstance(first, str) else ""
-
-
 def read_deep(path: Path) -> Deep:
     """Raises UsageError for negative or infinite values, and any exception where it cannot be decoded."""
-    with Image.open(path) as image:
-        deep = _netpbm(path, image) if image.format == "PPM" and image.mode != "F" else _read(path, image)
+    with opened(path) as image:
+        deep = _netpbm(image) if image.format == "PPM" and image.mode != "F" else _read(path, image)
     low, high = deep.colours.min(), deep.colours.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise UsageError(f"{path} has pixels that are not finite: give them a value, or move it away")
@@ -147,20 +133,26 @@ def eight_bits(deep: Deep, white: White) -> Image.Image:
 
 
 def _scaled(values: Values, white: float) -> NDArray[np.uint8]:
-    return np.rint(values.astype(np.float64) * (255 / white)).clip(0, 255).astype(np.uint8)
+    made = np.empty(values.shape, np.uint8)
+    rows = max(1, AT_A_TIME // max(1, values[:1].size))
+    for start in range(0, len(values), rows):
+        part = slice(start, start + rows)
+        made[part] = np.rint(values[part].astype(np.float64) * (255 / white)).clip(0, 255)
+    return made
 
 
 def _read(path: Path, image: Any) -> Deep:
-    layout, bits = raw_mode(image), max(_tag(image, BITS, (16,)))
-    if _tag(image, PHOTOMETRIC, 1) == 0:
+    layout, bits = raw_mode(image), max(tag(image, BITS, (16,)))
+    if tag(image, PHOTOMETRIC, 1) == 0:
         raise ValueError("0 is white in it: save it with 0 as black")
+    if image.format == "JPEG2000":
+        bits = (siz(image)[38] & 0x7F) + 1  # of the first channel
     image.load()
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         values = np.asarray(image)
         if image.format == "JPEG2000":
-            bits = _precision(path)
             values = values >> (16 - bits)  # Pillow shifts them up
-    elif image.format in ("PNG", "TIFF") and layout[:-1] in WHOLE and _tag(image, PLANAR, 1) == 1:
+    elif image.format in ("PNG", "TIFF") and layout[:-1] in WHOLE and tag(image, PLANAR, 1) == 1:
         values = _all_bytes(path, layout)
     else:
         raise ValueError(f"its 16-bit colours, {layout}, cannot be had in full: save it as PNG")
@@ -169,7 +161,7 @@ def _read(path: Path, image: Any) -> Deep:
     alpha = values[..., -1] if values.shape[2] in (2, 4) else None
     colours = values if alpha is None else values[..., :-1]
     if "transparency" in image.info:
-        alpha = np.where((colours == image.info["transparency"]).all(axis=2), 0, FULL)
+        alpha = np.where((colours == image.info["transparency"]).all(axis=2), np.uint16(0), np.uint16(FULL))
     if colours.shape[2] == 1:
         colours = colours[..., 0]
     return Deep(colours, alpha, 2**bits - 1 if bits < 16 else 0, image.getexif().get(ORIENTATION, 1))
@@ -180,14 +172,16 @@ def _all_bytes(path: Path, layout: str) -> Values:
     if layout == "LA;16B":  # as four bytes of 8-bit colour
         return _unpacked(path, "RGBA").view(">u2")
     little = layout[-1] == "L" or (layout[-1] == "N" and sys.byteorder == "little")
-    high, low = (_unpacked(path, name).astype(np.uint16) for name in (layout, layout[:-1] + "LB"[little]))
-    return high * 256 + low
+    values = _unpacked(path, layout).astype(np.uint16)
+    values *= 256
+    values += _unpacked(path, layout[:-1] + "LB"[little])
+    return values
 
 
 def _unpacked(path: Path, layout: str) -> Values:
     """The image as if its pixels lay in the file in another way of the same size."""
-    with Image.open(path) as opened:
-        image: Any = opened
+    with opened(path) as found:
+        image: Any = found
         image.tile = [_told(tile, layout) for tile in image.tile]
         image.load()
         return np.array(image)
@@ -199,32 +193,15 @@ def _told(tile: Any, layout: str) -> Any:
     return tile._replace(args=args) if hasattr(tile, "_replace") else (*tile[:3], args)
 
 
-def _netpbm(path: Path, image: Any) -> Deep:
+def _netpbm(image: Any) -> Deep:
     """PGM and PPM: Pillow would scale their values."""
     codec, _, start, _ = image.tile[0]
-    maxval, shape = _maxval(image), (image.height, image.width, 3)[: len(image.getbands()) + 1]
-    body = path.read_bytes()[start:]
+    white, shape = maxval(image), (image.height, image.width, 3)[: len(image.getbands()) + 1]
+    count = int(np.prod(shape))
+    image.fp.seek(start)
     if codec == "ppm_plain":
-        words = re.sub(rb"#[^\r\n]*", b"", body).split()
-        values: Values = np.array(words[: int(np.prod(shape))]).astype(np.int64)
+        words = re.sub(rb"#[^\r\n]*", b"", image.fp.read()).split(maxsplit=count)
+        values: Values = np.array(words[:count]).astype(np.int64)
     else:
-        values = np.frombuffer(body, ">u2", int(np.prod(shape)))
-    return Deep(values.reshape(shape), white=maxval if maxval < FULL else 0)
-
-
-def _maxval(image: Any) -> int:
-    args = image.tile[0][3]
-    if isinstance(args, tuple) and len(args) == 2:
-        return int(args[1])
-    return FULL if args == "I;16B" else 255
-
-
-def _precision(path: Path) -> int:
-    """Bits of the first component of JPEG 2000, from the marker SIZ, which is the first of the codestream."""
-    content = path.read_bytes()
-    return (content[content.index(b"\xff\x4f\xff\x51") + 42] & 0x7F) + 1
-
-
-def _tag(image: Any, tag: int, default: Any) -> Any:
-    """Of a TIFF file; `default` for any other."""
-    return image.tag_v2.get(tag, default) if image.format == "TIFF" else default
+        values = np.frombuffer(image.fp.read(2 * count), ">u2", count)
+    return Deep(values.reshape(shape), white=white if white < FULL else 0)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
-import socket
+import struct
 import sys
-import tempfile
-import threading
-import time
-import urllib.request
-from collections.abc import Iterator, Sequence
+import zlib
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ganzoo.data.network import download, first_to_answer
 from ganzoo.data.tensors import Pair
 from ganzoo.errors import UsageError
-from ganzoo.system.files import cache_folder
+from ganzoo.system.cache import part_of, place, touch
+from ganzoo.system.locks import Lock, in_turn
+from ganzoo.system.paths import typed_path
 
 PROBE_SECONDS = 3.0  # to find out whether any mirror answers
 STALL_SECONDS = 10.0  # without a byte, within a download that has begun
@@ -58,7 +57,7 @@ def idx_files(kind: str) -> tuple[str, ...]:
 def data_folders(root: str | Path | None) -> list[Path]:
     """Where to look for datasets, best first: `root`, $GANZOO_DATA, the cache. Downloads go to the first."""
     named = [root, os.environ.get("GANZOO_DATA")]
-    return [Path(folder).expanduser() for folder in named if folder] + [cache_folder() / "data"]
+    return [typed_path(folder) for folder in named if folder] + [place("downloads")]
 
 
 def fetch(source: Source, root: str | Path | None, offline: bool) -> tuple[Pair, Pair]:
@@ -66,22 +65,40 @@ def fetch(source: Source, root: str | Path | None, offline: bool) -> tuple[Pair,
 
     Raises:
         Unavailable: it is not on disk, and there is no network, or none is allowed, or the download failed.
-        UsageError: it is on disk but cannot be read.
+        UsageError: it is on disk but cannot be read; in ganzoo's cache, nor downloaded again.
     """
     folders = data_folders(root)
+    damaged: UsageError | None = None
     for folder in folders:
-        if all((folder / file).is_file() for file in source.files):
-            return _read(source, folder)
+        if _is_in(folder, source):
+            try:
+                if folder == place("downloads"):
+                    touch(folder / Path(source.files[0]).parts[0])
+                return _read(source, folder)
+            except UsageError as error:
+                if offline or folder != place("downloads"):
+                    raise
+                damaged = error
     if offline:
         raise Unavailable(f"not in {folders[0]}, and --offline allows no download")
     mirror = first_alive(source)
     if mirror is None:
+        if damaged is not None:
+            raise damaged
         raise Unavailable(f"not in {folders[0]}, and no download site answers")
     try:
-        _download(source, mirror, folders[0])
-    except (RuntimeError, OSError) as error:
+        folders[0].mkdir(parents=True, exist_ok=True)
+        with in_turn(folders[0] / source.kind, f"downloads {source.kind}") as lock:
+            # Another may have done it meanwhile.
+            if damaged is not None or not _is_in(folders[0], source):
+                _download(source, mirror, folders[0], lock)
+    except (RuntimeError, OSError, HTTPException) as error:
         raise Unavailable(f"the download from {mirror} failed: {str(error).partition(chr(10))[0]}") from error
     return _read(source, folders[0])
+
+
+def _is_in(folder: Path, source: Source) -> bool:
+    return all((folder / file).is_file() for file in source.files)
 
 
 def first_alive(source: Source) -> str | None:
@@ -92,56 +109,35 @@ def first_alive(source: Source) -> str | None:
     return None if url is None else url.removesuffix(source.probe)
 
 
-def first_to_answer(urls: Sequence[str], seconds: float, size: int = 1, begins: bytes = b"") -> str | None:
-    """The first of `urls` whose first `size` bytes come within `seconds`, and begin so; None if none does."""
-    answers: queue.Queue[tuple[str, bool]] = queue.Queue()
+def _download(source: Source, mirror: str, folder: Path, lock: Lock) -> None:
+    """Fetch into a folder beside and move the files in place, so that none is ever there in part.
 
-    def ask(url: str) -> None:
-        try:
-            request = urllib.request.Request(url, headers={"User-Agent": "ganzoo"})
-            with urllib.request.urlopen(request, timeout=seconds) as response:
-                content = response.read(size)
-            answers.put((url, bool(content) and content.startswith(begins)))
-        except Exception as error:
-            if hasattr(error, "close"):
-                error.close()  # an HTTPError holds its connection
-            answers.put((url, False))
-
-    for url in urls:
-        # A daemon thread each: looking up a name can hang where no timeout reaches.
-        threading.Thread(target=ask, args=(url,), daemon=True).start()
-    deadline = time.monotonic() + seconds
-    for _ in urls:
-        try:
-            url, alive = answers.get(timeout=max(deadline - time.monotonic(), 0.001))
-        except queue.Empty:
-            return None
-        if alive:
-            return url
-    return None
-
-
-@contextlib.contextmanager
-def giving_up_after(seconds: float) -> Iterator[None]:
-    """A download in this block that is sent nothing for so long fails."""
-    before = socket.getdefaulttimeout()
-    try:
-        socket.setdefaulttimeout(seconds)
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def _download(source: Source, mirror: str, folder: Path) -> None:
-    """Fetch into a folder beside and move the files in place, so that none is ever there in part."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as beside:
-        with giving_up_after(STALL_SECONDS), contextlib.redirect_stdout(sys.stderr):
-            _torchvision(source, mirror)(beside, download=True)
-        for file in source.files:
+    torchvision, which has no timeout, finds the archives where it would put them: it compares their checksums
+    and unpacks them, and has nothing to ask the network for.
+    """
+    kind = _torchvision(source, mirror)
+    with part_of(folder / source.kind, lock) as beside:
+        for name, md5, archive in _archives(source, kind):
+            (beside / archive).parent.mkdir(parents=True, exist_ok=True)
+            download(mirror + name, beside / archive, md5, "md5", STALL_SECONDS)
+        with contextlib.redirect_stdout(sys.stderr):
+            kind(beside, download=True)
+        for file in (*source.files, *_packed(source)):
             target = folder / file
             target.parent.mkdir(parents=True, exist_ok=True)
-            (Path(beside) / file).replace(target)
+            (beside / file).replace(target)
+
+
+def _archives(source: Source, kind: Any) -> list[tuple[str, str, str]]:
+    """The name, the md5 and the place below the data folder of what torchvision downloads."""
+    if hasattr(kind, "resources"):
+        return [(name, md5, f"{source.kind}/raw/{name}") for name, md5 in kind.resources]
+    return [(kind.filename, kind.tgz_md5, kind.filename)]
+
+
+def _packed(source: Source) -> list[str]:
+    """The archives of single files, which stay beside them, as torchvision leaves them."""
+    return [f"{file}.gz" for file in source.files if file.endswith("-ubyte")]
 
 
 def _torchvision(source: Source, mirror: str = "") -> Any:
@@ -155,6 +151,8 @@ def _torchvision(source: Source, mirror: str = "") -> Any:
 
 def _read(source: Source, folder: Path) -> tuple[Pair, Pair]:
     try:
+        for packed in _packed(source):
+            _compare(folder / packed)
         kind = _torchvision(source)
         return _tensors(kind(folder, train=True)), _tensors(kind(folder, train=False))
     except Exception as error:  # torchvision's readers meet broken bytes with any exception
@@ -163,6 +161,17 @@ def _read(source: Source, folder: Path) -> tuple[Pair, Pair]:
             f"the {source.kind} files in {where} cannot be read "
             f"({type(error).__name__}: {error}): delete them"
         ) from error
+
+
+def _compare(packed: Path) -> None:
+    """Raise where the file beside its archive, if that is there, is not what was packed into it."""
+    if packed.is_file():
+        with packed.open("rb") as archive:
+            archive.seek(-8, os.SEEK_END)
+            expected = struct.unpack("<II", archive.read())  # how gzip ends
+        content = packed.with_suffix("").read_bytes()
+        if expected != (zlib.crc32(content), len(content) % 2**32):
+            raise ValueError(f"{packed.stem} is not what is packed in {packed.name}")
 
 
 def _tensors(dataset: Any) -> Pair:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -14,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ganzoo.data.deep import Peak, White, eight_bits, find_white, is_deep, peak, raw_mode, read_deep
+from ganzoo.data.deep import Peak, White, eight_bits, find_white, peak, read_deep
+from ganzoo.data.opening import decoding, is_deep, opened, raw_mode
 from ganzoo.errors import UsageError
 from ganzoo.system.console import track
 
@@ -37,7 +39,7 @@ class Header:
 def read_header(path: Path) -> Header:
     """Raises UsageError, which names the file, where it is not an image."""
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             grey = image.mode in GREY or image.mode.startswith("I;16") or raw_mode(image).startswith("LA;")
             return Header(image.size, grey, is_deep(image))
     except Exception as error:
@@ -64,25 +66,32 @@ def read_image(path: Path, size: int, channels: int, white: White | None = None)
         white: what is white where there are more than 8 bits; found from this image alone where left out.
     """
     try:
-        plain, _ = open_flat(path, "L" if channels == 1 else "RGB", white)
-        square = ImageOps.fit(plain, (size, size), method=Image.Resampling.LANCZOS)
+        with flat(path, "L" if channels == 1 else "RGB", white) as (plain, _):
+            square = ImageOps.fit(plain, (size, size), method=Image.Resampling.LANCZOS)
     except Exception as error:  # Pillow's decoders meet broken bytes with any exception
         raise refusal(path, error) from error
     pixels = np.asarray(square, dtype=np.uint8)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def open_flat(path: Path, mode: str, white: White | None = None) -> tuple[Image.Image, str]:
+@contextmanager
+def flat(path: Path, mode: str, white: White | None = None) -> Iterator[tuple[Image.Image, str]]:
     """An image upright, in mode "L" or "RGB", without alpha; and a sentence if it was found what is white.
 
+    It is there while the block is worked on, so that several are not held in memory where one fills it.
     Raises any exception where it cannot be decoded.
     """
-    with Image.open(path) as image:
-        if not is_deep(image):
-            image.load()
-            return _opaque(ImageOps.exif_transpose(image)).convert(mode), ""
-    found = white or find_white([peak(path)])
-    return _opaque(eight_bits(read_deep(path), found)).convert(mode), found.sentence
+    with decoding(path) as image:
+        if is_deep(image):
+            found = white or find_white([peak(path)])
+            yield _in_mode(_opaque(eight_bits(read_deep(path), found)), mode), found.sentence
+        else:
+            ImageOps.exif_transpose(image, in_place=True)
+            yield _in_mode(_opaque(image), mode), ""
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _opaque(image: Image.Image) -> Image.Image:
@@ -97,7 +106,8 @@ def white_of(files: Sequence[Path], given: float = 0.0, at_least: float = 0.0) -
 
     def measure(path: Path) -> Peak:
         try:
-            return peak(path)
+            with decoding(path):
+                return peak(path)
         except Exception as error:
             raise refusal(path, error) from error
 

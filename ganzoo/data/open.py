@@ -11,6 +11,7 @@ from ganzoo.errors import UsageError
 from ganzoo.registry import DATASETS
 from ganzoo.registry.options import options_of
 from ganzoo.registry.spec import Ref, Spec, pair
+from ganzoo.system.paths import typed_path
 
 
 def open_dataset(
@@ -27,12 +28,22 @@ def open_dataset(
     elif ref.path is not None:
         raise UsageError(f"--dataset {ref}: {ref.name} takes nothing after a colon")
     if "root" in takes:
-        filled["root"] = Path(root).expanduser() if root else None
+        filled["root"] = typed_path(root) if root else None
     if "offline" in takes:
         filled["offline"] = offline
     given = DATASETS.settled(Spec(ref.name, options)).options
     dataset: Dataset = DATASETS.make(ref.name, **filled, **given)
     return dataset
+
+
+def lasting_name(name: str | Ref, dataset: Dataset) -> str:
+    """What opens the same dataset again from anywhere: its own name, or an absolute path."""
+    ref = Ref.parse(name)
+    return dataset.name if ref.path is None else str(Ref(ref.name, lasting_path(ref.path)))
+
+
+def lasting_path(path: str | Path) -> str:
+    return str(typed_path(path).absolute())
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:

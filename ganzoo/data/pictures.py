@@ -5,26 +5,28 @@ from __future__ import annotations
 import gc
 import io
 import math
+import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset
 from ganzoo.data.counted import Order
+from ganzoo.system.console import plain
 from ganzoo.system.files import write_whole
 
 SHOWN = 2500  # points of a scatter plot
 
 
 def picture(
-    path: Path, samples: Tensor, dataset: Dataset, columns: int | None = None, title: str = ""
+    path: Path, samples: Tensor, real: Tensor | None = None, columns: int | None = None, title: str = ""
 ) -> None:
-    """Draw samples in the data's own units: uint8 [N, C, H, W] as a grid, float [N, D] against the data."""
+    """Draw samples in the data's own units: images as a grid, vectors [N, D] beside `real` [M, D]."""
     if samples.dim() == 4:
         write_whole(path, grid(samples, columns or math.ceil(math.sqrt(len(samples)))))
     else:
-        write_whole(path, plot(samples, dataset.test.all()[0], title))
+        write_whole(path, plot(samples, real, title))
         # A figure is a tangle of cycles that holds its canvas, 1.3 MB, and Python's own collector comes late.
         gc.collect()
 
@@ -42,27 +44,42 @@ def grid(images: Tensor, columns: int) -> bytes:
     return file.getvalue()
 
 
-def plot(samples: Tensor, real: Tensor, title: str) -> bytes:
-    """float [N, D] beside the real data [M, D]: a histogram in 1-D, else the first two axes."""
+def plot(samples: Tensor, real: Tensor | None, title: str) -> bytes:
+    """float [N, D] beside the real data [M, D], if there are any: a histogram in 1-D, else two axes."""
     from matplotlib.figure import Figure
 
     axes = (figure := Figure(figsize=(5.2, 5.2), layout="constrained")).subplots()
     # At random, but always the same: rows may be sorted.
-    real, samples = (x[Order(len(x)).indices(min(SHOWN, len(x)), 0, 0)] for x in (real, samples))
+    shown = {
+        label: x[Order(len(x)).indices(min(SHOWN, len(x)), 0, 0)]
+        for label, x in (("real", real), ("generated", samples))
+        if x is not None
+    }
     if samples.shape[1] == 1:
-        low, high = float(real.min()), float(real.max())
-        bins = torch.linspace(low - 0.2 * (high - low), high + 0.2 * (high - low), 101).tolist()
-        axes.hist(real[:, 0].numpy(), bins, density=True, color="0.75", label="real")
-        axes.hist(samples[:, 0].numpy(), bins, density=True, histtype="step", color="C3", label="generated")
+        low, high = (float(bound) for bound in next(iter(shown.values())).aminmax())
+        margin = 0.2 * (high - low) or 1.0
+        bins = torch.linspace(low - margin, high + margin, 101).tolist()
+        bars: dict[str, dict[str, Any]] = {
+            "real": {"color": "0.75"},
+            "generated": {"color": "C3", "histtype": "step"},
+        }
+        for label, points in shown.items():
+            axes.hist(points[:, 0].numpy(), bins, density=True, label=label, **bars[label])
     else:
-        for points, size, color, label in ((real, 9, "0.7", "real"), (samples, 4, "C3", "generated")):
+        dots: dict[str, dict[str, Any]] = {
+            "real": {"s": 9, "color": "0.7"},
+            "generated": {"s": 4, "color": "C3"},
+        }
+        for label, points in shown.items():
             x, y = points[:, :2].T.numpy()
-            axes.scatter(x, y, s=size, color=color, label=label, linewidths=0, alpha=0.6)
+            axes.scatter(x, y, label=label, linewidths=0, alpha=0.6, **dots[label])
         axes.set_aspect("equal", "datalim")
         if samples.shape[1] > 2:
             axes.set(xlabel=f"axis 1 of {samples.shape[1]}", ylabel="axis 2")
     axes.legend(loc="upper right")
-    axes.set_title(title)
+    axes.set_title(plain(title), parse_math=False)
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=110)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of characters that the font lacks
+        figure.savefig(file, format="png", dpi=110)
     return file.getvalue()

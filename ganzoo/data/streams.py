@@ -15,6 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 from ganzoo.data.base import from_uint8
 from ganzoo.data.counted import Order
 from ganzoo.data.tensors import Array
+from ganzoo.system.locks import Lock
 
 Batch = tuple[Tensor, Tensor | None]
 
@@ -28,6 +29,7 @@ class StreamSplit:
         y: labels of these rows, int64 [stop - start], or None.
         workers: processes that read ahead; 0 reads in this one.
         device: where batches are normalised and given.
+        mark: kept as long as this is; it keeps the file where it is.
     """
 
     def __init__(
@@ -38,8 +40,10 @@ class StreamSplit:
         y: Tensor | None,
         workers: int = 0,
         device: torch.device | None = None,
+        mark: Lock | None = None,
     ) -> None:
         self._rows = _Rows(path, start, stop, y)
+        self._mark = mark
         self._workers = workers
         self._device = torch.device("cpu") if device is None else device
         self._reader: Iterator[Batch] | None = None
@@ -63,7 +67,7 @@ class StreamSplit:
 
     def to(self, device: torch.device) -> StreamSplit:
         rows = self._rows
-        return StreamSplit(rows.path, rows.start, rows.stop, rows.y, self._workers, device)
+        return StreamSplit(rows.path, rows.start, rows.stop, rows.y, self._workers, device, self._mark)
 
     def _read_from(self, n: int, step: int, seed: int) -> Iterator[Batch]:
         loader = DataLoader(

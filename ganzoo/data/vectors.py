@@ -6,15 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ganzoo.data.base import Dataset
+from ganzoo.data.arrays import Header, read_npy
+from ganzoo.data.base import Dataset, Standardization
 from ganzoo.data.tensors import Array, TensorSplit, fingerprint, samples_to_make, split_by_hash
 from ganzoo.errors import UsageError
-from ganzoo.system.console import notice
+from ganzoo.system.console import in_bytes, notice
+from ganzoo.system.memory import machine_memory
+from ganzoo.system.paths import typed_path
 
 ROUNDED = 0.01  # of the spread of a column may be lost in float32
-MAGIC = b"\x93NUMPY"
+PER_VALUE, PER_ROW = 48, 256  # bytes of memory on the way to a dataset, as measured
 
 
 class Npy(Dataset):
@@ -28,46 +30,39 @@ class Npy(Dataset):
     """
 
     def __init__(self, path: str | Path) -> None:
-        x = torch.from_numpy(_read(Path(path).expanduser()))
+        x = torch.from_numpy(_read(typed_path(path)))
         train, test = (x[indices] for indices in split_by_hash(x))
-        wide = train.double()
-        constant = wide.amax(dim=0) == wide.amin(dim=0)
-        self._mean = wide.mean(dim=0)
-        self._std = torch.where(constant, 1.0, wide.std(dim=0, correction=0))
+        self.standardization = Standardization.of(train)
         self.name = f"npy:{path}"
         self.sample_shape = (x.shape[1],)
         self.fingerprint = fingerprint(train, test)
-        self.train = TensorSplit(train, None, self._standardized(train))
-        self.test = TensorSplit(test, None, self._standardized(test))
+        self.train, self.test = (TensorSplit(x, None, self.from_units(x)) for x in (train, test))
         self.eval_samples = samples_to_make(len(test), self.eval_samples)
         notice(
             f"{self.name}: {len(x):,} rows of {x.shape[1]:,} number{'s' * (x.shape[1] != 1)}; "
             f"{len(test):,} to test, a tenth of them, by hash"
         )
 
-    def to_units(self, x: Tensor) -> Tensor:
-        """[N, D] as networks see it, to float32 in the units of the file."""
-        # On the CPU: some devices have no float64, and a large mean needs it.
-        return (x.detach().cpu().double() * self._std + self._mean).float().to(x.device)
-
-    def from_units(self, x: Tensor) -> Tensor:
-        """[N, D] in the units of the file, to float32 as networks see it."""
-        return self._standardized(x.detach().cpu()).to(x.device)
-
-    def _standardized(self, x: Tensor) -> Tensor:
-        return ((x.double() - self._mean) / self._std).float()
-
 
 def _read(path: Path) -> Array:
     """The file as float32 [N, D], or a UsageError that says what is wrong with it."""
-    array = _load(path)
-    if array.dtype.kind not in "iuf":
-        raise UsageError(f"{path} holds {array.dtype.name}: expected an array of numbers, real or whole")
-    if array.ndim != 2 or not array.shape[1]:
-        raise UsageError(f"{path} has the shape {array.shape}: expected [N, D], one row per sample")
-    if len(array) < 2:
-        raise UsageError(f"{path} has {len(array)} row{'s' * (len(array) != 1)}: at least 2 are needed")
-    return finite_rows(path, array)
+
+    def check(header: Header) -> None:
+        shape, memory = header.shape, machine_memory()
+        if header.dtype.kind not in "iuf":
+            raise UsageError(f"{path} holds {header.dtype.name}: expected an array of numbers, real or whole")
+        if len(shape) != 2 or not shape[1]:
+            raise UsageError(f"{path} has the shape {shape}: expected [N, D], one row per sample")
+        if shape[0] < 2:
+            raise UsageError(f"{path} has {shape[0]} row{'s' * (shape[0] != 1)}: at least 2 are needed")
+        need = shape[0] * (PER_VALUE * shape[1] + PER_ROW)
+        if need > memory:
+            raise UsageError(
+                f"{path} has {shape[0]:,} rows of {shape[1]:,}, which take about {in_bytes(need)} of memory, "
+                f"and this machine has {in_bytes(memory)}: take fewer rows"
+            )
+
+    return finite_rows(path, read_npy(path, check))
 
 
 def finite_rows(path: Path, array: Array) -> Array:
@@ -85,30 +80,13 @@ def _refuse_rounding(path: Path, array: Array, plain: Array) -> None:
     """Raise a UsageError for a column whose spread float32 rounds away: times in seconds, say."""
     if array.dtype.kind == "f" and array.dtype.itemsize <= 4:
         return
-    with np.errstate(all="ignore"):
-        lost = np.abs(array - plain.astype(np.float64)).mean(axis=0)
-        spread = np.abs(array - array.mean(axis=0)).mean(axis=0)
-        rounded = np.flatnonzero(lost > ROUNDED * spread)
-    if len(rounded):
-        raise UsageError(
-            f"{path} has numbers in column {rounded[0]} (from 0) that float32 rounds to few values: "
-            "subtract the column's mean first"
-        )
-
-
-def _load(path: Path) -> Array:
-    if not path.is_file():
-        what = "a folder" if path.is_dir() else "not there"
-        raise UsageError(f"{path} is {what}: expected a .npy file")
-    try:
-        with path.open("rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                raise UsageError(f"{path} is not a .npy file: write it with numpy.save")
-        array: Array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"{path} cannot be read as an array of numbers: {error}") from error
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
-    return array
+    for column in range(array.shape[1]):  # one by one: all would take several times the memory
+        exact = array[:, column]
+        with np.errstate(all="ignore"):
+            lost = np.abs(exact - plain[:, column].astype(np.float64)).mean()
+            spread = np.abs(exact - exact.mean()).mean()
+        if lost > ROUNDED * spread:
+            raise UsageError(
+                f"{path} has numbers in column {column} (from 0) that float32 rounds to few values: "
+                "subtract the column's mean first"
+            )

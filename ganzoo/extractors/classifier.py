@@ -7,20 +7,45 @@ import io
 import json
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any, TypedDict
 
+import msgspec
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from ganzoo.data.base import from_uint8
 from ganzoo.errors import UsageError
+from ganzoo.system.records import decoded
 
 FEATURES = 128
 BATCH = 64  # images per pass; every pass has as many, so that no number depends on how many there are
 SHAPE = ("channels", "size", "num_classes", "width")  # what a Classifier is built from
-META = {**dict.fromkeys(SHAPE, int), "data": str, "test_accuracy": float}  # what each file says of itself
 LONGEST_HEADER = 2**20
+
+
+Size = Annotated[int, msgspec.Meta(ge=1, le=2**16)]
+
+
+class Meta(TypedDict):
+    """What each file says of itself."""
+
+    channels: Size
+    size: Size
+    num_classes: Size
+    width: Size
+    data: str
+    test_accuracy: float
+
+
+class Text(TypedDict):
+    ganzoo: str
+
+
+class Header(TypedDict):
+    """Of a safetensors file."""
+
+    __metadata__: Text
 
 
 class Classifier(nn.Module):
@@ -113,10 +138,8 @@ def _meta(stream: IO[bytes]) -> dict[str, Any]:
     length = int.from_bytes(stream.read(8), "little")
     if length > LONGEST_HEADER:
         raise ValueError("it has no header of safetensors")
-    meta = json.loads(json.loads(stream.read(length))["__metadata__"]["ganzoo"])
-    if not isinstance(meta, dict) or not all(isinstance(meta.get(key), kind) for key, kind in META.items()):
-        raise TypeError("its metadata is not that of a classifier")
-    return meta
+    text = decoded(stream.read(length), Header)["__metadata__"]["ganzoo"]
+    return dict(decoded(text, Meta))
 
 
 def pack(net: Classifier, meta: dict[str, Any]) -> bytes:

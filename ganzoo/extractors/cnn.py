@@ -11,6 +11,7 @@ from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.classifier import FEATURES, classify, read, read_meta, require_uint8, unpack
 from ganzoo.system.files import user_folder
+from ganzoo.system.paths import typed_path
 
 SHIPPED = Path(__file__).parent / "mnist-cnn-v1.safetensors"
 SHIPPED_SHA256 = "ac3f882c39a040f65b1ff2265a4a562eeffe46a630b32afd7824c4cd960535bf"
@@ -38,7 +39,7 @@ class Cnn(Extractor):
                 f"{what}: {nearest(path, names) if names else 'no classifier is'}; make one with ganzoo "
                 f"extractor train --dataset NAME, or name a file with --extractor-weights FILE"
             )
-        file = names[path] if weights is None else Path(weights).expanduser()
+        file = names[path] if weights is None else typed_path(weights)
         content, self.weights_hash = read(file)
         end = path.rpartition("-")[2]
         if path and (len(end) < HASH_DIGITS or not self.weights_hash.startswith(end)):
@@ -88,7 +89,7 @@ class MnistCnnV1(Cnn):
     """
 
     def __init__(self, weights: str | Path | None = None) -> None:
-        file = SHIPPED if weights is None else Path(weights).expanduser()
+        file = SHIPPED if weights is None else typed_path(weights)
         content, self.weights_hash = read(file)
         if self.weights_hash != SHIPPED_SHA256:
             cure = "install ganzoo again" if weights is None else "--extractor cnn takes other classifiers"

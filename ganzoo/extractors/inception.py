@@ -15,6 +15,7 @@ from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.classifier import exact, read, require_uint8
 from ganzoo.system.console import notice
+from ganzoo.system.paths import typed_path
 
 NETWORK = "inception-v3-compat"  # torch-fidelity's name for it
 LAYERS = {"features": "2048", "logits": "logits_unbiased"}
@@ -38,7 +39,7 @@ class Inception(Extractor):
     """
 
     def __init__(self, weights: str | Path | None = None, offline: bool = False) -> None:
-        file = find(offline) if weights is None else Path(weights).expanduser()
+        file = find(offline) if weights is None else typed_path(weights)
         content, self.weights_hash = read(file)
         try:
             self._net = _build(content)

@@ -13,6 +13,7 @@ from ganzoo.extractors.cnn import trained_for
 from ganzoo.registry import EXTRACTORS
 from ganzoo.registry.options import options_of
 from ganzoo.registry.spec import Ref
+from ganzoo.system.paths import typed_path
 
 
 def open_extractor(
@@ -27,7 +28,7 @@ def open_extractor(
         raise UsageError(f"--extractor-weights: the extractor {ref.name} has none")
     given = {
         "path": ref.path or "",
-        "weights": None if weights is None else Path(weights).expanduser(),
+        "weights": None if weights is None else typed_path(weights),
         "offline": offline,
     }
     extractor: Extractor = EXTRACTORS.make(ref.name, **{key: given[key] for key in given if key in takes})

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ganzoo.data.arrays import Header, read_npz
 from ganzoo.data.base import Dataset
 from ganzoo.data.finding import find_images
 from ganzoo.data.folder import ImageFolder
@@ -18,6 +17,8 @@ from ganzoo.data.tensors import Array
 from ganzoo.data.vectors import finite_rows
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
+
+NAMED = 10  # arrays, where none is called samples
 
 
 def read_samples(path: Path, dataset: Dataset) -> tuple[Tensor, Tensor | None]:
@@ -28,72 +29,52 @@ def read_samples(path: Path, dataset: Dataset) -> tuple[Tensor, Tensor | None]:
     """
     if path.is_dir():
         return _read_folder(path, dataset), None
-    arrays = _load(path)
-    names = sorted(arrays)
-    if "samples" not in arrays and len(names) != 1:
-        raise UsageError(f"{path} has the arrays {', '.join(names) or '(none)'}: expected one called samples")
-    samples = arrays["samples" if "samples" in arrays else names[0]]
-    images = len(dataset.sample_shape) == 3
-    x = _images(path, samples, dataset) if images else _vectors(path, samples, dataset)
-    return x, _labels(path, arrays.get("labels"), len(x))
+
+    def choose(names: list[str]) -> list[str]:
+        if "samples" not in names and len(names) != 1:
+            listed = ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED)
+            raise UsageError(f"{path} has the arrays {listed or '(none)'}: expected one called samples")
+        return [name for name in ("samples", "labels") if name in names] or names
+
+    def check(headers: dict[str, Header]) -> None:
+        samples, *labels = headers.values()
+        _check_samples(path, samples, dataset)
+        for y in labels:
+            if y.shape != samples.shape[:1] or y.dtype.kind not in "iu":
+                expected = f"expected whole numbers {samples.shape[:1]}"
+                raise UsageError(f"{path} has labels {y.dtype.name} {y.shape}: {expected}")
+
+    x, *labels = read_npz(path, choose, check).values()
+    made = _images(path, x, dataset) if len(dataset.sample_shape) == 3 else finite_rows(path, x)
+    return torch.from_numpy(made), torch.from_numpy(labels[0].astype(np.int64)) if labels else None
 
 
-def _load(path: Path) -> dict[str, Array]:
-    if not path.is_file():
-        raise UsageError(f"{path} is not there: expected an .npz file, a folder of images, or a run")
-    try:
-        with path.open("rb") as raw:  # closed also where it is no whole archive
-            opened = np.load(raw, allow_pickle=False)
-            if isinstance(opened, np.lib.npyio.NpzFile):
-                with opened as file:
-                    return {name: file[name] for name in file.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        why = "it holds Python objects" if "allow_pickle" in str(error) else str(error)
-        raise UsageError(f"{path} cannot be read as arrays: {why}") from error
-    raise UsageError(f"{path} is one bare array: write it with numpy.savez(FILE, samples=...)")
-
-
-def _images(path: Path, x: Array, dataset: Dataset) -> Tensor:
-    c, h, w = dataset.sample_shape
-    if x.dtype != np.uint8:
+def _check_samples(path: Path, x: Header, dataset: Dataset) -> None:
+    """Raise UsageError for an array of another kind or shape than the dataset's samples have."""
+    shape, own = x.shape, dataset.sample_shape
+    if len(own) == 3 and x.dtype != np.uint8:
         raise UsageError(
             f"{path} has images of type {x.dtype.name}: expected uint8 from 0 to 255, which is "
             "round(127.5 x + 127.5) of values in [-1, 1] and round(255 x) of values in [0, 1]"
         )
-    if x.shape[1:] == (h, w, c) and (h, w, c) != (c, h, w):
-        x = np.moveaxis(x, 3, 1)
-    _check_shape(path, x, dataset)
+    if x.dtype.kind not in "iuf":
+        raise UsageError(f"{path} holds {x.dtype.name}: expected numbers, float32 [N, D]")
+    if not x.size:
+        raise UsageError(f"{path} has no samples: its array has the shape {shape}")
+    if shape[1:] != own and not (len(own) == 3 and shape[1:] == (*own[1:], own[0])):
+        raise UsageError(
+            f"{path} has samples of shape {shape[1:]}, and those of {dataset.name} are {own}: measure at the "
+            f"dataset's own shape, nothing is resized here"
+        )
+
+
+def _images(path: Path, x: Array, dataset: Dataset) -> Array:
     if x.max() == 1:
         raise UsageError(
             f"{path} has only the values 0 and 1: expected uint8 from 0 to 255; were these images in [0, 1] "
             "before they became whole numbers?"
         )
-    return torch.from_numpy(np.ascontiguousarray(x))
-
-
-def _vectors(path: Path, x: Array, dataset: Dataset) -> Tensor:
-    if x.dtype.kind not in "iuf":
-        raise UsageError(f"{path} holds {x.dtype.name}: expected numbers, float32 [N, D]")
-    _check_shape(path, x, dataset)
-    return torch.from_numpy(finite_rows(path, x))
-
-
-def _check_shape(path: Path, x: Array, dataset: Dataset) -> None:
-    if not x.size:
-        raise UsageError(f"{path} has no samples: its array has the shape {x.shape}")
-    if x.shape[1:] != dataset.sample_shape:
-        raise UsageError(
-            f"{path} has samples of shape {x.shape[1:]}, and those of {dataset.name} are "
-            f"{dataset.sample_shape}: measure at the dataset's own shape, nothing is resized here"
-        )
-
-
-def _labels(path: Path, y: Array | None, count: int) -> Tensor | None:
-    if y is None:
-        return None
-    if y.shape != (count,) or y.dtype.kind not in "iu":
-        raise UsageError(f"{path} has labels {y.dtype.name} {y.shape}: expected whole numbers ({count},)")
-    return torch.from_numpy(y.astype(np.int64))
+    return np.ascontiguousarray(x if x.shape[1:] == dataset.sample_shape else np.moveaxis(x, 3, 1))
 
 
 def _read_folder(path: Path, dataset: Dataset) -> Tensor:

@@ -14,6 +14,7 @@ from ganzoo.registry.spec import Specs
 
 OptimizerKind = Literal["adam", "rmsprop", "sgd"]
 ScheduleKind = Literal["const", "linear", "cosine"]
+MOST_STEPS = 10**9
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ class Recipe:
 
     def check(self) -> None:
         """Raise a UsageError for the first number or name in it that makes no sense."""
-        for name in ("steps", "batch_size", "n_dis"):
-            as_int(name, getattr(self, name), at_least=1)
+        for name, most in (("steps", MOST_STEPS), ("batch_size", 2**20), ("n_dis", 10_000)):
+            as_int(name, getattr(self, name), at_least=1, at_most=most)
         for name in ("optimizer_g", "optimizer_d"):
             settings = getattr(self, name)
             _check_kind(name, settings.kind, get_args(OptimizerKind))

@@ -2,24 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
 import torch
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.losses import Loss
 from ganzoo.models.base import GAN
 from ganzoo.plan.config import Config
 from ganzoo.registry import LOSSES, MODELS
+from ganzoo.registry.options import as_int, known_options
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.open import open_stabilizer
+from ganzoo.system.memory import is_too_large, machine_memory
 from ganzoo.system.rng import counted
+
+LARGEST = 10**7  # size of any option of a model
+MOST_TENSORS = 20_000
 
 
 def build_model(config: Config, device: torch.device) -> GAN:
-    """The model of a run with its first weights, which follow from the seed; conv nets lie channels_last."""
-    classes = config.num_classes if config.conditional else 0
-    with counted(torch.device("cpu"), config.seed, "init"):
-        gan: GAN = MODELS.make(config.model, config.sample_shape, num_classes=classes, **config.model_options)
-    return gan.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    """The model of a run with its first weights, which follow from the seed; conv nets lie channels_last.
+
+    Raises:
+        UsageError: an option is wrong, or the weights are more than this machine can hold.
+    """
+    options = known_options(f"model {config.model}", MODELS.options(config.model), config.model_options)
+    for key, value in options.items():
+        if isinstance(value, int):
+            as_int(f"model {config.model}: {key}", int(value), at_least=-LARGEST, at_most=LARGEST)
+    options["num_classes"] = config.num_classes if config.conditional else 0
+    with _within_memory(config.model, options):
+        with counted(torch.device("cpu"), config.seed, "init"):
+            gan: GAN = MODELS.make(config.model, config.sample_shape, **options)
+        return gan.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+@contextmanager
+def _within_memory(model: str, options: Mapping[str, Any]) -> Iterator[None]:
+    """Raise a UsageError for more weights than this machine can hold, before they are filled."""
+    room, taken, tensors = machine_memory(), 0, 0
+    shown = ", ".join(f"{key}={value}" for key, value in options.items())
+
+    def look(module: nn.Module, name: str, weights: nn.Parameter | None) -> None:
+        nonlocal taken, tensors
+        taken, tensors = taken + (0 if weights is None else weights.nbytes), tensors + 1
+        if taken > room:
+            raise UsageError(
+                f"model {model} needs more than the {room / 2**30:.0f} GiB of this machine: lower its {shown}"
+            )
+        if tensors > MOST_TENSORS:
+            raise UsageError(f"model {model} has more than {MOST_TENSORS:,} tensors: lower its {shown}")
+
+    hook = register_module_parameter_registration_hook(look)
+    try:
+        yield
+    except (WorkError, RuntimeError, MemoryError) as error:
+        if not is_too_large(error):
+            raise
+        raise UsageError(f"model {model} needs more memory than there is: lower its {shown}") from error
+    finally:
+        hook.remove()
 
 
 def build_trained(config: Config, device: torch.device) -> tuple[GAN, list[Stabilizer]]:

@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from typing import Any, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
 
-from ganzoo.models.recipe import Recipe
-from ganzoo.registry.spec import Spec
+import msgspec
+
+from ganzoo.data.base import Dataset
+from ganzoo.errors import UsageError, nearest
+from ganzoo.models.recipe import MOST_STEPS, Recipe
+from ganzoo.registry import OF_KIND
+from ganzoo.registry.options import as_int
+from ganzoo.registry.spec import Spec, Specs
+from ganzoo.system.records import Damaged, checked, read_json
+
+PRECISIONS = ("fp32", "bf16")
+DEVICE = re.compile(r"(cpu|cuda|mps)(:\d{1,3})?")
+RANGES = {
+    "seed": (0, 2**63 - 1),
+    "num_classes": (0, 2**20),
+    "threads": (1, 2**16),
+    "checkpoint_every": (1, MOST_STEPS),
+    "sample_every": (1, MOST_STEPS),
+    "log_every": (1, MOST_STEPS),
+    "eval_every": (0, MOST_STEPS),
+    "first_steps": (0, MOST_STEPS),
+    "schedule_steps": (0, MOST_STEPS),
+}
+LARGEST_SAMPLE = 2**26  # numbers in it
+LARGEST_BATCH = 2**31  # numbers in all of its samples
+
+Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+IN_JSON: dict[Any, Any] = {int: Whole, tuple[int, ...]: tuple[Whole, ...], Specs: tuple[str, ...]}
+
+# Of `Config.identity`: where the data lie, and by which name they are opened there.
+PLACES = ("dataset", "origins.dataset ", "data_options.root", "data_options.offline")
 
 
 @dataclass(frozen=True)
@@ -47,6 +79,51 @@ class Config:
     first_steps: int = 0  # 0: recipe.steps
     schedule_steps: int = 0  # 0: recipe.steps
 
+    def check(self) -> None:
+        """Raise a UsageError for the first value that makes no sense, whether it was typed or read."""
+        self.recipe.check()
+        for name, (least, most) in RANGES.items():
+            as_int(name, getattr(self, name), at_least=least, at_most=most)
+        self._check_sizes()
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"precision {self.precision!r}: {nearest(self.precision, PRECISIONS)}")
+        if not DEVICE.fullmatch(self.device):
+            raise UsageError(f"device {self.device!r}: expected a name like cpu or cuda:0")
+        if self.eval_every and not self.eval_metrics:
+            raise UsageError("eval_every needs eval_metrics, which say what to measure")
+        if self.conditional and not self.num_classes:
+            raise UsageError("conditional needs labels, and num_classes is 0")
+        for what, origin in self.origins.items():
+            if what.partition(" ")[0] not in OF_KIND or not {"distribution", "version"} <= origin.keys():
+                raise UsageError(f"origins: expected a member's kind, distribution and version at {what!r}")
+        root, offline = self.data_options.get("root"), self.data_options.get("offline", False)
+        if not isinstance(root, str | None) or not isinstance(offline, bool):
+            raise UsageError("data_options: expected a path or null as root, and true or false as offline")
+        if "\0" in f"{self.dataset}{root}":
+            raise UsageError("dataset, data_options.root: no path has a character 0")
+
+    def _check_sizes(self) -> None:
+        shape, numbers = self.sample_shape, math.prod(self.sample_shape)
+        if len(shape) not in (1, 3) or min(shape) < 1 or numbers > LARGEST_SAMPLE:
+            raise UsageError(
+                f"sample_shape: expected [D] of vectors or [C, H, W] of images, of up to {LARGEST_SAMPLE:,} "
+                f"numbers, got {list(shape)}"
+            )
+        if self.recipe.batch_size * numbers > LARGEST_BATCH:
+            raise UsageError(
+                f"batch_size: expected at most {LARGEST_BATCH // numbers:,} for samples of {numbers:,} "
+                f"numbers, got {self.recipe.batch_size:,}"
+            )
+
+    def check_data(self, dataset: Dataset) -> None:
+        """Raise a UsageError if the data have another shape or other classes than is written here."""
+        there = tuple(dataset.sample_shape), dataset.num_classes
+        if (self.sample_shape, self.num_classes) != there:
+            raise UsageError(
+                f"{self.dataset} has samples of shape {there[0]} and {there[1]} classes, and the run's "
+                f"config.json says {self.sample_shape} and {self.num_classes}: bring back a whole copy of it"
+            )
+
     def as_json(self) -> dict[str, Any]:
         return {"format": 1, **plain(self)}
 
@@ -76,9 +153,33 @@ class Config:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Config:
-        """The inverse of `as_json`. Raises KeyError, TypeError, ValueError on anything else."""
-        config: Config = _built(cls, {key: value for key, value in data.items() if key != "format"})
+        """The inverse of `as_json`. Raises Damaged or UsageError on anything else."""
+        said = {key: value for key, value in data.items() if key != "format"}
+        checked(said, _shape(cls))
+        config: Config = _built(cls, said)
+        config.check()
         return config
+
+    @classmethod
+    def read(cls, path: Path) -> Config:
+        """The settings in a file. Raises UsageError if it cannot be read, or is damaged."""
+        remedy = "bring back a whole copy of it, or start a new run"
+        said = read_json(path, dict[str, Any], remedy)
+        try:
+            return cls.from_json(said)
+        except (Damaged, UsageError) as error:
+            raise UsageError(f"{path} is damaged ({error}): {remedy}") from error
+
+
+def _shape(kind: Any) -> type[msgspec.Struct]:
+    """What a dataclass is in JSON; what has a default may be missing, and nothing else may be there."""
+    hints, parts = get_type_hints(kind), []
+    for each in fields(kind):
+        hint = hints[each.name]
+        wanted = _shape(hint) if is_dataclass(hint) else IN_JSON.get(hint, hint)
+        needed = each.default is MISSING and each.default_factory is MISSING
+        parts.append((each.name, wanted) if needed else (each.name, wanted, None))
+    return msgspec.defstruct(kind.__name__, parts, forbid_unknown_fields=True, kw_only=True)
 
 
 def plain(value: Any) -> Any:
@@ -96,10 +197,7 @@ def _built(kind: Any, value: Any) -> Any:
     """The inverse of `plain`, for a field of this type."""
     if isinstance(kind, type) and is_dataclass(kind):
         kinds = get_type_hints(kind)
-        for each in fields(kind):
-            if each.default is MISSING and each.default_factory is MISSING and each.name not in value:
-                raise KeyError(each.name)
-        return kind(**{key: _built(kinds.get(key), part) for key, part in value.items()})
+        return kind(**{key: _built(kinds[key], part) for key, part in value.items()})
     return tuple(value) if isinstance(value, list) else value
 
 

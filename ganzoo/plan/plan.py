@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from ganzoo.data.base import Dataset, kind_of_data
-from ganzoo.data.open import open_dataset
+from ganzoo.data.open import lasting_name, lasting_path, open_dataset
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
@@ -18,8 +17,8 @@ from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.config import Config
 from ganzoo.plan.words import NONE, Words
 from ganzoo.registry import MODELS, STABILIZERS, origins
-from ganzoo.registry.options import cast
-from ganzoo.registry.spec import Ref, Spec
+from ganzoo.registry.options import LARGEST, cast
+from ganzoo.registry.spec import Spec
 from ganzoo.stabilizers.base import couples_batch, refuse_nonsense
 from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.system.console import notice
@@ -40,6 +39,7 @@ def plan(words: Words) -> tuple[Config, Dataset]:
     recipe = _recipe(words, MODELS.get(words.model).recipes, dataset)
     recipe = dataclasses.replace(recipe, conditional=_conditional(words, recipe, dataset))
     config = _config(words, dataset, recipe, device)
+    config.check()
     gan = check(config, dataset)
     if "z_dim" in config.model_options:  # a model may choose it by the data
         options = {**config.model_options, "z_dim": gan.z_dim}
@@ -73,7 +73,10 @@ def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Re
                 f"--epochs needs a dataset with an end, and {dataset.name} is drawn afresh: use --steps"
             )
         batches = max(1, len(dataset.train) // recipe.batch_size)
-        recipe = dataclasses.replace(recipe, steps=max(1, round(words.epochs * batches / recipe.n_dis)))
+        steps = words.epochs * batches / recipe.n_dis
+        if steps > LARGEST:
+            raise UsageError(f"--epochs {words.epochs:g} are too many: expected at most {LARGEST:,} steps")
+        recipe = dataclasses.replace(recipe, steps=max(1, round(steps)))
     kept = [] if NONE in words.stabilizer else _kept(recipe, words)
     # As text, which is all that a resumed run has of them: options must come back from it.
     settled = [*map(STABILIZERS.settled, kept), *words.stabilizers]
@@ -108,17 +111,14 @@ def _conditional(words: Words, recipe: Recipe, dataset: Dataset) -> bool:
 
 def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device) -> Config:
     steps = recipe.steps
-    named = dataset.name  # which may be more exact than what was asked for
-    if words.data.path is not None:
-        named = str(Ref(words.data.name, str(Path(words.data.path).expanduser().absolute())))
     places = {
-        "root": str(Path(words.data_root).absolute()) if words.data_root else None,
+        "root": lasting_path(words.data_root) if words.data_root else None,
         "offline": words.offline,
     }
     members = [("model", words.model), ("loss", recipe.loss), ("dataset", words.data.name)]
     return Config(
         model=words.model,
-        dataset=named,
+        dataset=lasting_name(words.data, dataset),
         seed=words.seed,
         recipe=dataclasses.replace(recipe, model={}),  # which is in model_options
         recipe_name=words.recipe,

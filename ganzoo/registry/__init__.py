@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ganzoo.errors import UsageError
+from ganzoo.errors import UsageError, nearest
 from ganzoo.registry.registry import BY_HAND, Registry
 
 MODELS = Registry("models", "model", "ganzoo.models.base:GAN", ("sample_shape", "num_classes"))
@@ -33,6 +33,10 @@ def changes(origins: Mapping[str, Mapping[str, str]], run: str) -> list[str]:
     for what, origin in origins.items():
         kind, _, name = what.partition(" ")
         then, version = origin["distribution"], origin["version"]
+        if kind not in OF_KIND:
+            raise UsageError(
+                f"{run} was made with {what!r}, and there is no such kind: {nearest(kind, OF_KIND)}"
+            )
         registry = OF_KIND[kind]
         now = {entry.distribution: entry.version for entry in registry.entries() if entry.name == name}
         if then == BY_HAND and name not in registry.names():
@@ -41,10 +45,10 @@ def changes(origins: Mapping[str, Mapping[str, str]], run: str) -> list[str]:
                 f"ganzoo.{registry.plural.upper()}.add({name!r}, ...)"
             )
         if then != BY_HAND and then not in now:
-            other = f" (the {kind} {name!r} of {' and '.join(now)} is another one)" if now else ""
+            other = f" (the {kind} {name!r} of {' and '.join(map(repr, now))} is another one)" if now else ""
             raise UsageError(
-                f"{run} was made with the {kind} {name!r} of {then} {version}, which is not installed"
-                f"{other}: pip install {then}=={version}"
+                f"{run} was made with the {kind} {name!r} of the package {then!r}, version {version!r}, "
+                f"which is not installed{other}: install that version of it, if you trust its author"
             )
         if then != BY_HAND and now[then] != version:
             sentences[f"{run} was made with {then} {version}; with {now[then]} its numbers may differ"] = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
+import reprlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
@@ -12,6 +13,7 @@ from typing import Any, Unpack, get_args, get_origin
 
 from ganzoo.errors import UsageError, nearest
 
+LARGEST = 2**63 - 1  # that torch and files can hold
 UNPACK = re.compile(r"(?:\w+\.)*Unpack\[([\w.]+)\]")
 
 
@@ -135,20 +137,23 @@ def _as_bool(label: str, value: Any) -> bool:
     return words[str(value).lower()]
 
 
-def as_int(label: str, value: Any, at_least: int | None = None) -> int:
+def as_int(label: str, value: Any, at_least: int | None = None, at_most: int | None = None) -> int:
     try:
         number = int(str(value))
     except ValueError:
         raise UsageError(f"{label}: expected a whole number, got {value!r}") from None
     if at_least is not None and number < at_least:
         raise UsageError(f"{label}: expected a whole number of at least {at_least}, got {number}")
+    most = LARGEST if at_most is None else at_most
+    if number > most or number < -LARGEST:
+        raise UsageError(f"{label}: expected a whole number of at most {most:,}, got {reprlib.repr(number)}")
     return number
 
 
 def as_float(label: str, value: Any, above: float | None = None) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UsageError(f"{label}: expected a number, got {value!r}") from None
     if not math.isfinite(number):
         raise UsageError(f"{label}: expected a finite number, got {value!r}")

@@ -16,9 +16,11 @@ from importlib import import_module
 from typing import Any
 
 from ganzoo.errors import UsageError, WorkError, nearest
-from ganzoo.registry.installed import first_line, points
+from ganzoo.registry import installed
+from ganzoo.registry.installed import points
 from ganzoo.registry.options import options_of, resolve
 from ganzoo.registry.spec import Spec
+from ganzoo.system.memory import is_too_large, too_large
 
 DISTRIBUTION = "ganzoo-torch"
 CONTRACT = 1
@@ -40,7 +42,7 @@ class Entry:
 
     def summary(self) -> str:
         """First line of the object's docstring, read from its source: nothing is imported."""
-        return first_line(self.target)
+        return installed.first_line(self.target)
 
     def as_json(self) -> dict[str, str]:
         row = {key: value for key, value in asdict(self).items() if key != "target"}
@@ -137,6 +139,10 @@ class Registry:
         except (UsageError, WorkError):
             raise
         except (Exception, SystemExit) as error:  # whatever a plugin raises breaks that plugin alone
+            if is_too_large(error):
+                # Of options that are numbers; others need no memory to speak of.
+                given = {key: value for key, value in options.items() if type(value) in (int, float)}
+                raise too_large(f"the parts of {self.kind} {Spec(name, given)}", error) from error
             raise WorkError(f"{self._where(name)} cannot be made: {type(error).__name__}: {error}") from error
 
     def options(self, name: str) -> dict[str, Any]:

@@ -15,6 +15,8 @@ def change_of_schedules(before: Config, after: Config, done: int) -> str:
 
     Its schedules keep to the plan that they were made for, or are stretched over the new budget.
     """
+    if (before.recipe.steps, before.schedule_steps) == (after.recipe.steps, after.schedule_steps):
+        return ""
     recipe, steps, kept_to = after.recipe, after.recipe.steps, after.schedule_steps
     then = _changing(recipe, min(1.0, done / (before.schedule_steps or before.recipe.steps)))
     now, last = _changing(recipe, done / steps), _changing(recipe, 1.0)
@@ -64,9 +66,11 @@ def extended(config: Config, run: Path, done: int, steps: int | None, reschedule
         )
     if not grows and not reschedule:
         return config
-    return dataclasses.replace(
+    larger = dataclasses.replace(
         config,
         recipe=dataclasses.replace(config.recipe, steps=steps if steps and grows else plan),
         first_steps=config.first_steps or plan,
         schedule_steps=0 if reschedule else config.schedule_steps or plan,
     )
+    larger.check()
+    return larger

@@ -18,6 +18,7 @@ from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given, check_names
 from ganzoo.registry.options import as_int
 from ganzoo.system.devices import choose_device
+from ganzoo.system.paths import typed_path
 from ganzoo.system.provenance import provenance
 
 Document = dict[str, Any]
@@ -37,6 +38,7 @@ def evaluate(
     per_class: bool = False,
     data_root: str | None = None,
     offline: bool = False,
+    device: str | torch.device = "auto",
     progress: bool = True,
 ) -> Document:
     """Measure samples from any program against a dataset.
@@ -48,23 +50,24 @@ def evaluate(
         count: measure so many of them, at random, always the same ones; all where it is None.
         labels: int64 [N], the classes of samples that are a tensor.
         per_class: measure each class of samples with labels too.
+        device: where features are computed.
 
     Raises:
         UsageError: a word is wrong, or the samples are not of the dataset's kind, shape and range.
     """
     check_names(metrics, extractor)
+    device = choose_device(device)
     data = open_dataset(dataset, dict(data_options or {}), data_root, offline)
     if isinstance(samples, Tensor):
         x, y, name = samples, labels, "(tensor)"
         _refuse_tensor(x, data)
     else:
-        (x, y), name = read_samples(Path(samples).expanduser(), data), str(samples)
+        (x, y), name = read_samples(typed_path(samples), data), str(samples)
     if count is not None:
         if as_int("--samples", count, at_least=1) > len(x):
             raise UsageError(f"--samples {count}: {name} has {len(x)} samples")
         chosen = order(len(x))[:count]  # the first by name would be of one class or two
         x, y = x[chosen], None if y is None else y[chosen]
-    device = choose_device("auto")
     evaluation = Evaluation(
         metrics,
         data,

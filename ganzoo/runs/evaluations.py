@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset
-from ganzoo.data.classes import class_shares, labels_by_shares
+from ganzoo.data.classes import labels_by_shares
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given
@@ -17,8 +15,10 @@ from ganzoo.models.base import GAN
 from ganzoo.plan.config import Config
 from ganzoo.plan.stopping import StopWhen, why_ended
 from ganzoo.system.console import notice
+from ganzoo.system.devices import choose_device
 from ganzoo.system.files import append_line, read_lines
 from ganzoo.training.keeper import Keeper
+from ganzoo.training.rows import MetricsRow, metrics_row
 from ganzoo.training.sampling import draw
 from ganzoo.training.trainer import Every, Trainer
 
@@ -28,16 +28,17 @@ NO_LABELS = "none"
 BY_SHARES = "by the shares of the reference split"
 
 
-def scored_labels(n: int, gan: GAN, evaluation: Evaluation, own: Dataset) -> Tensor | None:
+def scored_labels(n: int, gan: GAN, evaluation: Evaluation, own: Tensor | None = None) -> Tensor | None:
     """Labels [n] of generated samples for scores: in turn, they would favour the rare classes.
 
-    By the shares of the reference split, or of the run's `own` data where others have other classes; None for
-    an unconditional model.
+    By the shares of the reference split; where that is of other data, with other classes, by the `own` shares
+    of the run's. None for an unconditional model.
     """
     if not gan.num_classes:
         return None
-    same = evaluation.dataset.num_classes == gan.num_classes
-    return labels_by_shares(n, evaluation.shares if same else class_shares(own))
+    if own is None or evaluation.dataset.num_classes == gan.num_classes:
+        own = evaluation.shares
+    return labels_by_shares(n, own)
 
 
 def evaluation_of(config: Config, dataset: Dataset) -> Evaluation:
@@ -46,7 +47,7 @@ def evaluation_of(config: Config, dataset: Dataset) -> Evaluation:
         config.eval_metrics,
         dataset,
         offline=bool(config.data_options.get("offline")),
-        device=torch.device(config.device),
+        device=choose_device(config.device),
         given=Given(discriminator=True, labels=config.conditional),
     )
     _ = evaluation.first_score  # refused here, where there is none
@@ -72,7 +73,7 @@ class Evaluations(Every):
     def act(self, trainer: Trainer) -> None:
         gan = trainer.snapshot()
         n = self._n
-        y = scored_labels(n, gan, self._evaluation, trainer.dataset)
+        y = scored_labels(n, gan, self._evaluation)
         x = trainer.dataset.to_units(draw(gan, n, trainer.config.seed, labels=y))
         try:
             result = self._evaluation(x, y, gan, with_real=False, progress=False)
@@ -107,9 +108,10 @@ class Evaluations(Every):
         return why_ended(scores, when, config.patience, first, higher)
 
 
-def measured(folder: Path) -> list[dict[str, Any]]:
+def measured(folder: Path) -> list[MetricsRow]:
     """The lines of metrics.jsonl that were written during the training."""
-    return [row for row in read_lines(folder / "metrics.jsonl") if row["protocol"]["checkpoint"] == WHEN]
+    rows = read_lines(folder / "metrics.jsonl", metrics_row)
+    return [row for row in rows if row["protocol"]["checkpoint"] == WHEN]
 
 
 def ended_at(folder: Path, step: int) -> str:

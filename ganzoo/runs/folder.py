@@ -7,14 +7,16 @@ from pathlib import Path
 
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.plan.config import Config
+from ganzoo.system.paths import typed_path
 
 RUNS = Path("runs")
+LONGEST = 40  # characters of a dataset's name in a folder's
 
 
 def new_folder(config: Config, out: str | None) -> Path:
     """The next number under runs/, or `out`. Raises UsageError if that is taken, WorkError if it can't be."""
     try:
-        return _numbered(config) if out is None else _exactly(Path(out).expanduser())
+        return _numbered(config) if out is None else _exactly(typed_path(out))
     except (NotADirectoryError, FileExistsError) as error:
         raise UsageError(
             f"cannot make the run folder {error.filename}: part of that path is a file"
@@ -24,7 +26,7 @@ def new_folder(config: Config, out: str | None) -> Path:
 
 
 def _numbered(config: Config) -> Path:
-    data = re.sub(r"[^\w.-]+", "-", Path(config.dataset).name)
+    data = re.sub(r"[^\w.-]+", "-", Path(config.dataset).name)[:LONGEST]
     RUNS.mkdir(parents=True, exist_ok=True)
     while True:
         numbers = [int(match[1]) for path in RUNS.iterdir() if (match := re.match(r"(\d+)-", path.name))]
@@ -64,10 +66,11 @@ def find(name: str | None) -> Path:
                 "there is no run under runs/ yet: start one with ganzoo run MODEL --dataset NAME"
             )
         return runs[-1]
-    for path in (Path(name).expanduser(), RUNS / name):
+    typed = typed_path(name)
+    for path in (typed, RUNS / name):
         if (path / "config.json").is_file():
             return path
-    if Path(name).exists():
+    if typed.exists():
         raise UsageError(f"{name} is not a run folder: it has no config.json")
     raise UsageError(f"no run {name!r}: {nearest(name, [path.name for path in all_runs()])}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset
+from ganzoo.data.card import DataCard
 from ganzoo.data.open import open_dataset
 from ganzoo.errors import UsageError
 from ganzoo.metrics.harness import Evaluation
@@ -25,6 +25,7 @@ from ganzoo.runs import training
 from ganzoo.runs.evaluation import Document, document
 from ganzoo.runs.evaluations import BY_SHARES, NO_LABELS, scored_labels
 from ganzoo.runs.folder import find, new_folder
+from ganzoo.runs.places import moved, open_data, read_card
 from ganzoo.runs.weights import find_weights
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
@@ -43,29 +44,29 @@ class Run:
         device: where samples are drawn; training has its own, in `config`.
     """
 
-    def __init__(self, path: Path, config: Config) -> None:
+    def __init__(self, path: Path, config: Config, device: str | torch.device = "auto") -> None:
         self.path = path
         self.config = config
         self.recorded = config
         self.steps_done: int | None = None
         self.ended = ""
-        self._looked = False
-        self.device = choose_device("auto")
+        self._said: set[str] = set()
+        self.device = choose_device(device)
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data of the run, opened again. Raises UsageError if it is not the same any more."""
-        self._look_at_members()
-        options = dict(self.config.data_options)
-        root, offline = options.pop("root", None), options.pop("offline", False)
-        dataset = open_dataset(self.config.dataset, options, root, offline)
-        if dataset.fingerprint != self.config.data_fingerprint:
-            raise UsageError(
-                f"{self.config.dataset} is not what {self.path} was trained on (fingerprint "
-                f"{dataset.fingerprint}, then {self.config.data_fingerprint}): bring the data back, or "
-                "start a new run"
-            )
-        return dataset
+        """The data of the run, opened again. Raises UsageError if they are not there, or not the same."""
+        self._look_at("dataset")
+        return open_data(self.config, self.path)
+
+    @cached_property
+    def card(self) -> DataCard:
+        """What samples need to know of the data: from the run folder, or else from the data."""
+        return read_card(self.path, self.config) or DataCard.of(self.dataset, self.config.conditional)
+
+    def to_units(self, x: Tensor) -> Tensor:
+        """From what the generator makes to the data's own units."""
+        return (self.card if self.card.knows_units else self.dataset).to_units(x)
 
     @cached_property
     def model(self) -> GAN:
@@ -78,7 +79,7 @@ class Run:
         In eval mode, on `device`; the discriminator has its trained weights where it is asked for.
         """
         weights = find_weights(self.path, checkpoint)
-        self._look_at_members()
+        self._look_at("model", "stabilizer")
         gan, _ = build_trained(self.config, self.device)
         return gan, weights.into(gan, discriminator)
 
@@ -127,9 +128,11 @@ class Run:
             raise UsageError(
                 "--set is for a dataset that is named with --dataset; a run's own is as it was trained on"
             )
-        data = self.dataset
-        if dataset is not None:
-            data = open_dataset(dataset, dict(data_options or {}), data_root, offline)
+        data = (
+            self.dataset
+            if dataset is None
+            else open_dataset(dataset, dict(data_options or {}), data_root, offline)
+        )
         if data.sample_shape != self.config.sample_shape:
             raise UsageError(
                 f"{self.path} makes samples of shape {self.config.sample_shape}, and those of {data.name} "
@@ -148,8 +151,8 @@ class Run:
             per_class=per_class,
         )
         gan, step = self.load_model(checkpoint, discriminator=evaluation.needs_discriminator)
-        y = scored_labels(n, gan, evaluation, self.dataset)
-        x = self.dataset.to_units(draw(gan, n, seed, "sample", y, progress))
+        y = scored_labels(n, gan, evaluation, self.card.shares)
+        x = self.to_units(draw(gan, n, seed, "sample", y, progress))
         made_by = {"generator": "averaged, eval mode", "checkpoint": checkpoint}
         made_by["labels"] = BY_SHARES if gan.num_classes else NO_LABELS
         source = {"run": self.path.name, "step": step, "seed": seed, "device": str(self.device)}
@@ -164,22 +167,43 @@ class Run:
             labels: n class indices for a conditional run; 0, 1, 2, ... in turn where left out.
         """
         chosen = None if labels is None else torch.as_tensor(labels, dtype=torch.int64)
-        return self.dataset.to_units(draw(self.model, n, seed, "sample", chosen))
+        return self.to_units(draw(self.model, n, seed, "sample", chosen))
 
     def train(self, dataset: Dataset | None = None, progress: bool = True) -> None:
         """Train from the newest whole checkpoint, or from the start, to the end of the plan."""
-        self._look_at_members()
+        self._look_at("model", "loss", "stabilizer", "dataset")
         if dataset is not None:
-            self.__dict__["dataset"] = dataset
+            self.dataset = dataset
         self.steps_done, self.ended = training.train(self, progress)
-        self.__dict__.pop("model", None)
+        for made in ("model", "card"):
+            self.__dict__.pop(made, None)
 
-    def _look_at_members(self) -> None:
-        """Say what is of another version than the run was made with; refuse where something is gone."""
-        if not self._looked:
-            for sentence in changes(self.config.origins, str(self.path)):
+    def move(
+        self,
+        dataset: str | None = None,
+        data_root: str | Path | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
+        """Have training go on with data, or on a device, that are elsewhere now; it records that.
+
+        Args:
+            dataset: the name that opens the same data now.
+            data_root: where datasets are, or are downloaded to.
+
+        Raises:
+            UsageError: these are other data, or there is no such device; the run is as it was.
+        """
+        self.config, data = moved(self.config, self.path, dataset, data_root, device)
+        if data is not None:
+            self.dataset = data
+
+    def _look_at(self, *kinds: str) -> None:
+        """Say which members are of another version than the run was made with; refuse where one is gone."""
+        needed = {what: by for what, by in self.config.origins.items() if what.partition(" ")[0] in kinds}
+        for sentence in changes(needed, str(self.path)):
+            if sentence not in self._said:
                 notice(sentence)
-            self._looked = True
+                self._said.add(sentence)
 
 
 def create(config: Config, out: str | None) -> Run:
@@ -189,11 +213,11 @@ def create(config: Config, out: str | None) -> Run:
     return Run(path, config)
 
 
-def load(path: str | Path | None = None) -> Run:
-    """The run in a folder. Raises UsageError if it holds none, or its config.json is damaged."""
+def load(path: str | Path | None = None, *, device: str | torch.device = "auto") -> Run:
+    """The run in a folder, to be sampled on a device.
+
+    Raises:
+        UsageError: the folder holds none, or its config.json is damaged; or there is no such device.
+    """
     folder = find(None if path is None else str(path))
-    try:
-        config = Config.from_json(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{folder / 'config.json'} is damaged: {error}") from error
-    return Run(folder, config)
+    return Run(folder, Config.read(folder / "config.json"), device)

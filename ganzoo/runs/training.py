@@ -6,7 +6,7 @@ import os
 import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 
@@ -18,20 +18,32 @@ from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.runs.budget import change_of_schedules, extended
 from ganzoo.runs.evaluations import Evaluations, ended_at, evaluation_of
+from ganzoo.runs.places import keep_card
 from ganzoo.system.console import notice
+from ganzoo.system.devices import choose_device
 from ganzoo.system.files import write_json
 from ganzoo.system.locks import Lock, only_one
 from ganzoo.training.callbacks import Bar, Log, Pictures, stops_cleanly
 from ganzoo.training.checkpoint import GENERATOR, Diverged, steps_done
 from ganzoo.training.keeper import Keeper, holds, newest_whole, settle
 from ganzoo.training.older import adopt
+from ganzoo.training.origin import telling_where
 from ganzoo.training.rehearsal import rehearse
+from ganzoo.training.signals import Signals, spacing
 from ganzoo.training.trainer import Callback, Trainer
 
 MOST_ROLLBACKS = 5  # to one checkpoint
 
-if TYPE_CHECKING:
-    from ganzoo.runs.run import Run
+
+class Trainable(Protocol):
+    """A run folder: its settings, those that config.json has, and its data."""
+
+    path: Path
+    config: Config
+    recorded: Config
+
+    @property
+    def dataset(self) -> Dataset: ...
 
 
 def plan_run(words: Words) -> tuple[Config, Dataset]:
@@ -43,7 +55,7 @@ def plan_run(words: Words) -> tuple[Config, Dataset]:
     return config, dataset
 
 
-def extend(run: Run, steps: int | None, reschedule: bool = False) -> bool:
+def extend(run: Trainable, steps: int | None, reschedule: bool = False) -> bool:
     """Give a run a larger budget if asked, which `train` records; whether anything is left to do then.
 
     Where nothing is, what a dead process left half done is finished.
@@ -56,11 +68,12 @@ def extend(run: Run, steps: int | None, reschedule: bool = False) -> bool:
         grown = run.config.recipe.steps > run.recorded.recipe.steps
         if found is None or (done < run.config.recipe.steps and (grown or not ended_at(run.path, done))):
             return True
+        _record_changes(run, done)  # where its data are
         settle(run.path, found[1])
         return not holds(run.path / GENERATOR, found[1])
 
 
-def train(run: Run, progress: bool) -> tuple[int, str]:
+def train(run: Trainable, progress: bool) -> tuple[int, str]:
     """Train from the newest whole checkpoint, or from the start, to the end of the plan.
 
     Returns:
@@ -90,14 +103,16 @@ def train(run: Run, progress: bool) -> tuple[int, str]:
 
 
 def _attempt(
-    run: Run, evaluation: Evaluation | None, again: int, stop: threading.Event, progress: bool
+    run: Trainable, evaluation: Evaluation | None, again: int, stop: threading.Event, progress: bool
 ) -> Trainer:
     """Train from where the folder is; `again` times it was tried from there before."""
     config = run.config
+    choose_device(config.device, run.path)
     keeper = Keeper(run.path, config.checkpoint_every)
-    log = Log(run.path, config.log_every)
+    signals = Signals(spacing(config), run.path if progress else None)
+    log = Log(run.path, config.log_every, signals)
     scores: dict[str, float] = {}
-    callbacks: list[Callback] = [log]
+    callbacks: list[Callback] = [signals, log]
     if evaluation is not None:
         callbacks.append(Evaluations(keeper, config.eval_every, evaluation, scores))
     callbacks += [Pictures(run.path, config.sample_every), keeper]
@@ -109,20 +124,25 @@ def _attempt(
     if found:
         trainer.load_state_dict(found[0])
     trainer.rollbacks += again
-    _record_changes(run, trainer.step)  # now, when nothing can be refused any more
+    keep_card(run.path, config, run.dataset)  # now, when nothing can be refused any more
+    _record_changes(run, trainer.step)
     keeper.begin(found[1] if found else None)
     try:
-        trainer.fit()
+        with telling_where(run.path, trainer):
+            trainer.fit()
     finally:
         bar.close()
     return trainer
 
 
-def _record_changes(run: Run, done: int) -> None:
+def _record_changes(run: Trainable, done: int) -> None:
     if run.config != run.recorded:
         change = change_of_schedules(run.recorded, run.config, done)
         if change:
             notice(change)
+        if done and run.config.device != run.recorded.device:
+            then, now = run.recorded.device, run.config.device
+            notice(f"step {done} was done on {then}, and what follows is on {now}: the last bits differ")
         write_json(run.path / "config.json", run.config.as_json())
         run.recorded = run.config
 

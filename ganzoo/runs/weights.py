@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.base import GAN
-from ganzoo.system.tensors import HASH, Damaged, read_meta
+from ganzoo.system.tensors import HASH, DamagedFile, read_meta
 from ganzoo.training.checkpoint import (
     BEST,
     BEST_GENERATOR,
@@ -85,7 +85,7 @@ def _older(folder: Path, which: str) -> Weights | None:
 def _said(path: Path) -> Checkpoint | None:
     try:
         return Checkpoint.of(path, read_meta(path))
-    except Damaged:
+    except DamagedFile:
         return None  # `resume` goes on from the one before, and tells
 
 
@@ -100,7 +100,7 @@ def _last(folder: Path) -> Path | None:
     for path in there:
         try:
             hashes[read_meta(path).get(HASH)] = path
-        except Damaged as error:
+        except DamagedFile as error:
             hashes[str(error)] = path
     if said.generator not in hashes:
         raise UsageError(

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganzoo.data.images import open_flat
+from ganzoo.data.images import flat
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
 from ganzoo.system.files import write_whole
@@ -24,10 +24,13 @@ def read_picture(path: Path, size: int) -> Tensor:
     EXIF orientation is applied, alpha is composited on white, more than 8 bits are scaled to 8; of an
     animation the first frame is taken. Raises UsageError, which names the file, where it cannot be read.
     """
-    if not path.is_file():
-        raise UsageError(f"{path} is {'a folder' if path.is_dir() else 'not there'}: expected a picture")
     try:
-        plain, sentence = open_flat(path, "RGB")
+        with flat(path, "RGB") as (plain, sentence):
+            scale = min(1.0, size / max(plain.size))
+            shape = tuple(max(1, round(side * scale)) for side in plain.size)
+            if shape != plain.size:
+                plain = plain.resize((shape[0], shape[1]), Image.Resampling.LANCZOS)
+            pixels = np.array(plain, dtype=np.uint8)
     except UsageError:
         raise
     except Exception as error:  # Pillow's decoders meet broken bytes with any exception
@@ -35,11 +38,7 @@ def read_picture(path: Path, size: int) -> Tensor:
         raise UsageError(f"{path} is not a picture that Pillow can read ({reason})") from error
     if sentence:
         notice(f"{path}: {sentence}")
-    scale = min(1.0, size / max(plain.size))
-    shape = tuple(max(1, round(side * scale)) for side in plain.size)
-    if shape != plain.size:
-        plain = plain.resize((shape[0], shape[1]), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(plain, dtype=np.uint8)).permute(2, 0, 1).contiguous()
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
 def check_out(out: Path, inputs: tuple[Path, ...]) -> None:

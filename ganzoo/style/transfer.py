@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from torch import Tensor
 
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.extractors.classifier import exact
 from ganzoo.style.features import Features
-from ganzoo.system.console import stderr
+from ganzoo.system.console import Words, stderr
 
 RANGE_WEIGHT = 10.0  # keeps pixels within [0, 1]; to clamp them between steps would mislead L-BFGS
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -97,7 +97,7 @@ def stylize(
         history_size=20,
         line_search_fn="strong_wolfe",
     )
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (Words("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     shown = progress and stderr.is_terminal
     with exact(), Progress(*columns, console=stderr, transient=True, disable=not shown) as bar:
         task = bar.add_task("painting", total=steps)

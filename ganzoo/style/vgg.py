@@ -12,6 +12,7 @@ from ganzoo.data.weights import cached_weights
 from ganzoo.errors import UsageError
 from ganzoo.extractors.classifier import read
 from ganzoo.system.console import notice
+from ganzoo.system.paths import typed_path
 
 URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # 548 MB
 PUBLISHED = "dcbb9e9d"  # how its sha256 begins
@@ -32,7 +33,7 @@ def vgg19(weights: str | Path | None = None, offline: bool = False) -> tuple[nn.
     """
     from torchvision.models import vgg19 as build
 
-    file = find(offline) if weights is None else Path(weights).expanduser()
+    file = find(offline) if weights is None else typed_path(weights)
     content, digest = read(file)
     with torch.device("meta"):  # no memory yet, and no random numbers
         net: nn.Sequential = build(weights=None, init_weights=False).features[:LAYERS]

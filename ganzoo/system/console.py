@@ -1,55 +1,208 @@
-"""Talking to a person: on stderr, so that stdout stays clean for programs; there are tables alone."""
+"""Talking to a person: on stderr, so that stdout stays clean for programs; there are tables and results.
+
+Names, labels, docstrings, paths and the words of libraries come from files, and files come from anywhere. A
+terminal obeys escape sequences, a reader believes a line that a name began with its line break, and rich
+obeys brackets and emoji codes: here text is text, in lines and cells that are one line whatever is in it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+import io
+import json
+import math
+import shlex
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
+from rich.progress import TimeElapsedColumn as Elapsed
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
 
 T = TypeVar("T")
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+Part = str | tuple[str, str]
+"""Of a line or a cell: text, or text and its style."""
+
+# Letters and marks by their category, of which nothing is seen.
+UNSEEN = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10)}
+UNSEEN |= {*range(0xE0100, 0xE01F0)}
 
 
-def terminal(soft_wrap: bool = False, stderr: bool = False) -> Console:
-    """A terminal that shows text as it is: `folder:cat` is a name, and no picture of a cat."""
-    return Console(stderr=stderr, emoji=False, highlight=False, soft_wrap=soft_wrap)
+def plain(text: object) -> str:
+    r"""`text` as one line that shows all there is: what is unseen, or steers, as \x1b, \n, \u202e."""
+    words = str(text)
+    if words.isascii() and words.isprintable():
+        return words
+    return "".join(c if _is_seen(c) else _escape(c) for c in words)
 
 
-stderr = terminal(soft_wrap=True, stderr=True)
+def _is_seen(c: str) -> bool:
+    return (c.isprintable() and ord(c) not in UNSEEN) or unicodedata.category(c) == "Zs"
+
+
+def _escape(c: str) -> str:
+    if 0xDC80 <= ord(c) <= 0xDCFF:  # a byte of a path that is not UTF-8
+        return f"\\x{ord(c) - 0xDC00:02x}"
+    return c.encode("unicode_escape").decode()
+
+
+def typed(*words: object) -> str:
+    """A command to be typed, each word quoted for a shell, and none of them an option by accident."""
+    shown = [
+        plain(f"./{word}" if isinstance(word, Path) and str(word)[:1] == "-" else word) for word in words
+    ]
+    return shlex.join(shown)
+
+
+class Terminal(Console):
+    """Shows text as it is: `folder:cat:` is a name, and no picture of a cat; `[bold]` is a word."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **how)
+
+    def say(self, *parts: Part) -> None:
+        """One line."""
+        self.print(_text(*parts))
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """What rich makes of it; last of all, so that nothing gets past, whoever prints."""
+        for part in super().render(renderable, options):
+            if part.control or part.text.isprintable():
+                yield part
+            else:
+                yield Segment("\n".join(map(plain, part.text.split("\n"))), part.style)
+
+
+class Grid(Table):
+    """A table without rules."""
+
+    def __init__(self) -> None:
+        super().__init__(box=None, header_style="bold", pad_edge=False)
+
+    def column(
+        self,
+        *lines: str,
+        right: bool = False,
+        no_wrap: bool = False,
+        overflow: Literal["fold", "ellipsis"] = "ellipsis",
+        max_width: int | None = None,
+    ) -> None:
+        """A column with a title of several lines."""
+        self.add_column(
+            Text("\n".join(map(plain, lines))),
+            justify="right" if right else "left",
+            no_wrap=no_wrap,
+            overflow=overflow,
+            max_width=max_width,
+        )
+
+    def row(self, *cells: Part) -> None:
+        self.add_row(*map(_text, cells))
+
+
+class Words(TextColumn):
+    """A column of a bar, of text."""
+
+    def __init__(self, text: str, **how: Any) -> None:
+        super().__init__(text, markup=False, **how)
+
+
+def _text(*parts: Part) -> Text:
+    pairs = ((part, "") if isinstance(part, str) else part for part in parts)
+    return Text.assemble(*((plain(text), style) for text, style in pairs))
+
+
+def terminal(soft_wrap: bool = False) -> Terminal:
+    """What a command prints its tables on; the width is that of now."""
+    return Terminal(soft_wrap=soft_wrap)
+
+
+stderr = Terminal(soft_wrap=True, stderr=True)
+
+
+def say(*parts: Part) -> None:
+    """One line on stdout, not broken where it is long."""
+    terminal(soft_wrap=True).say(*parts)
+
+
+def say_json(document: Any) -> None:
+    """On stdout, as JSON, in which a program reads all characters and a terminal obeys none."""
+    sys.stdout.write(json.dumps(document, indent=2).replace("\x7f", "\\u007f") + "\n")
 
 
 def notice(text: str) -> None:
     """One line that a person should see."""
-    stderr.print(f"[bold yellow]note:[/] {escape(text)}")
+    stderr.say(("note:", "bold yellow"), f" {text}")
+
+
+def never_fail_to_show() -> None:
+    """Where the encoding of a terminal or a pipe lacks a character, show its escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def bar(*columns: ProgressColumn) -> Progress:
+    """A bar on stderr that leaves nothing behind; in a file or a pipe an empty line would be left."""
+    return Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal)
 
 
 def stages(names: Sequence[str], description: str) -> Iterator[str]:
     """`names` behind a progress bar that says which of them is under way."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
-        task = bar.add_task(description, total=len(names))
+    with bar(Words("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed()) as progress:
+        task = progress.add_task(description, total=len(names))
         for name in names:
-            bar.update(task, description=f"{description} {escape(name)}")
+            progress.update(task, description=f"{description} {plain(name)}")
             yield name
-            bar.advance(task)
+            progress.advance(task)
 
 
 def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
     """`items` behind a progress bar."""
-    from rich.progress import track as tracked
+    with bar(Words("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed()) as progress:
+        yield from progress.track(items, total=total, description=plain(description))
 
-    # Into a file or a pipe, a bar that leaves no trace would still leave an empty line.
-    off = not stderr.is_terminal
-    yield from tracked(
-        items, description=description, total=total, console=stderr, transient=True, disable=off
-    )
+
+@contextmanager
+def transfer(description: str, done: int, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar over bytes, to be told how many are done; a total of 0 is not known."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task(plain(description), total=total or None, completed=done)
+        yield lambda now: bar.update(task, completed=now)
+
+
+def in_bytes(count: int) -> str:
+    """ "3.0 GiB": as many as memory is counted in."""
+    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if count >= 2**power:
+            return f"{count / 2**power:,.1f} {unit}"
+    return f"{count} byte{'s' * (count != 1)}"
 
 
 def number(value: float) -> str:
     """Four significant digits, without an exponent where none is needed."""
+    if not math.isfinite(value):
+        return str(value)
     if value == round(value) and abs(value) < 1e6:
         return str(int(value))
     return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 else f"{value:.1e}"
+
+
+def size(count: float) -> str:
+    """A number of bytes as 512 bytes, 1.5 MiB, 20 GiB."""
+    if count < 1024:
+        return f"{count:.0f} byte{'s' * (count != 1)}"
+    power = 0
+    while count >= 1000 and power < len(UNITS) - 1:
+        count, power = count / 1024, power + 1
+    return f"{count:.3g} {UNITS[power]}"

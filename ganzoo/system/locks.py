@@ -12,11 +12,14 @@ import contextlib
 import errno
 import os
 import socket
+import tempfile
 import time
 import weakref
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
@@ -27,6 +30,7 @@ except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 IMPOSSIBLE = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
+PATIENCE = 0.2  # seconds: what holds a lock for a moment removes something
 LONGEST = 200  # characters of what a lock says of its holder
 
 _held: weakref.WeakSet[Lock] = weakref.WeakSet()
@@ -81,18 +85,19 @@ class Lock:
             self._handle = None
 
 
-def only_one(path: Path, who: str = "process", cure: str = "wait for it") -> Lock:
+def only_one(path: Path, who: str = "process", cure: str = "wait for it", patience: float = PATIENCE) -> Lock:
     """The lock of `path`, a file or a folder that need not be there yet, for a `with` around work in it.
 
     Args:
         who: what the other one is called in the sentence: "ganzoo bench".
         cure: what a person can do.
+        patience: seconds to try it.
 
     Raises:
         AtWork: another process, or another lock of this one, has it.
         OSError: nothing can be written there.
     """
-    lock, holder = _take(path, wait=False)
+    lock, holder = _take(path, patience)
     if lock is None:
         named = f" ({holder})" if holder else ""
         raise AtWork(f"another {who}{named} is at work in {path}: {cure}", holder)
@@ -105,10 +110,10 @@ def in_turn(path: Path, doing: str) -> Lock:
     Raises:
         OSError: nothing can be written there.
     """
-    lock, holder = _take(path, wait=False)
+    lock, holder = _take(path, PATIENCE)
     if lock is None:
         notice(f"waiting for another process{f' ({holder})' * bool(holder)} that {doing}")
-        lock, _ = _take(path, wait=True)
+        lock, _ = _take(path, 0, wait=True)
     assert lock is not None
     return lock
 
@@ -123,37 +128,43 @@ def in_use(file: Path) -> Lock | None:
 
 
 def unused(file: Path) -> Lock | None:
-    """The lock on a file that is there, if no living process marks, locks or writes it; for removing it."""
+    """The lock on a file that is there, for removing it, if no living process marks, locks or writes it.
+
+    It is not `real` where nobody can know.
+    """
     try:
-        handle = _open(file)
+        return _on(file, _open(file))
     except OSError:
         return None
-    lock = _on(file, handle)
-    return lock if lock and lock.real else None
 
 
-def claim(handle: int) -> Lock:
-    """Mark a temporary file as one of a living process, which `unused` then refuses.
+@contextlib.contextmanager
+def temporary(path: Path) -> Iterator[tuple[IO[bytes], Path]]:
+    """A new file beside `path`, `.NAME.*.part`, to write and rename: not `unused` while this one lives."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            try:
+                with _lock(os.dup(handle), wait=True) or contextlib.nullcontext():
+                    if os.fstat(handle).st_nlink:  # else it was swept away in between
+                        yield file, Path(name)
+                        return
+            finally:
+                Path(name).unlink(missing_ok=True)
 
-    Raises:
-        FileNotFoundError: it has been removed since it was made.
-    """
-    lock = _lock(os.dup(handle), wait=True)
-    assert lock is not None
-    if not os.fstat(handle).st_nlink:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    return lock
 
-
-def _take(path: Path, wait: bool) -> tuple[Lock | None, str]:
+def _take(path: Path, patience: float, wait: bool = False) -> tuple[Lock | None, str]:
     """The lock of `path`, or None and who has it."""
-    path = path.resolve()
+    path, until = path.resolve(), time.monotonic() + patience
     while True:
         place, handle = _place(path)
         lock = _lock(handle, wait=wait)
         if lock is None:
             holder = _holder(handle)
             os.close(handle)
+            if time.monotonic() < until:
+                time.sleep(PATIENCE / 8)
+                continue
             return None, holder
         if lock.real and not _is(handle, place):  # the one before removed it when it was done
             lock.release()
@@ -228,11 +239,7 @@ def _is(handle: int, file: Path) -> bool:
 
 
 def _holder(handle: int) -> str:
-    for _ in range(5):  # it may have locked it this very moment
-        text = os.pread(handle, LONGEST, 0).decode(errors="replace").partition("\n")[0]
-        if text:
-            break
-        time.sleep(0.02)
+    text = os.pread(handle, LONGEST, 0).decode(errors="replace").partition("\n")[0]
     return "".join(letter for letter in text if letter.isprintable())
 
 

@@ -17,11 +17,12 @@ def provenance() -> dict[str, Any]:
     """Versions, commit, machine and command of this process."""
     versions = {name: metadata.version(name) for name in LIBRARIES}
     versions["python"] = platform.python_version()
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
     return {
         "versions": versions,
         "commit": commit(),
         "machine": platform.platform(),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [word.encode(errors="replace").decode() for word in words],  # paths may be any bytes
     }
 
 

@@ -21,7 +21,7 @@ HASH = "sha256"
 Meta = dict[str, Any]
 
 
-class Damaged(UsageError):
+class DamagedFile(UsageError):
     """A file is not what was written: cut off, altered, or something else."""
 
 
@@ -41,28 +41,28 @@ def read_tensors(path: Path, hashed: bool = True) -> tuple[dict[str, Tensor], Me
         hashed: refuse a file without a hash, which version 0.1 wrote.
 
     Raises:
-        Damaged: it is cut off, altered, or something else; or not there.
+        DamagedFile: it is cut off, altered, or something else; or not there.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             meta = _meta(file.metadata())
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
-        raise Damaged(f"{path} is damaged: {_first_line(error)}") from error
+        raise DamagedFile(f"{path} is damaged: {_first_line(error)}") from error
     if hashed or HASH in meta:
         rest = {key: value for key, value in meta.items() if key != HASH}
         if meta.get(HASH) != _digest(tensors, rest):
-            raise Damaged(f"{path} is damaged: its content is not what was written (by its sha256)")
+            raise DamagedFile(f"{path} is damaged: its content is not what was written (by its sha256)")
     return tensors, meta
 
 
 def read_meta(path: Path) -> Meta:
-    """What a file says of its tensors; its hash is not checked. Raises Damaged."""
+    """What a file says of its tensors; its hash is not checked. Raises DamagedFile."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             return _meta(file.metadata())
     except (safetensors.SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
-        raise Damaged(f"{path} is damaged: {_first_line(error)}") from error
+        raise DamagedFile(f"{path} is damaged: {_first_line(error)}") from error
 
 
 def _meta(found: Mapping[str, str] | None) -> Meta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ganzoo.bench.results import columns
@@ -9,6 +10,7 @@ from ganzoo.plan.config import flatten
 from ganzoo.runs.run import Run
 from ganzoo.system.files import read_lines
 from ganzoo.table.read import Column, protocol_of
+from ganzoo.training.rows import MetricsRow, metrics_row
 
 Pair = tuple[Any, Any]
 
@@ -40,13 +42,13 @@ def _differences(a: dict[str, str], b: dict[str, str]) -> dict[str, Pair]:
     return {key: (a.get(key), b.get(key)) for key in dict.fromkeys([*a, *b]) if a.get(key) != b.get(key)}
 
 
-def _latest(run: Run) -> dict[str, dict[str, Any]]:
+def _latest(run: Run) -> dict[str, MetricsRow]:
     """The last line of metrics.jsonl in which each score is."""
-    rows = read_lines(run.path / "metrics.jsonl")
+    rows = read_lines(run.path / "metrics.jsonl", metrics_row)
     return {score: row for row in rows for score in columns(row)}
 
 
-def _scores(a: dict[str, dict[str, Any]], b: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _scores(a: dict[str, MetricsRow], b: dict[str, MetricsRow]) -> dict[str, dict[str, Any]]:
     scores = {}
     for score in dict.fromkeys([*a, *b]):
         rows = (a.get(score), b.get(score))
@@ -56,7 +58,8 @@ def _scores(a: dict[str, dict[str, Any]], b: dict[str, dict[str, Any]]) -> dict[
         difference = None
         if rows[0] is not None and rows[1] is not None:
             protocol = _differences(*(protocol_of(row["protocol"], column) for row in rows if row))
-            difference = None if protocol else rows[1]["scores"][score] - rows[0]["scores"][score]
+            far = rows[1]["scores"][score] - rows[0]["scores"][score]
+            difference = far if not protocol and math.isfinite(far) else None
         scores[score] = {
             "values": [row and row["scores"][score] for row in rows],
             "steps": [row and row["step"] for row in rows],

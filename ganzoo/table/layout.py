@@ -7,12 +7,13 @@ import math
 from collections.abc import Sequence
 from statistics import mean
 
-from ganzoo.bench.results import Row
+from ganzoo.bench.rows import Done
 from ganzoo.system.console import number
-from ganzoo.table.read import Column, Group, refuse_mixed
+from ganzoo.table.read import Column, Group, commands_of, refuse_mixed
 from ganzoo.table.statistics import Score, scores_of
 
 NONE = "-"
+LONG = 1e15  # from here on with an exponent
 BETTER = {True: "higher", False: "lower", None: "as real"}
 MEASURED = ("train_seconds", "images_per_s", "peak_mib")  # worth something where nothing else ran beside
 COSTS = {
@@ -52,7 +53,19 @@ class Block:
     def titles(self) -> list[tuple[str, ...]]:
         """Of the columns, in lines."""
         scores = [(*_lines(column.score), BETTER[column.higher_is_better]) for column in self.columns]
-        return [("model",), ("options",), *scores, ("seeds",), *COSTS.values()]
+        return [
+            ("model",),
+            ("options",),
+            *scores,
+            *[("seen",)] * self.shows_seen,
+            ("seeds",),
+            *COSTS.values(),
+        ]
+
+    @property
+    def shows_seen(self) -> bool:
+        """Whether a training of these is known to have gone wrong: there is a column for it then."""
+        return any(group.seen() for group in self.groups)
 
     def lines(self) -> list[list[Text]]:
         """A line per group, and one of real data."""
@@ -86,6 +99,8 @@ class Block:
                 continue
             note = self.notes().index(self._note(column, score)) + 1 if score.note else 0
             cells.append(Text(spread(score), score.best, note))
+        if self.shows_seen:
+            cells.append(Text(seen(group)))
         cells.append(Text(seeds(group)))
         for name in COSTS:
             cost = self.cost(group, name)
@@ -95,7 +110,7 @@ class Block:
 
     def _real_line(self) -> list[Text]:
         scores = [Text(self._real(column.score)) for column in self.columns]
-        return [Text("(real data)"), Text(""), *scores, *[Text("")] * (1 + len(COSTS))]
+        return [Text("(real data)"), Text(""), *scores, *[Text("")] * (self.shows_seen + 1 + len(COSTS))]
 
     def _real(self, score: str) -> str:
         """Of real data; a range where rows have several: classes drawn beside those without labels, say."""
@@ -122,16 +137,17 @@ def blocks_of(groups: Sequence[Group], columns: Sequence[Column], shared: bool) 
     return blocks
 
 
-def cost_of(row: Row, name: str) -> float:
-    if name.startswith("parameters_"):
-        return float(row["parameters"][name.removeprefix("parameters_")])
-    return float(row[name])
+def cost_of(row: Done, name: str) -> float:
+    costs = {**row, **{f"parameters_{net}": count for net, count in row["parameters"].items()}}
+    return float(costs[name])  # type: ignore[arg-type]  # of all keys, those of COSTS
 
 
 def spread(score: Score) -> str:
     """Mean and standard deviation, with two digits of the latter."""
     if score.std is None:
         return number(score.mean)
+    if max(abs(score.mean), score.std) >= LONG:
+        return f"{score.mean:.1e} ± {score.std:.1e}"
     if score.std == 0.0:
         return f"{number(score.mean)} ± 0"
     digits = 1 - math.floor(math.log10(score.std))
@@ -143,6 +159,12 @@ def spread(score: Score) -> str:
 def seeds(group: Group) -> str:
     done, failed = len(group.done), len(group.failed)
     return f"{done}/{done + failed}, {failed} failed" if failed else str(done)
+
+
+def seen(group: Group) -> str:
+    """What the trainings of its seeds show, and of how many of them, where not of all."""
+    done = len(group.done)
+    return ", ".join(f"{short} ({n} of {done})" if n < done else short for short, n in group.seen().items())
 
 
 def quantity(value: float) -> str:
@@ -194,7 +216,7 @@ def commands(block: Block) -> list[str]:
     for group in block.groups:
         first, others = group.rows[0], [str(row["seed"]) for row in group.rows[1:]]
         seeds = f"; and with --seed {', '.join(others)}" if others else ""
-        made += [f"# {group.name} on {group.dataset}{seeds}", *first["commands"].values()]
+        made += [f"# {group.name} on {group.dataset}{seeds}", *commands_of(first).values()]
     return made
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from ganzoo.bench.results import Row, latest
+from ganzoo.bench.results import latest
+from ganzoo.bench.rows import Done, Failed, Row, as_row
 from ganzoo.errors import UsageError, nearest
 from ganzoo.plan.config import flatten
+from ganzoo.system.console import typed
 from ganzoo.system.files import read_lines
 
 SLICED_BY = ("suite", "model", "dataset", "options", "seed", "steps", "device", "threads", "commit", "group")
@@ -28,8 +32,8 @@ class Group:
     model: str
     options: str
     apart: str = ""
-    done: list[Row] = dataclasses.field(default_factory=list)
-    failed: list[Row] = dataclasses.field(default_factory=list)
+    done: list[Done] = dataclasses.field(default_factory=list)
+    failed: list[Failed] = dataclasses.field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -38,7 +42,7 @@ class Group:
 
     @property
     def rows(self) -> list[Row]:
-        return self.done + self.failed
+        return [*self.done, *self.failed]
 
     def scores(self, score: str) -> list[float]:
         return [row["scores"][score] for row in self.done if score in row["scores"]]
@@ -52,6 +56,10 @@ class Group:
         values = self.real(score)
         return mean(values) if values else None
 
+    def seen(self) -> dict[str, int]:
+        """What is wrong with the trainings, in a few words, and with how many; rows of 0.1 do not say."""
+        return Counter(one["short"] for row in self.done for one in row.get("seen", ()))
+
     def measured(self) -> list[str]:
         """How many samples were compared with how many real ones, each way once."""
         found = {
@@ -62,7 +70,7 @@ class Group:
         return list(found)
 
 
-def _at_equal_n(row: Row) -> bool:
+def _at_equal_n(row: Done) -> bool:
     """Whether the row's values of real data are of as many samples as its scores.
 
     Rows of version 0.1 do not say so, and had fewer real ones where no more were held out.
@@ -93,15 +101,31 @@ def read_rows(paths: Sequence[Path]) -> list[Row]:
             hint = nearest(str(path), there) if there else "`ganzoo bench SUITE.toml` makes some"
             raise UsageError(f"there are no results at {path}: {hint}")
         files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-        found = [
-            row for file in files for row in read_lines(file) if {"hash", "group", "status"} <= row.keys()
-        ]
+        found: list[Row] = []
+        for file in files:
+            found += read_lines(file, as_row)
         if not found:
             raise UsageError(
                 f"{path} holds no results of ganzoo bench: name its folder --out, or a file in it"
             )
         rows += found
     return list(latest(rows).values())
+
+
+def commands_of(row: Row) -> dict[str, str]:
+    """What does a result again, to be copied into a shell: one `ganzoo run` and one `ganzoo eval`, no more.
+
+    Each word is quoted anew, as a file of results may be anybody's.
+    """
+    return {name: _requoted(name, row["commands"].get(name)) for name in ("run", "eval")}
+
+
+def _requoted(name: str, command: Any) -> str:
+    try:
+        words = shlex.split(str(command))
+    except ValueError:
+        words = []
+    return typed(*words) if words[:2] == ["ganzoo", name] else f"# no ganzoo {name}: left out"
 
 
 def where(rows: Iterable[Row], conditions: Sequence[str]) -> list[Row]:
@@ -120,7 +144,7 @@ def where(rows: Iterable[Row], conditions: Sequence[str]) -> list[Row]:
     return chosen
 
 
-def _fields(row: Row) -> dict[str, str]:
+def _fields(row: Mapping[str, Any]) -> dict[str, str]:
     plain = {key: str(row[key]) for key in SLICED_BY if key in row}
     return {**flatten(row.get("protocol", {})), **plain}
 
@@ -130,7 +154,10 @@ def group_rows(rows: Iterable[Row]) -> list[Group]:
     groups: dict[str, Group] = {}
     for row in rows:
         group = groups.setdefault(row["group"], Group(row["dataset"], row["model"], row["options"]))
-        (group.done if row["status"] == "done" else group.failed).append(row)
+        if row["status"] == "done":
+            group.done.append(row)
+        else:
+            group.failed.append(row)
     named: dict[tuple[Any, ...], list[Group]] = {}
     for group in groups.values():
         group.done.sort(key=lambda row: int(row["seed"]))

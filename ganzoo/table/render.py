@@ -8,38 +8,38 @@ import io
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
+from ganzoo.system.console import Grid, Part, Terminal, plain
 from ganzoo.table.layout import COSTS, Block, Text, commands, general_notes
+from ganzoo.table.read import commands_of
 
 FIXED = 2  # columns that stand in every part of a table that is too wide: model and options
 OPTIONS_WIDTH = 30
 GAP = 2  # between columns
+FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # how a cell begins that a spreadsheet computes
 
 
-def print_rich(blocks: Sequence[Block], console: Console) -> None:
+def print_rich(blocks: Sequence[Block], console: Terminal) -> None:
     """Each block as a table, in parts one below the other where the console is too narrow for all columns."""
     for block in blocks:
-        console.print(f"[bold]{escape(block.dataset)}[/] [dim]{escape(block.measured())}[/]")
+        console.say((block.dataset, "bold"), " ", (block.measured(), "dim"))
         titles, lines = block.titles(), block.lines()
         for part in _parts(titles, lines, console.width):
             console.print(_table(part, titles, lines))
             console.print()
         for i, note in enumerate(block.notes(), start=1):
-            console.print(escape(f"[{i}] {note}"))
+            console.say(f"[{i}] {note}")
         if block.notes():
             console.print()
     for note in general_notes(blocks):
-        console.print(f"[dim]{escape(note)}[/]")
+        console.say((note, "dim"))
 
 
 def _parts(
     titles: Sequence[tuple[str, ...]], lines: Sequence[Sequence[Text]], width: int
 ) -> Iterator[list[int]]:
     """Columns that fit beside each other, each time after the fixed ones."""
-    sizes = [max(map(len, [*title, *(_plain(line[i]) for line in lines)])) for i, title in enumerate(titles)]
+    texts = [[*title, *(_shown(line[i]) for line in lines)] for i, title in enumerate(titles)]
+    sizes = [max(len(plain(text)) for text in column) for column in texts]
     sizes[1] = min(sizes[1], OPTIONS_WIDTH)
     fixed = list(range(FIXED))
     least = sum(sizes[i] + GAP for i in fixed)
@@ -53,28 +53,24 @@ def _parts(
     yield part
 
 
-def _table(part: list[int], titles: Sequence[tuple[str, ...]], lines: Sequence[Sequence[Text]]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+def _table(part: list[int], titles: Sequence[tuple[str, ...]], lines: Sequence[Sequence[Text]]) -> Grid:
+    table = Grid()
     for i in part:
-        table.add_column(
-            escape("\n".join(titles[i])),
-            justify="left" if i < FIXED else "right",
-            no_wrap=i != 1,
-            max_width=OPTIONS_WIDTH if i == 1 else None,
+        table.column(
+            *titles[i], right=i >= FIXED, no_wrap=i != 1, max_width=OPTIONS_WIDTH if i == 1 else None
         )
     for line in lines:
         if any(line[i].text for i in part[FIXED:]):  # real data have no costs
-            table.add_row(*(_markup(line[i]) for i in part))
+            table.row(*(_part(line[i]) for i in part))
     return table
 
 
-def _plain(cell: Text) -> str:
+def _shown(cell: Text) -> str:
     return cell.text + f" [{cell.note}]" * bool(cell.note)
 
 
-def _markup(cell: Text) -> str:
-    text = escape(_plain(cell))
-    return f"[bold]{text}[/]" if cell.best else text
+def _part(cell: Text) -> Part:
+    return _shown(cell), "bold" if cell.best else ""
 
 
 def markdown(blocks: Sequence[Block]) -> str:
@@ -83,7 +79,7 @@ def markdown(blocks: Sequence[Block]) -> str:
     for block in blocks:
         parts.append(f"**{_safe(block.dataset)}**\n\n{markdown_table(block)}")
     parts.append("\n".join(f"- {_safe(note)}" for note in general_notes(blocks)))
-    lines = [line for block in blocks for line in commands(block)]
+    lines = [plain(line) for block in blocks for line in commands(block)]
     # No Markdown in here, and no empty line: all readers of Markdown take it as it stands.
     shown = html.escape("\n".join(lines), quote=False)
     parts.append(
@@ -101,7 +97,7 @@ def markdown_table(block: Block, leave_out: Collection[str] = ()) -> str:
     rows = [titles, rule, *([_md(line[i]) for i in shown] for line in block.lines())]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     notes = [f"({i}) {_safe(note)}" for i, note in enumerate(block.notes(), start=1)]
-    n = [f"{block.measured()}; real data: of as many samples."] if block.measured() else []
+    n = [f"{_safe(block.measured())}; real data: of as many samples."] if block.measured() else []
     return "\n\n".join([table, *n, *(["  \n".join(notes)] if notes else [])])
 
 
@@ -111,7 +107,8 @@ def _md(cell: Text) -> str:
 
 
 def _safe(text: str) -> str:
-    return "".join(f"\\{c}" if c in "\\|*_`#" else c for c in html.escape(text, quote=False))
+    """Text as Markdown that shows it: no line break, cell, link, style or element begins in it."""
+    return "".join(f"\\{c}" if c in "\\|*_`#[]~" else c for c in html.escape(plain(text), quote=False))
 
 
 def as_rows(blocks: Sequence[Block]) -> list[dict[str, Any]]:
@@ -142,8 +139,9 @@ def _row(block: Block, i: int) -> dict[str, Any]:
         "failed": len(group.failed),
         "n_fake": _one({row["protocol"]["n_fake"] for row in group.done}),
         "scores": scores,
+        "seen": dict(group.seen()),
         **{name: _whole(block.cost(group, name)) for name in COSTS},
-        "commands": first["commands"],
+        "commands": commands_of(first),
     }
 
 
@@ -157,17 +155,29 @@ def _whole(value: float | None) -> float | None:
 
 
 def as_csv(blocks: Sequence[Block]) -> str:
-    """The same with a column per number."""
+    """The same with a column per number.
+
+    A text that a spreadsheet would compute begins with an apostrophe, which spreadsheets take for "text".
+    """
     rows = as_rows(blocks)
     names = list(dict.fromkeys(score for row in rows for score in row["scores"]))
-    plain = ["dataset", "model", "options", "seeds", "failed", "n_fake"]
+    names_of = ["dataset", "model", "options", "seeds", "failed", "n_fake"]
     parts = ("mean", "std", "real")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head = [f"{name} {part}" for name in names for part in parts]
-    writer.writerow([*plain, *head, *COSTS, "run", "eval"])
+    writer.writerow([*names_of, *map(_field, head), "seen", *COSTS, "run", "eval"])
     for row in rows:
         scores = [row["scores"].get(name, {}).get(part) for name in names for part in parts]
         costs = [row[name] for name in COSTS]
-        writer.writerow([*(row[key] for key in plain), *scores, *costs, *row["commands"].values()])
+        words = "; ".join(f"{short} {n}" for short, n in row["seen"].items())
+        cells = [*(row[key] for key in names_of), *scores, words, *costs, *row["commands"].values()]
+        writer.writerow(map(_field, cells))
     return text.getvalue()
+
+
+def _field(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return f"'{text}" if text.lstrip().startswith(FORMULA) else text

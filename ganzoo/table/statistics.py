@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from statistics import mean, stdev, variance
 
 from scipy.special import stdtr
@@ -32,7 +33,14 @@ class Score:
 
 
 def summarise(values: Sequence[float]) -> Score:
-    return Score(mean(values), stdev(values) if len(values) > 1 else None, len(values))
+    scale = _scale(values)
+    std = stdev([value / scale for value in values]) * scale if len(values) > 1 else None
+    return Score(mean(values), std, len(values))
+
+
+def _scale(values: Iterable[float]) -> float:
+    """A power of two that brings the largest size to about 1: squares of any float do not fit into one."""
+    return math.ldexp(1.0, math.frexp(max(map(abs, values), default=0.0))[1] - 1)
 
 
 def scores_of(groups: Sequence[Group], column: Column) -> dict[str, Score]:
@@ -60,7 +68,8 @@ def _costs(group: Group, column: Column) -> list[float]:
     values = group.scores(column.score)
     if column.higher_is_better is None:
         real = group.real(column.score)
-        return [abs(a - b) for a, b in zip(values, real, strict=True)] if len(values) == len(real) else []
+        far = [min(abs(a - b), sys.float_info.max) for a, b in zip(values, real, strict=False)]
+        return far if len(values) == len(real) else []
     return [-value if column.higher_is_better else value for value in values]
 
 
@@ -78,9 +87,12 @@ def welch(a: Sequence[float], b: Sequence[float]) -> float | None:
     """Two-sided p of equal means (Welch 1947); None where there is no such thing: one seed, or no spread."""
     if min(len(a), len(b)) < 2:
         return None
+    scale = _scale([*a, *b])
+    a, b = [value / scale for value in a], [value / scale for value in b]
     u, v = variance(a) / len(a), variance(b) / len(b)
     if u + v == 0.0:
         return None
     t = (mean(a) - mean(b)) / math.sqrt(u + v)
-    freedom = (u + v) ** 2 / (u**2 / (len(a) - 1) + v**2 / (len(b) - 1))
+    share = u / (u + v)
+    freedom = 1.0 / (share**2 / (len(a) - 1) + (1.0 - share) ** 2 / (len(b) - 1))
     return float(2.0 * stdtr(freedom, -abs(t)))

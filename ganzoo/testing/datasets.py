@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, Modes, Split, kind_of_data
+from ganzoo.data.base import Dataset, Modes, Split, Standardization, kind_of_data
 from ganzoo.data.open import open_dataset
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
@@ -47,6 +47,11 @@ def declares(subject: Data) -> None:
     want(fits, "sample_shape (C, H, W) or (D,)", shape)
     want(isinstance(classes, int) and classes >= 0, "num_classes of at least 0", classes)
     want(len(data.class_names) in (0, classes), f"{classes} class_names or none", data.class_names)
+    scale = data.standardization
+    if scale is not None:
+        want(isinstance(scale, Standardization), "standardization to be a Standardization or None", scale)
+        fits = tuple(scale.mean.shape) == shape
+        want(fits, f"a standardization of {shape}, as networks see vectors", tuple(scale.mean.shape))
     modes = data.modes
     want(modes is None or isinstance(modes, Modes), "modes to be ganzoo.Modes or None", modes)
     if modes is not None and modes.centers is not None:

@@ -11,20 +11,21 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 from rich.text import Text
 
-from ganzoo.system.console import stderr
+from ganzoo.system.console import Words, plain, stderr
 from ganzoo.system.files import append_line
 from ganzoo.training.checkpoint import diverged
+from ganzoo.training.signals import Signals
 from ganzoo.training.trainer import Callback, Every, Trainer
 
 
 class Log(Callback):
     """A line of log.jsonl every `every` steps; stops the run when a loss is no number any more."""
 
-    def __init__(self, folder: Path, every: int) -> None:
-        self.folder, self.every = folder, every
+    def __init__(self, folder: Path, every: int, signals: Signals | None = None) -> None:
+        self.folder, self.every, self.signals = folder, every, signals
         self.last: dict[str, float] = {}
         self._seconds = 0.0
         self._step: int | None = None
@@ -39,6 +40,7 @@ class Log(Callback):
         values = trainer.meter.read()
         for stabilizer in trainer.stabilizers:
             values.update(stabilizer.log())
+        values.update(self.signals.take() if self.signals else {})
         steps = trainer.step - (self._step or 0)
         rate = steps / max(trainer.seconds - self._seconds, 1e-9)
         self._seconds, self._step = trainer.seconds, trainer.step
@@ -68,12 +70,13 @@ class Pictures(Every):
         from ganzoo.data.pictures import picture
 
         dataset = trainer.dataset
-        n = 64 if len(dataset.sample_shape) == 3 else 2500
+        images = len(dataset.sample_shape) == 3
+        n = 64 if images else 2500
         samples = dataset.to_units(trainer.generate(n, "fixed", trainer.config.seed))
         picture(
             self.folder / "samples" / f"step-{trainer.step:08d}.png",
             samples,
-            dataset,
+            None if images else dataset.test.all()[0],
             title=f"step {trainer.step}",
         )
 
@@ -109,7 +112,7 @@ class Bar(Callback):
         self._progress = TwoLines(
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[speed]}"),
+            Words("{task.fields[speed]}"),
             TimeRemainingColumn(elapsed_when_finished=True),
             console=stderr,
             refresh_per_second=4,
@@ -127,8 +130,10 @@ class Bar(Callback):
             self._progress.text = judgement(self.log.last, trainer.loss.probabilistic)
         if self.scores:
             self._progress.text += "\n" + "  ".join(
-                f"{key} {value:.4g}" for key, value in self.scores.items()
+                f"{plain(key)} {value:.4g}" for key, value in self.scores.items()
             )
+        if self.log.signals and self.log.signals.line:
+            self._progress.text += "\n" + self.log.signals.line
         speed = f"{rate:.1f} steps/s, {images:.0f} images/s"
         self._progress.update(self._task, completed=trainer.step, speed=speed)
 

@@ -11,7 +11,7 @@ import torch
 
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.models.base import GAN
-from ganzoo.system.tensors import Damaged, pack, read_meta, read_tensors, unpack, write_tensors
+from ganzoo.system.tensors import DamagedFile, pack, read_meta, read_tensors, unpack, write_tensors
 from ganzoo.training.restoring import fill
 
 FOLDER = "checkpoints"
@@ -51,12 +51,12 @@ class Checkpoint:
 
     @classmethod
     def of(cls, path: Path, meta: Mapping[str, Any]) -> Checkpoint:
-        """From the metadata of a file. Raises Damaged if they are not those of a checkpoint."""
+        """From the metadata of a file. Raises DamagedFile if they are not those of a checkpoint."""
         step, generator, best = meta.get("step"), meta.get("generator"), meta.get("best")
         try:
             return cls(_step(step), str(generator), None if best is None else Best(**best))
         except TypeError:
-            raise Damaged(f"{path} is not a checkpoint of ganzoo") from None
+            raise DamagedFile(f"{path} is not a checkpoint of ganzoo") from None
 
 
 def _step(value: Any) -> int:
@@ -77,19 +77,19 @@ def write_state(path: Path, state: State, checkpoint: Checkpoint | None = None) 
 
 
 def read_state(path: Path) -> tuple[State, dict[str, Any]]:
-    """The state in a checkpoint file, and its metadata. Raises Damaged if it is not whole."""
+    """The state in a checkpoint file, and its metadata. Raises DamagedFile if it is not whole."""
     tensors, meta = read_tensors(path)
     try:
         state = unpack(tensors, meta.pop("state"))
         if not isinstance(state, dict):
             raise TypeError("it holds no state")
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise Damaged(f"{path} is not a checkpoint of ganzoo") from error
+        raise DamagedFile(f"{path} is not a checkpoint of ganzoo") from error
     return state, meta
 
 
 def load_checkpoint(path: Path) -> State:
-    """The state in a checkpoint file. Raises Damaged if it is not whole, or something else."""
+    """The state in a checkpoint file. Raises DamagedFile if it is not whole, or something else."""
     return read_state(path)[0]
 
 
@@ -150,7 +150,7 @@ def load_generator(path: Path, gan: GAN, hashed: bool = True) -> dict[str, Any]:
     weights, meta = read_tensors(path, hashed)
     _fill(gan.generator, weights, f"{path} does not hold this run's generator")
     if type(meta.get("t")) not in (int, float) or type(meta.get("step", 0)) is not int:
-        raise Damaged(f"{path} does not hold this run's generator: it says no step and no time")
+        raise DamagedFile(f"{path} does not hold this run's generator: it says no step and no time")
     return meta
 
 

@@ -10,10 +10,11 @@ from typing import Any
 from torch import nn
 
 from ganzoo.data.base import Dataset
-from ganzoo.errors import UsageError
+from ganzoo.errors import UsageError, WorkError, first_line
 from ganzoo.losses import Loss
 from ganzoo.models.base import GAN
 from ganzoo.stabilizers.base import Stabilizer
+from ganzoo.system.memory import is_too_large, too_large
 from ganzoo.training.trainer import Trainer
 
 
@@ -49,12 +50,13 @@ class Members:
         """What somebody's code raises becomes a UsageError that says whose, and where it lies."""
         try:
             yield
-        except UsageError:
+        except (UsageError, WorkError):
             raise
         except (Exception, SystemExit) as error:
-            first = (str(error).splitlines() or [""])[0]
+            if is_too_large(error):
+                raise too_large(f"the numbers of {self._at_fault(error)} in a dry step", error) from error
             raise UsageError(
-                f"{self._at_fault(error)} fails in a dry step: {type(error).__name__}: {first} "
+                f"{self._at_fault(error)} fails in a dry step: {type(error).__name__}: {first_line(error)} "
                 f"(ganzoo --debug shows where)"
             ) from error
 

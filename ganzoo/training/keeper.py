@@ -12,7 +12,7 @@ from pathlib import Path
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
 from ganzoo.system.files import cut_lines, drop_orphans, flush
-from ganzoo.system.tensors import HASH, Damaged, read_meta, read_tensors
+from ganzoo.system.tensors import HASH, DamagedFile, read_meta, read_tensors
 from ganzoo.training.checkpoint import (
     BEST,
     BEST_GENERATOR,
@@ -29,6 +29,7 @@ from ganzoo.training.checkpoint import (
     step_of,
     write_state,
 )
+from ganzoo.training.rows import stepped
 from ganzoo.training.trainer import Callback, Trainer
 
 KEEP = 2
@@ -109,7 +110,7 @@ def newest_whole(folder: Path, tell: bool = True) -> tuple[State, Checkpoint] | 
         try:
             state, meta = read_state(path)
             checkpoint = Checkpoint.of(path, meta)
-        except Damaged as error:
+        except DamagedFile as error:
             damaged.append(str(error))
             continue
         if damaged and tell:
@@ -134,7 +135,7 @@ def settle(folder: Path, checkpoint: Checkpoint | None) -> None:
     staged.unlink(missing_ok=True)
     sweep(folder, {step_of(path) for path in saved(folder) if step_of(path) <= step})
     for name in LINES:
-        cut_lines(folder / name, lambda row: not isinstance(row.get("step"), int) or row["step"] <= step)
+        cut_lines(folder / name, lambda row: row["step"] <= step, stepped)
     for picture in (folder / "samples").glob("step-*.png"):
         if step_of(picture) > step:
             picture.unlink()
@@ -144,7 +145,7 @@ def holds(generator: Path, checkpoint: Checkpoint) -> bool:
     """Whether a file is whole, and has the weights to sample from that belong to a checkpoint."""
     try:
         return bool(read_tensors(generator)[1][HASH] == checkpoint.generator)
-    except Damaged:
+    except DamagedFile:
         return False
 
 
@@ -157,7 +158,7 @@ def sweep(folder: Path, steps: set[int]) -> None:
             continue
         try:
             best = Checkpoint.of(path, read_meta(path)).best
-        except Damaged:
+        except DamagedFile:
             continue  # which is told when it is needed
         named |= {best.step} if best else set()
     for path in (folder / FOLDER).glob("best-*.safetensors"):

@@ -28,6 +28,12 @@ def at_data(dataset: Dataset, n: int, conditional: bool) -> None:
         raise UsageError(f"{who} gives batches with numbers that are not finite")
     if kind_of_data(dataset.sample_shape) == "images" and not float(x.abs().max()) <= 1.0:
         raise UsageError(f"{who} gives images from {_range(x)}: expected pixels in [-1, 1]")
+    scale = dataset.standardization
+    if scale is not None and tuple(scale.mean.shape) != tuple(dataset.sample_shape):
+        raise UsageError(
+            f"{who} has a standardization of {len(scale.mean)} columns: expected one of vectors, and as many "
+            f"as its sample_shape {tuple(dataset.sample_shape)} says"
+        )
     if conditional and y is None:
         raise UsageError(f"{who} gives batches without labels: --conditional needs them")
     _look_at_labels(who, "a batch", y, n, dataset.num_classes)

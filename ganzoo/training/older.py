@@ -9,7 +9,7 @@ import torch
 
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
-from ganzoo.system.tensors import Damaged, read_tensors, write_tensors
+from ganzoo.system.tensors import DamagedFile, read_tensors, write_tensors
 from ganzoo.training.checkpoint import (
     BEST,
     BEST_GENERATOR,
@@ -37,13 +37,13 @@ def pickled(folder: Path) -> list[Path]:
 
 
 def read_pickled(path: Path) -> State:
-    """The state in such a checkpoint, as it is kept now. Raises Damaged if it is not whole, or holds code."""
+    """The state in such a checkpoint, as it is kept now. Raises DamagedFile if it is not whole."""
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
         for net in ("optimizer_g", "optimizer_d"):
             state[net] = state[net]["state"]  # what else it has is in the recipe
     except Exception as error:  # truncated, foreign, or holding code: torch raises a different type for each
-        raise Damaged(
+        raise DamagedFile(
             f"{path} is not a whole checkpoint of version 0.1 ({type(error).__name__}): delete it to go on "
             f"from the one before"
         ) from error

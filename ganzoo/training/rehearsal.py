@@ -25,6 +25,7 @@ from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.plan.config import Config
 from ganzoo.system.console import notice
+from ganzoo.system.devices import choose_device
 from ganzoo.system.rng import counted_seed, kept, seed_default
 from ganzoo.training import looks
 from ganzoo.training.faults import Members
@@ -45,7 +46,7 @@ def rehearse(config: Config, dataset: Dataset) -> None:
     What fails on few samples is tried again with the real batch, on the real device, before it is refused.
     Parameters that no step teaches are said, and no more: a model may keep spare ones.
     """
-    with _untouched(torch.device(config.device)):
+    with _untouched(choose_device(config.device)):
         members = Members(config.model, config.recipe.loss, dataset)
         with members.blamed():
             looks.at_data(dataset, config.recipe.batch_size, config.conditional)

@@ -10,6 +10,7 @@ from torch import Tensor
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.system.console import track
+from ganzoo.system.memory import room_for
 from ganzoo.system.rng import counted
 
 CHUNK = 256
@@ -47,14 +48,18 @@ def draw(
         raise UsageError("this model is not conditional: it takes no labels; train it with --conditional")
     elif len(labels) != n or labels.min() < 0 or labels.max() >= gan.num_classes:
         raise UsageError(f"labels: expected {n} numbers from 0 to {gan.num_classes - 1}")
-    made: list[Tensor] = []
+    made = torch.empty(0)
     starts: Iterable[int] = range(0, n, CHUNK)
     for start in track(starts, "generating", -(-n // CHUNK)) if progress else starts:
         with counted(device, seed, purpose, start):
             z = gan.sample_z(CHUNK)[: n - start]
             y = None if labels is None else labels[start : start + CHUNK].to(device)
-            made.append(gan.samples(gan.generator(z, y)).float().cpu())
-    return torch.cat(made).contiguous()
+            part = gan.samples(gan.generator(z, y)).float().cpu()
+        if not start:
+            with room_for(f"{n:,} samples"):
+                made = torch.empty(n, *part.shape[1:])
+        made[start : start + CHUNK] = part
+    return made
 
 
 @torch.no_grad()

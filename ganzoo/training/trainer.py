@@ -17,7 +17,8 @@ from ganzoo.data.classes import class_shares
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_loss, build_trained
-from ganzoo.plan.config import Config
+from ganzoo.plan.config import PLACES, Config
+from ganzoo.system.devices import choose_device
 from ganzoo.system.rng import counted_seed, kept, seed_default
 from ganzoo.training.ema import EMA, twin
 from ganzoo.training.optimizers import check_layout, load_moments, make_optimizer
@@ -74,7 +75,7 @@ class Trainer:
         self.dataset = dataset
         self.callbacks = list(callbacks)
         self.recipe = config.recipe
-        self.device = torch.device(config.device)
+        self.device = choose_device(config.device)
         self.gan, self.stabilizers = build_trained(config, self.device)
         self.loss = build_loss(self.recipe.loss)
         self.optimizer_g = make_optimizer(self.recipe.optimizer_g, self.gan.generator, self.device)
@@ -235,8 +236,12 @@ class Trainer:
 
 
 def refuse_difference(before: dict[str, str], now: dict[str, str]) -> None:
-    """Raise a UsageError that shows what changed between a checkpoint's settings and the run's."""
+    """Raise a UsageError that shows what changed between a checkpoint's settings and the run's.
+
+    Where the data lie is nothing that changes: their fingerprint says what they are.
+    """
     keys = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+    keys = [key for key in keys if not key.startswith(PLACES)]
     if keys:
         shown = ", ".join(f"{key}: {before.get(key)} -> {now.get(key)}" for key in keys)
         raise UsageError(

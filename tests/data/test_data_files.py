@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import resource
 import shutil
 import threading
 import time
@@ -15,14 +16,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from ganzoo.data import folder as folder_module
+from ganzoo.data import decoded as decoded_module
 from ganzoo.data import images as images_module
-from ganzoo.data.folder import ImageFolder, machine_memory
+from ganzoo.data.folder import ImageFolder
 from ganzoo.data.images import read_image
 from ganzoo.data.streams import StreamSplit
 from ganzoo.data.tensors import TensorSplit
 from ganzoo.data.vectors import Npy
 from ganzoo.errors import UsageError, WorkError
+from ganzoo.system.memory import machine_memory
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +53,7 @@ def counting(monkeypatch) -> list[str]:
             decoded.append(path.name)
         return read_image(path, *words)
 
-    monkeypatch.setattr(folder_module, "read_image", read)
+    monkeypatch.setattr(decoded_module, "read_image", read)
     return decoded
 
 
@@ -323,11 +325,11 @@ def test_a_file_overwritten_in_place_is_seen(tmp_path, monkeypatch):
 def test_a_file_of_this_very_tick_is_waited_for(tmp_path, monkeypatch, ahead):
     root = ppm(tmp_path / "a")
     now = time.time_ns()
-    os.utime(root / "1.pgm", ns=(0, now + ahead))
+    os.utime(root / "1.pgm", ns=(0, now - 10**7 + ahead))  # the system counts changes in coarser ticks
     slept = []
-    monkeypatch.setattr(folder_module.time, "sleep", slept.append)
+    monkeypatch.setattr(decoded_module.time, "sleep", slept.append)
     monkeypatch.setattr(
-        folder_module.time, "time_ns", lambda: (root / "1.pgm").stat().st_ctime_ns + 5_000_000
+        decoded_module.time, "time_ns", lambda: (root / "1.pgm").stat().st_ctime_ns + 5_000_000
     )
     ImageFolder(root, size=4)
     assert slept == [pytest.approx(0.015, abs=1e-3)]
@@ -345,7 +347,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch, cache):
         return pixels
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder_module, "read_image", read)
+        patch.setattr(decoded_module, "read_image", read)
         with pytest.raises(WorkError, match=r"a changed while it was read: start again"):
             ImageFolder(root, size=4)
     assert list(cache.iterdir()) == []
@@ -354,14 +356,14 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch, cache):
     assert {row.numpy().tobytes() for row in torch.cat([data.train.all()[0], data.test.all()[0]])} == content
 
 
-@pytest.mark.parametrize("stop", ["fingerprint", "write_json"])
+@pytest.mark.parametrize("stop", ["fingerprint", "_sum"])
 def test_nothing_half_written_is_left(tmp_path, monkeypatch, cache, stop):
     def killed(*_):
         raise KeyboardInterrupt
 
     root = fill(tmp_path / "a")
     with monkeypatch.context() as patch:
-        patch.setattr(folder_module, stop, killed)
+        patch.setattr(decoded_module, stop, killed)
         with pytest.raises(KeyboardInterrupt):
             ImageFolder(root)
     assert list(cache.iterdir()) == []
@@ -391,18 +393,32 @@ def test_a_damaged_cache_is_made_again(tmp_path, monkeypatch, cache, damage):
     assert len(decoded) == 10
 
 
-def test_a_full_disk_or_a_locked_one_is_a_sentence(tmp_path, monkeypatch, cache):
+@pytest.mark.parametrize("way", ["full", "quota", "file"])
+def test_without_a_cache_it_goes_on_in_memory(tmp_path, monkeypatch, cache, way, capsys):
     root = fill(tmp_path / "a")
-    usage = folder_module.shutil.disk_usage(tmp_path)._replace(free=100)
-    with monkeypatch.context() as patch:
-        patch.setattr(folder_module.shutil, "disk_usage", lambda _: usage)
-        with pytest.raises(WorkError, match=r"cannot be written \(no room .*XDG_CACHE_HOME"):
-            ImageFolder(root)
-    assert list(cache.iterdir()) == []
-    cache.rmdir()
-    cache.write_bytes(b"a file in its place")
-    with pytest.raises(WorkError, match=r"cannot be written \(File exists\)"):
-        ImageFolder(root)
+    whole = ImageFolder(root).fingerprint
+    shutil.rmtree(cache.parent)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        if way == "full":
+            usage = shutil.disk_usage(tmp_path)._replace(free=100)
+            monkeypatch.setattr(decoded_module.shutil, "disk_usage", lambda _: usage)
+        elif way == "quota":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
+        else:
+            cache.parent.write_bytes(b"a file in its place")
+        capsys.readouterr()
+        assert ImageFolder(root).fingerprint == whole
+        with pytest.raises(
+            WorkError, match=r"cannot be written \(.*make room \(ganzoo cache clear\), or set XDG"
+        ):
+            ImageFolder(root, memory_gb=1e-6)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    note = capsys.readouterr().err.splitlines()[0]
+    assert note.startswith(f"note: the cache of decoded images in {cache} cannot be written (")
+    assert note.endswith("): decoded in memory, and again the next time")
+    assert way == "file" or list(cache.iterdir()) == []
 
 
 def test_a_progress_bar_is_shown_for_many(tmp_path, monkeypatch):

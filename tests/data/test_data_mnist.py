@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import pickle
+import shutil
 import socket
 import struct
 import subprocess
@@ -289,6 +290,32 @@ def test_a_download_that_fails_leaves_nothing_behind(tmp_path, monkeypatch, caps
     assert "the download from" in last
     assert "mnist-5k" in last
     assert (data.name, data.fingerprint) == ("mnist-5k", FINGERPRINT_5K)
+
+
+def test_damaged_files_in_the_cache_are_downloaded_again(tmp_path, monkeypatch, capsys):
+    site = Site(packed(monkeypatch))
+    raw = tmp_path / "cache" / "data" / "MNIST" / "raw"
+    with serve(site):
+        mirrors(monkeypatch, site.url)
+        whole = mnist.Mnist()
+        assert len(list(raw.iterdir())) == 8  # with the archives, as torchvision leaves them
+        for damage in (lambda content: content[:-1] + b"\xff", lambda content: content[:3000]):
+            for file in ("train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+                (raw / file).write_bytes(damage((raw / file).read_bytes()))
+            with pytest.raises(UsageError, match=r"cannot be read .*: delete them"):
+                mnist.Mnist(offline=True)
+            asked = len(site.asked)
+            assert mnist.Mnist().fingerprint == whole.fingerprint
+            assert len(site.asked) == asked + 5
+    (raw / "t10k-labels-idx1-ubyte").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"cannot be read .*: delete them"):
+        mnist.Mnist()  # nobody answers
+    # Somebody's own folder is theirs to mend.
+    with serve(site):
+        mirrors(monkeypatch, site.url)
+        mine = shutil.copytree(tmp_path / "cache" / "data", tmp_path / "mine")
+        with pytest.raises(UsageError, match=r"mine/MNIST/raw cannot be read .*: delete them"):
+            mnist.Mnist(root=mine)
 
 
 # ---- others by the same road

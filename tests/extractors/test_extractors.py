@@ -647,8 +647,14 @@ def test_weights_are_downloaded_once(serve, inception_weights, monkeypatch, tmp_
     assert inception.find(offline=False) == inception.find(offline=True) == file
     assert server.asked == asked
     assert socket.getdefaulttimeout() is None
-    file.write_bytes(content[:1000])
-    refused([str(file), "delete it to have it downloaded again"], inception.Inception)
+    flipped = bytearray(content)
+    flipped[-1000] ^= 1
+    for damage in (content[:1000], bytes(flipped), b""):
+        file.write_bytes(damage)
+        refused([f"{file} is damaged", "--offline"], inception.Inception, offline=True)
+        assert inception.find(offline=False) == file
+        assert file.read_bytes() == content
+    assert server.asked == asked + 6  # each time to see who answers, and to download
 
 
 def test_a_wrong_download_is_not_kept(serve):

@@ -18,7 +18,7 @@ from ganzoo.losses import NonSaturating
 from ganzoo.registry import LOSSES
 from ganzoo.system.files import read_lines
 from ganzoo.system.locks import only_one
-from ganzoo.system.tensors import Damaged, read_tensors, write_tensors
+from ganzoo.system.tensors import DamagedFile, read_tensors, write_tensors
 from ganzoo.training.checkpoint import Checkpoint, load_checkpoint, read_state, saved, write_state
 
 WORDS = (
@@ -174,7 +174,7 @@ def test_no_flipped_bit_passes(copied, kind):
     data, bits = path.read_bytes(), 8 * path.stat().st_size
     for bit in torch.randperm(bits, generator=torch.Generator().manual_seed(0))[:300].tolist():
         flip(path, bit)
-        with pytest.raises(Damaged):
+        with pytest.raises(DamagedFile):
             read_tensors(path)
         path.write_bytes(data)
 

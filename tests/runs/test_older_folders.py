@@ -49,7 +49,8 @@ def test_it_is_sampled_and_measured(run):
 def test_it_goes_on_to_the_numbers_that_it_would_have_had(run):
     resumed = ganzoo.resume("old", progress=False)
     rows = [
-        {k: v for k, v in row.items() if k != "images_per_s"} for row in read_lines(Path("old/log.jsonl"))
+        {k: v for k, v in row.items() if k != "images_per_s" and not k.startswith("signal/")}
+        for row in read_lines(Path("old/log.jsonl"))
     ]
     assert [row["step"] for row in rows] == list(range(1, 9))
     # Not to the last bit: another processor or torch rounds otherwise.

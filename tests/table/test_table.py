@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 from scipy.stats import ttest_ind
 
 from ganzoo.cli.main import main
+from ganzoo.system.console import Terminal
 from ganzoo.table.layout import blocks_of, quantity, spread
 from ganzoo.table.read import columns_of, group_rows, read_rows
 from ganzoo.table.render import print_rich
@@ -238,6 +238,25 @@ def test_failed_cells_are_counted_and_said(capsys):
     assert (made["b default"]["scores"], made["b default"]["train_seconds"]) == ({}, None)
 
 
+def test_what_went_wrong_stands_beside_the_scores(capsys):
+    collapsed = {"seen": [{"name": "collapse", "since": 300, "short": "collapsed"}]}
+    write(*seeds("a", [1, 2]), row("a", 2, **collapsed), row("b", 0, **collapsed), row("c", 0, seen=[]))
+    made = rows_of(capsys)
+    assert [one["seen"] for one in made.values()] == [{"collapsed": 1}, {"collapsed": 1}, {}]
+    page = table(capsys, "results", "--format", "md")
+    cells = [[cell.strip() for cell in line.split("|")] for line in page.splitlines() if line.startswith("|")]
+    assert [line[4] for line in cells] == ["seen", "---:", "collapsed (1 of 3)", "collapsed", "", ""]
+    assert len({len(line) for line in cells}) == 1
+    lines = list(csv.DictReader(io.StringIO(table(capsys, "results", "--format", "csv"))))
+    assert [line["seen"] for line in lines] == ["collapsed 1", "collapsed 1", ""]
+    assert "collapsed (1 of 3)" in table(capsys, "results")
+
+
+def test_no_column_where_nothing_went_wrong(capsys):
+    write(*seeds("a", [1, 2]), row("b", 0, seen=[]))
+    assert "seen" not in table(capsys, "results", "--format", "md")
+
+
 def test_a_cell_that_was_tried_again_counts_once(capsys):
     write(failed("a", 0), *seeds("a", [1, 2]))
     write(row("a", 1, {"fid@cnn": 9.0}), path="results/other.jsonl")
@@ -306,7 +325,7 @@ def test_a_narrow_screen_gets_the_columns_in_parts_and_loses_none(width):
     write(*(row(m, s, scores, options="stabilizer=a,b,c,d,e,f,g,h,i,j") for m in ("a", "b") for s in (0, 1)))
     groups = group_rows(read_rows([Path("results")]))
     text = io.StringIO()
-    print_rich(blocks_of(groups, columns_of(groups, []), False), Console(file=text, width=width))
+    print_rich(blocks_of(groups, columns_of(groups, []), False), Terminal(file=text, width=width))
     shown = text.getvalue()
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= width
     for word in (

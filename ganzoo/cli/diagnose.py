@@ -1,0 +1,42 @@
+"""`ganzoo diagnose`"""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("diagnose")
+@click.argument("run", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def command(run: str | None, as_json: bool) -> None:
+    """What is wrong with the training of RUN (a folder, a name under runs/, or the newest), by its log."""
+    from ganzoo.diagnosis.judge import unjudged
+    from ganzoo.errors import UsageError
+    from ganzoo.runs.diagnosis import diagnosis
+    from ganzoo.runs.run import load
+    from ganzoo.system.console import say, say_json, typed
+    from ganzoo.system.files import read_lines
+    from ganzoo.training.rows import observed
+
+    loaded = load(run)
+    rows = read_lines(loaded.path / "log.jsonl", observed)
+    if not rows:
+        raise UsageError(
+            f"{loaded.path} has no log yet: {typed('ganzoo', 'resume', loaded.path)} goes on with it"
+        )
+    found, missing = diagnosis(loaded), unjudged(rows, loaded.config)
+    if as_json:
+        document = {
+            "run": loaded.path.name,
+            "step": rows[-1]["step"],
+            "findings": [one.as_json() for one in found],
+            "not_judged": missing,
+        }
+        say_json(document)
+        return
+    for one in found:
+        say(f"{one.name}: {one}")
+    if not found:
+        say(f"{loaded.path}: nothing is wrong that the log up to step {rows[-1]['step']} shows")
+    if missing:
+        say(f"not judged, for lack of measurements: {', '.join(missing)}")

@@ -1,0 +1,82 @@
+"""A log as judgements read it: columns, and since when something holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from ganzoo.errors import UsageError, WorkError
+from ganzoo.losses import Loss
+from ganzoo.plan.assemble import build_loss
+from ganzoo.plan.config import Config
+
+Row = Mapping[str, Any]
+Point = tuple[int, float]  # a step, and what was logged there
+SIGNAL = "signal/"
+
+
+class Log:
+    """The rows of log.jsonl, and the settings that they were made with."""
+
+    def __init__(self, rows: Sequence[Row], config: Config) -> None:
+        self.rows = [row for row in rows if isinstance(row.get("step"), int)]
+        self.config = config
+
+    @property
+    def steps(self) -> int:
+        """Done when the last row was written."""
+        return int(self.rows[-1]["step"]) if self.rows else 0
+
+    def column(self, name: str) -> list[Point]:
+        """The rows that have it."""
+        return [
+            (row["step"], float(row[name])) for row in self.rows if isinstance(row.get(name), int | float)
+        ]
+
+    def signal(self, name: str) -> list[Point]:
+        """The measured rows; none in a log of an older version."""
+        return self.column(SIGNAL + name)
+
+    @cached_property
+    def loss(self) -> Loss | None:
+        """None where it belongs to a plugin that is gone."""
+        try:
+            return build_loss(self.config.recipe.loss)
+        except (UsageError, WorkError):
+            return None
+
+    @cached_property
+    def margin(self) -> list[Point]:
+        """D's loss as a share of what it would be for a D that answers 0 to everything."""
+        if self.loss is None or not self.loss.bounded_below:
+            return []
+        nothing = torch.zeros(1)
+        with torch.no_grad():
+            whole = float(self.loss.d(nothing, nothing))
+        return [(step, value / whole) for step, value in self.column("d_loss")] if whole > 0 else []
+
+
+def since(points: Sequence[Point], bad: Callable[[float], bool], rows: int, share: float) -> int | None:
+    """The step from which on all values are bad; None where they are not, or have not been for long.
+
+    Args:
+        rows, share: long are so many rows, and this share of the steps so far.
+    """
+    first: int | None = None
+    count = 0
+    for step, value in reversed(points):
+        if not bad(value):
+            break
+        first, count = step, count + 1
+    if first is None or count < rows or points[-1][0] - first < share * points[-1][0]:
+        return None
+    return first
+
+
+def last(points: Sequence[Point], count: int = 3) -> float:
+    """The mean of the last values."""
+    values = [value for _, value in points[-count:]]
+    return sum(values) / len(values)

@@ -1,0 +1,57 @@
+"""What the lines of a run's records hold, as far as they are read again; they have other keys too."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from ganzoo.system.records import Count, Damaged, checked
+
+
+class Stepped(TypedDict):
+    """A line of log.jsonl or of metrics.jsonl."""
+
+    step: Count
+
+
+class LogRow(Stepped):
+    """A line of log.jsonl."""
+
+    images: Count
+    images_per_s: float
+
+
+class RunProtocol(TypedDict):
+    metrics: dict[str, dict[str, Any]]
+    checkpoint: str
+
+
+class MetricsRow(Stepped):
+    """A line of metrics.jsonl."""
+
+    scores: dict[str, float]
+    real: dict[str, float]
+    protocol: RunProtocol
+
+
+FAULT = ("fault", "fault_kind", "fault_net")  # texts, in the row that a run ends with whose numbers are gone
+
+
+def observed(value: Any) -> dict[str, Any]:
+    """A line of log.jsonl with all of its columns: numbers, but for a fault."""
+    row = dict(stepped(value))
+    for key, one in row.items():
+        if not isinstance(one, str if key in FAULT else int | float):
+            raise Damaged(f"{key}: expected {'text' if key in FAULT else 'a number'}")
+    return row
+
+
+def stepped(value: Any) -> Stepped:
+    return checked(value, Stepped)
+
+
+def log_row(value: Any) -> LogRow:
+    return checked(value, LogRow)
+
+
+def metrics_row(value: Any) -> MetricsRow:
+    return checked(value, MetricsRow)
