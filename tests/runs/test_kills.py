@@ -32,8 +32,8 @@ CASES = {
     "conditional": f"dcgan {PICTURES} --set model.width=2 --conditional --eval-metric d-accuracy"
     " --lr-g 0.02 --lr-d 0.0005 --seed 1",
 }
-REALLY = 25  # kill points at which a process is really killed, to see that it leaves the copy of that point
-TWICE = 40  # runs whose resumption is killed too
+REALLY = 12  # kill points at which a process is really killed, to see that it leaves the copy of that point
+TWICE = 24  # runs whose resumption is killed too
 
 
 @pytest.fixture(params=CASES)
