@@ -43,7 +43,8 @@ def refuse_taken(path: Path) -> None:
     """Raise a UsageError if `--out` names something that is there already."""
     if path.exists() and not path.is_dir():
         raise UsageError(f"--out {path} is a file: name a new folder")
-    if path.is_dir() and any(path.iterdir()):
+    # A start that was killed may have left a part of the settings, and no run.
+    if path.is_dir() and any(not each.match(".config.json.*.part") for each in path.iterdir()):
         what = (
             "holds a run already: ganzoo resume goes on with it"
             if (path / "config.json").exists()

@@ -351,3 +351,10 @@ def test_words_about_the_end_that_make_no_sense(ganzoo, words, pieces):
 def test_words_about_the_end_need_something_to_measure():
     with pytest.raises(UsageError, match="--patience: say with --eval-metric"):
         library.train("mlp-gan", "ring8", steps=2, patience=3, progress=False)
+
+
+def test_a_start_that_was_killed_blocks_no_other(ganzoo):
+    Path("X").mkdir()
+    Path("X/.config.json.abc.part").write_text("{")
+    assert ganzoo(f"{WORDS} --out X").code == 0
+    assert not list(Path("X").glob(".*"))
