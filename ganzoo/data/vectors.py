@@ -16,7 +16,7 @@ from ganzoo.errors import UsageError
 from ganzoo.system.console import in_bytes, notice
 
 ROUNDED = 0.01  # of the spread of a column may be lost in float32
-PER_VALUE, PER_ROW = 48, 256  # bytes of memory on the way to a dataset, as measured
+PER_VALUE, PER_ROW = 32, 192  # bytes of memory on the way to a dataset, as measured
 
 
 class Npy(Dataset):
