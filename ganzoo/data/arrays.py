@@ -28,6 +28,7 @@ LONGEST_HEADER = 10_000  # as numpy has it
 A_SIP = 2**20  # bytes that are read at a time
 LONGEST_READ = 4 * A_SIP  # of zipfile, which reads its table of contents at once
 METHODS = {zipfile.ZIP_STORED: "none", zipfile.ZIP_DEFLATED: "deflate"}  # as numpy writes them
+WORK = 4  # times the memory of samples, to measure them
 INFLATED, PLAUSIBLE = 2**28, 100  # what is packed may unpack to so many bytes, or to so many times as many
 
 
@@ -46,11 +47,12 @@ class Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read_npy(path: Path, check: Callable[[Header], None]) -> Array:
+def read_npy(path: Path, check: Callable[[Header], None], need: Callable[[Header], int]) -> Array:
     """The array in a .npy file.
 
     Args:
         check: raises UsageError for a header that is not wanted, before anything else is read.
+        need: bytes of memory for what will be made of the array.
 
     Raises:
         UsageError: it cannot be read, is not wanted, or does not go into memory.
@@ -65,7 +67,7 @@ def read_npy(path: Path, check: Callable[[Header], None]) -> Array:
             there = os.fstat(file.fileno()).st_size - header.length
             if header.size > there:
                 raise ValueError(f"its header promises {_promised(header)}, and {in_bytes(there)} follow")
-            _fit(path, header)
+            _fit(path, need(header), header)
             return _values(file, header)
 
 
@@ -96,7 +98,7 @@ def read_npz(
             check(headers)
             for name, header in headers.items():
                 _believe(members[name], header)
-            _fit(path, *headers.values())
+            _fit(path, WORK * sum(header.size for header in headers.values()), *headers.values())
             return {name: _member_values(packed, members[name], headers[name]) for name in wanted}
 
 
@@ -192,13 +194,13 @@ def _promised(header: Header) -> str:
     return f"{header.shape} of {header.dtype.name}, {in_bytes(header.size)}"
 
 
-def _fit(path: Path, *headers: Header) -> None:
+def _fit(path: Path, need: int, *headers: Header) -> None:
     memory = machine_memory()
-    if sum(header.size for header in headers) > memory // 4:
+    if need > memory:
         promised = " and ".join(map(_promised, headers))
         raise UsageError(
-            f"{path} has {promised}, more than a quarter of this machine's {in_bytes(memory)}: take "
-            f"fewer samples"
+            f"{path} has {promised}, and to work with that takes about {in_bytes(need)} of memory, where "
+            f"this machine has {in_bytes(memory)}: take fewer samples"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import random
@@ -41,16 +42,32 @@ def digits(root: Path, count: int = 20, **instead: bytes) -> Path:
     return root
 
 
-@pytest.mark.parametrize("name", ["data_batch_1", "data_batch_5", "test_batch", "batches.meta"])
-def test_what_is_not_the_published_pickle_is_not_unpickled(tmp_path, name):
+@pytest.mark.parametrize("name", ["data_batch_1", "data_batch_5", "test_batch", "batches.meta", ""])
+def test_what_is_not_the_published_pickle_is_not_unpickled(tmp_path, monkeypatch, name):
+    """All the others are what torchvision knows."""
+    from torchvision.datasets import CIFAR10
+
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
+    batch = {"data": np.zeros((2, 3072), np.uint8), "labels": [0, 1], "label_names": list("ab")}
+    whole = pickle.dumps(batch)
+    known = hashlib.md5(whole).hexdigest()
+
+    def sums(files):
+        return [[file, md5 if file == name else known] for file, md5 in files]
+
+    monkeypatch.setattr(CIFAR10, "train_list", sums(CIFAR10.train_list))
+    monkeypatch.setattr(CIFAR10, "test_list", sums(CIFAR10.test_list))
+    if name != "batches.meta":
+        monkeypatch.setitem(CIFAR10.meta, "md5", known)
     for each in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"):
-        (folder / each).write_bytes(pickle.dumps(Trap()) if each == name else b"")
-    with pytest.raises(
-        UsageError, match=r"CIFAR10 files in .*cifar-10-batches-py cannot be read .*delete them"
-    ):
-        Cifar10(tmp_path, offline=True)
+        (folder / each).write_bytes(whole)
+    if name:
+        (folder / name).write_bytes(pickle.dumps(Trap()))
+        with pytest.raises(UsageError, match=r"CIFAR10 files in .*batches-py cannot be read .*delete them"):
+            Cifar10(tmp_path, offline=True)
+    else:  # so that it is the checksum that counts above
+        assert len(Cifar10(tmp_path, offline=True).train) == 10
     assert not Path("trapped").exists()
 
 
