@@ -417,12 +417,12 @@ def test_a_damaged_line_hides_no_other_result_and_stays(done, process_is, capsys
     suite(TINY + CELL)
     path = Path("results/tiny.jsonl")
     first, second = path.read_bytes().splitlines(keepends=True)
-    damaged = first.replace(b'"seed": ', b'"seed": -')
+    damaged = first.replace(b'"threads": ', b'"threads": -')
     path.write_bytes(damaged + second)
     process_is('echo "$4" >> asked')
     assert ganzoo("bench", "tiny.toml") == 1
     err = " ".join(capsys.readouterr().err.split())
-    assert err.count(f"{path}, line 1 is left out: seed: expected a whole number >= 0") == 1
+    assert err.count(f"{path}, line 1 is left out: threads: expected a whole number >= 0") == 1
     assert "2 cells, 1 done" in err
     assert Path("asked").read_text().split() == [str(Path("results") / json.loads(first)["run"])]
     assert path.read_bytes().startswith(damaged + second)

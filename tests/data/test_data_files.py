@@ -375,7 +375,10 @@ class Evil:
         return (os._exit, (66,))
 
 
-@pytest.mark.parametrize("damage", ["cut", "gone", "pickle", "meta"])
+NOT_META = ["{", "{}", "[]", '{"train": "9", "fingerprint": "", "notes": [], "white": 0}', "[" * 99]
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "pickle", *NOT_META])
 def test_a_damaged_cache_is_made_again(tmp_path, monkeypatch, cache, damage):
     root = fill(tmp_path / "a")
     whole = ImageFolder(root).fingerprint
@@ -387,7 +390,7 @@ def test_a_damaged_cache_is_made_again(tmp_path, monkeypatch, cache, damage):
     elif damage == "pickle":
         (folder / "y.npy").write_bytes(pickle.dumps(Evil()))
     else:
-        (folder / "meta.json").write_text("{")
+        (folder / "meta.json").write_text(damage)
     decoded = counting(monkeypatch)
     assert ImageFolder(root).fingerprint == whole
     assert len(decoded) == 10

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 import ganzoo as package
 from ganzoo.bench import runner
@@ -242,6 +243,42 @@ def unrecorded() -> Path:
 def in_its_process(folder: Path) -> None:
     with suppress(UsageError, WorkError):
         work(folder, {"evaluation": {"metrics": ["modes"], "samples": 50}, "alone": True})
+
+
+WRONG = [
+    "",
+    "{}",
+    "[]",
+    '{"step": -1, "t": 0}',
+    '{"step": 1, "t": NaN}',
+    '{"step": 1, "t": 2}',
+    "[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("meta", [{}, *({"ganzoo": text} for text in WRONG)], ids=range(7))
+def test_what_the_weights_say_of_themselves(meta, whole, ganzoo):
+    shutil.copytree(whole / "a", "a")
+    weights = Path("a/generator.safetensors")
+    save_file(load_file(weights), weights, meta)
+    result = ganzoo("sample a --out x.npz")
+    assert (result.code, Path("x.npz").exists()) == (2, False)
+    assert result.sentence.startswith(f"ganzoo: {weights} does not hold this run's generator: ")
+
+
+def test_a_bad_line_survives_a_resumption(whole, ganzoo):
+    """Once, it hid all that came after, which was deleted then."""
+    shutil.copytree(whole / "a", "a")
+    log = Path("a/log.jsonl")
+    first, *others = log.read_bytes().splitlines(keepends=True)
+    assert len(others) == 5  # up to step 6, and the checkpoint is of step 3
+    log.write_bytes(b"".join([first, b'{"step": "two"}\n', *others, b'{"step": 7, "im']))
+    result = ganzoo("resume a")
+    said = " ".join(result.err.split())
+    assert said.count("line 2 is left out: step: expected a whole number, got text") == 1
+    lines = log.read_bytes().splitlines(keepends=True)
+    assert lines[:4] == [first, b'{"step": "two"}\n', *others[:2]]
+    assert [json.loads(line)["step"] for line in lines] == [1, "two", 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("batch", range(10))
