@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-
 if TYPE_CHECKING:
     from ganzoo.data.base import Dataset
     from ganzoo.plan.config import Config

@@ -27,7 +27,7 @@ from ganzoo.runs.budget import change_of_schedules, extended
 from ganzoo.runs.evaluation import Document, document
 from ganzoo.runs.evaluations import BY_SHARES, NO_LABELS, Evaluations, evaluation_of, scored_labels
 from ganzoo.runs.folder import find, new_folder
-from ganzoo.system.console import notice
+from ganzoo.system.console import notice, typed
 from ganzoo.system.devices import choose_device
 from ganzoo.system.files import append_line, cut_lines, write_json
 from ganzoo.training.callbacks import Bar, Log, Pictures, stops_cleanly
@@ -108,7 +108,8 @@ class Run:
         if checkpoint == "best" and not weights.exists():
             raise UsageError(f"{self.path} has no best checkpoint: train it with --eval-every N")
         if not weights.exists():
-            raise UsageError(f"{self.path} has no weights yet: ganzoo resume {self.path} goes on with it")
+            next_ = typed("ganzoo", "resume", self.path)
+            raise UsageError(f"{self.path} has no weights yet: {next_} goes on with it")
         return weights
 
     def evaluate(

@@ -95,9 +95,11 @@ def read_rows(paths: Sequence[Path]) -> list[Row]:
             hint = nearest(str(path), there) if there else "`ganzoo bench SUITE.toml` makes some"
             raise UsageError(f"there are no results at {path}: {hint}")
         files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-        found = [
-            row for file in files for row in read_lines(file) if {"hash", "group", "status"} <= row.keys()
-        ]
+        try:
+            lines = [row for file in files for row in read_lines(file)]
+        except UnicodeDecodeError:
+            lines = []
+        found = [row for row in lines if {"hash", "group", "status"} <= row.keys()]
         if not found:
             raise UsageError(
                 f"{path} holds no results of ganzoo bench: name its folder --out, or a file in it"
@@ -203,7 +205,7 @@ def refuse_mixed(groups: Sequence[Group], columns: Sequence[Column]) -> None:
                     raise UsageError(
                         f"{column.score} on {group.dataset} was measured by two protocols ({differs}; "
                         f"{other.name} vs {group.name}): choose other columns with --metric NAME, or make a "
-                        f"table of each with --where {keys[0]}={protocol.get(keys[0])}"
+                        f"table of each with {typed('--where', f'{keys[0]}={protocol.get(keys[0])}')}"
                     )
 
 
