@@ -104,8 +104,9 @@ def _unforeseen(error: Exception) -> str:
         return f"{too_large('the numbers that were typed', error)} (--debug shows where)"
     if isinstance(error, RecursionError):
         return "something that was given is nested too deeply (--debug shows what)"
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror or type(error).__name__} (--debug shows where)"
+    if isinstance(error, OSError):
+        where = "the system refused" if error.filename is None else error.filename
+        return f"{where}: {error.strerror or first_line(error)} (--debug shows where)"
     return f"failed: {type(error).__name__}: {first_line(error)} (--debug shows where)"
 
 

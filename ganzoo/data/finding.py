@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ganzoo.errors import UsageError, nearest
+from ganzoo.system.console import typed
 
 NOT_SAMPLES = {"thumbs.db", "desktop.ini", "__macosx"}  # what systems leave behind; hidden files too
 SPLITS = {
@@ -65,7 +66,7 @@ def find_splits(root: Path) -> Files:
         name = roles[held_out][0]
         raise UsageError(
             f"{root} has {_listed(folders)}, but no training split: put one beside, called train, or name "
-            f"the folder of images itself, folder:{root / name}"
+            f"the folder of images itself, {typed(f'folder:{root / name}')}"
         )
     (train,) = roles["train"]
     if held_out not in roles:
@@ -119,7 +120,7 @@ def _splits_below(files: Files) -> tuple[str, ...]:
         return ()
     where = parts[0][0]
     cure = (
-        f"to have them as splits, name the folder in which they are, folder:{files.root / where}"
+        f"to have them as splits, name the folder in which they are, {typed(f'folder:{files.root / where}')}"
         if len(files.class_names) == 1
         else f"to have them as splits, put them on top, as {below[-1]}/{where}"
     )

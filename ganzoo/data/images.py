@@ -24,6 +24,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 BAR_FROM = 2_000
+LARGEST = 16_384  # pixels of a side
+MOST_WORKERS = 256
 GREY = {"1", "L", "LA", "La", "I", "F"}  # and the 16-bit ones, whose names begin with I;16
 
 
@@ -138,10 +140,15 @@ def refusal(path: Path, error: Exception) -> UsageError:
 def check_options(size: int, channels: int, memory_gb: float, workers: int, white: float) -> None:
     """Raise UsageError for a value that makes no sense."""
     rules: Sequence[tuple[str, float, bool, str]] = (
-        ("size", size, size == 0 or size >= 4, "0 (choose) or at least 4 pixels"),
+        (
+            "size",
+            size,
+            size == 0 or 4 <= size <= LARGEST,
+            f"0 (choose) or at least 4 pixels, at most {LARGEST:,}",
+        ),
         ("channels", channels, channels in (0, 1, 3), "0 (choose), 1 or 3"),
         ("memory_gb", memory_gb, memory_gb >= 0, "0 (choose) or more"),
-        ("workers", workers, workers >= 0, "0 or more"),
+        ("workers", workers, 0 <= workers <= MOST_WORKERS, f"0 or more, at most {MOST_WORKERS}"),
         ("white", white, 0 <= white < math.inf, "0 (find) or the value that is white"),
     )
     for name, value, fine, expected in rules:

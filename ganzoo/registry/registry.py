@@ -27,6 +27,7 @@ CONTRACT = 1
 """Number of the contract between ganzoo and its members; a change of it is an entry in the changelog."""
 
 NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
+LARGE = 100  # an option from which on it may be why memory does not suffice
 BY_HAND = "(added by hand)"
 
 
@@ -133,16 +134,18 @@ class Registry:
             UsageError: as `get`, or because the member refuses the arguments.
             WorkError: the member itself fails; the sentence names the distribution.
         """
+        from ganzoo.system.size import of_a_size_to_train  # torch, which listing needs not
+
         member = self.get(name)
         try:
-            return member(*arguments, **options)
+            with of_a_size_to_train():
+                return member(*arguments, **options)
         except (UsageError, WorkError):
             raise
         except (Exception, SystemExit) as error:  # whatever a plugin raises breaks that plugin alone
             if is_too_large(error):
-                # Of options that are numbers; others need no memory to speak of.
-                given = {key: value for key, value in options.items() if type(value) in (int, float)}
-                raise too_large(f"the parts of {self.kind} {Spec(name, given)}", error) from error
+                large = {k: v for k, v in options.items() if type(v) in (int, float) and v >= LARGE}
+                raise too_large(f"the parts of {self.kind} {Spec(name, large)}", error) from error
             raise WorkError(f"{self._where(name)} cannot be made: {type(error).__name__}: {error}") from error
 
     def options(self, name: str) -> dict[str, Any]:

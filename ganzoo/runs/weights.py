@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.base import GAN
+from ganzoo.system.console import typed
 from ganzoo.system.tensors import HASH, DamagedFile, read_meta
 from ganzoo.training.checkpoint import (
     BEST,
@@ -73,7 +74,7 @@ def find_weights(folder: Path, which: str) -> Weights:
         return found
     if which == "best":
         raise UsageError(f"{folder} has no best checkpoint: train it with --eval-every N")
-    raise UsageError(f"{folder} has no weights yet: ganzoo resume {folder} goes on with it")
+    raise UsageError(f"{folder} has no weights yet: {typed('ganzoo', 'resume', folder)} goes on with it")
 
 
 def _older(folder: Path, which: str) -> Weights | None:
@@ -105,6 +106,6 @@ def _last(folder: Path) -> Path | None:
     if said.generator not in hashes:
         raise UsageError(
             f"{there[0]} does not hold this run's generator of step {said.step}, the newest checkpoint's: "
-            f"ganzoo resume {folder} makes it again"
+            f"{typed('ganzoo', 'resume', folder)} makes it again"
         )
     return hashes[said.generator]

@@ -212,7 +212,7 @@ def refuse_mixed(groups: Sequence[Group], columns: Sequence[Column]) -> None:
                     raise UsageError(
                         f"{column.score} on {group.dataset} was measured by two protocols ({differs}; "
                         f"{other.name} vs {group.name}): choose other columns with --metric NAME, or make a "
-                        f"table of each with --where {keys[0]}={protocol.get(keys[0])}"
+                        f"table of each with {typed('--where', f'{keys[0]}={protocol.get(keys[0])}')}"
                     )
 
 

@@ -17,6 +17,8 @@ from ganzoo.models.base import GAN, Logits, Sample, scales
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS
 from ganzoo.registry.options import known_options
+from ganzoo.system.memory import room_for
+from ganzoo.system.size import of_a_size_to_train
 from ganzoo.testing.core import Subject
 from ganzoo.testing.training import BATCH, CLASSES, same, tiny
 
@@ -68,7 +70,8 @@ class Model(Subject):
 
     def build(self, case: Case, **more: Any) -> GAN:
         torch.manual_seed(0)
-        gan: GAN = self.member(case.shape, num_classes=case.classes, **{**self.options, **more})
+        with of_a_size_to_train(), room_for("models with these options"):
+            gan: GAN = self.member(case.shape, num_classes=case.classes, **{**self.options, **more})
         return gan
 
     def moved(self, case: Case) -> GAN:

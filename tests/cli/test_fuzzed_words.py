@@ -24,7 +24,8 @@ LINES = [
     "info dcgan",
     f"{MLP} --dataset ring8 --steps 2 --loss hinge --lr 0.001 --lr-g 0.1 --lr-d 0.1 --n-dis 1 --dry-run",
     f"{MLP} --dataset ring8 --stabilizer r1:gamma=0.1 --label-smoothing 0.1 --skip-d-below 0.1 --dry-run",
-    f"{MLP} --dataset ring8 --checkpoint-every 1 --eval-every 1 --eval-metric modes --precision fp32 --dry-run",
+    f"{MLP} --dataset ring8 --checkpoint-every 1 --eval-every 1 --eval-metric modes --dry-run",
+    f"{MLP} --dataset ring8 --precision fp32 --dry-run",
     f"{MLP} --dataset npy:x.npy --epochs 1 --data-root data --offline --out new --dry-run",
     f"{MLP} --dataset folder:pics --set data.size=8 --set data.channels=1 --conditional --dry-run",
     f"{MLP} --dataset ring8 --steps 2 --out new",
@@ -47,43 +48,30 @@ LINES = [
     "stylize a.png none.png -o o.png --content-weight 1 --seed 0 --extractor random --extractor-weights w.st",
 ]
 NUMBERS = [
-    "0", "-1", "-0.0", "1e308", "-1e308", "nan", "inf", "-inf", "1e9", "1e-320", "0x10", "1_0", "٣", "²", "½",
-    str(10**12), str(10**30), str(2**63), str(2**63 - 1), str(2**64), "9" * 5000, "true", "1.5", "1,5", "+1",
+    "0", "-1", "-0.0", "1e308", "-1e308", "nan", "inf", "-inf", "1e9", "1e-320", "0x10", "1_0", "٣", "²",
+    "½", str(10**12), str(10**30), str(2**63), str(2**63 - 1), str(2**64), "9" * 5000, "true", "1.5", "1,5",
+    "+1",
 ]  # fmt: skip
 PATHS = [
     "~nosuchuser/x", "~", "a" * 300, "a/" * 3000, "nul\0nul", "", " ", ".", "..", "../..", "/", "/dev/null",
     "/dev/null/x.png", "/proc/x/y.png", "a.png/", "pics/", "pics/x.png/y.png", "none/" + "b" * 300 + ".png",
-    "nested.toml", "deep.toml", "many.toml", "seeds.toml", "twice.toml", "bytes.toml", "long.toml", "wide.toml",
-    "\udcff.png", "half\ud800", "-x", "--", "done/config.json", "results", "locked/x.png", "x.npy/x.npz",
+    "nested.toml", "deep.toml", "many.toml", "seeds.toml", "twice.toml", "bytes.toml", "long.toml",
+    "wide.toml", "\udcff.png", "half\ud800", "-x", "--", "done/config.json", "results", "locked/x.png",
+    "x.npy/x.npz",
 ]  # fmt: skip
 TEXTS = [
-    "\x1b[31mred\x07", "a\r\nganzoo: forged", "\u202eevil\u2066", "\u200b\ufeff", "[bold]x[/]", "[/]", ":cat:",
-    "{0}", "%s", "$(x)", "'", '"', "a=b", "a.b.c=", "=", "model.width=1e9", f"model.width={10**9}",
-    f"model.z_dim={10**12}", f"model.depth={10**9}", f"model.pack={10**12}", f"data.size={10**12}", "size=-1",
-    f"batch_size={10**12}", "lr_schedule.start=nan", f"steps={10**30}", "stabilizers=x", "optimizer_g.lr=inf",
-    "r1:gamma=nan", "r1:gamma=1e308", "r1:gamma", "r1:,", "r1:gamma=1,gamma=2", "none", "unrolled:steps=0",
-    f"packing:k={10**12}", f"minibatch-std:group={10**12}", "clip-weights:bound=-1", "npy:", "folder:", "folder:pics",
-    "npy:x.npy", "npy:none", "folder:~nosuchuser", "cnn:", "cnn:x/../y", "cnn:\0", "mnist-5k", "fid", "cuda:99",
-    "cuda", "mps", "cpu:7", "meta", "bf16", "paper", "--help", "--debug=1", "--no-such", "-", "modes", "steps=",
+    "\x1b[31mred\x07", "a\r\nganzoo: forged", "\u202eevil\u2066", "\u200b\ufeff", "[bold]x[/]", "[/]",
+    ":cat:", "{0}", "%s", "$(x)", "'", '"', "a=b", "a.b.c=", "=", "model.width=1e9", f"model.width={10**9}",
+    f"model.z_dim={10**12}", f"model.depth={10**9}", f"model.pack={10**12}", f"data.size={10**12}",
+    "size=-1", f"batch_size={10**12}", "lr_schedule.start=nan", f"steps={10**30}", "stabilizers=x",
+    "optimizer_g.lr=inf", "r1:gamma=nan", "r1:gamma=1e308", "r1:gamma", "r1:,", "r1:gamma=1,gamma=2",
+    "none", "unrolled:steps=0", f"packing:k={10**12}", f"minibatch-std:group={10**12}",
+    "clip-weights:bound=-1", "npy:", "folder:", "folder:pics", "npy:x.npy", "npy:none",
+    "folder:~nosuchuser", "cnn:", "cnn:x/../y", "cnn:\0", "grid25", "fid", "cuda:99", "cuda", "mps",
+    "cpu:7", "meta", "bf16", "paper", "--help", "--debug=1", "--no-such", "-", "modes", "steps=",
     "(" * 3000, "[" * 3000, "pics", "x.npy", "s.npz", "a.png", "rows.jsonl", "done", "half", "\0",
 ]  # fmt: skip
-FILES = [
-    "new",
-    "mine",
-    "data",
-    "results",
-    "done",
-    "half",
-    "pics",
-    "s.png",
-    "s.npz",
-    "w.st",
-    "suite.toml",
-    "rows.jsonl",
-    "x.safetensors",
-    "a.png",
-    "o.png",
-]
+FILES = "new mine data results done half pics s.png s.npz w.st suite.toml rows.jsonl x.safetensors"
 WORDS = NUMBERS + PATHS + TEXTS
 
 
@@ -91,7 +79,7 @@ def alike(word: str) -> list[str]:
     """Hostile words for the same place."""
     if word.replace(".", "").isdecimal():
         return NUMBERS
-    return PATHS if word in FILES else TEXTS
+    return PATHS if word in FILES.split() else TEXTS
 
 
 def mutated(words: list[str], draw: random.Random) -> list[str]:

@@ -435,8 +435,8 @@ def test_a_run_whose_plugin_is_gone_says_what_to_install(ganzoo, sine, monkeypat
         result = ganzoo(words)
         assert (result.code, sentence(result)) == (
             2,
-            "ganzoo: SINE was made with the model 'sine-gan' of the package 'sine-gan', version '0.1.0', which "
-            "is not installed: install that version of it, if you trust its author",
+            "ganzoo: SINE was made with the model 'sine-gan' of the package 'sine-gan', version '0.1.0', "
+            "which is not installed: install that version of it, if you trust its author",
         ), words
     assert json.loads(Path("SINE", "config.json").read_text())["recipe"]["steps"] == 2
 
