@@ -47,7 +47,7 @@ def diverged(log: Log) -> Finding | None:
 
 def d_won(log: Log) -> Finding | None:
     """D is right about everything, so that G learns nothing from it (Arjovsky & Bottou 2017)."""
-    first = since(log.margin, lambda share: share < at.WON, at.LOSS_ROWS, at.SHARE)
+    first = since(log.margin, lambda share: share < at.WON, at.LOSS_ROWS)
     if first is not None:
         real, fake = (last(log.column(name)) for name in ("d_real", "d_fake"))
         unit = "" if log.loss is not None and log.loss.probabilistic else " (logits)"
@@ -60,8 +60,8 @@ def d_won(log: Log) -> Finding | None:
         return None  # which gives the gradient another norm
     gradient = log.signal("grad_g")
     largest = max((norm for _, norm in gradient), default=0.0)
-    first = since(gradient, lambda norm: norm < at.GONE * largest, at.ROWS, at.SHARE)
-    tiny = since(gradient, lambda norm: norm < at.TINY, at.ROWS, at.SHARE)
+    first = since(gradient, lambda norm: norm < at.GONE * largest)
+    tiny = since(gradient, lambda norm: norm < at.TINY)
     first = tiny if first is None else first
     if first is None:
         return None
@@ -82,10 +82,19 @@ def collapse(log: Log) -> Finding | None:
         points = log.signal(name)
         if name == "reach" and points and last(log.signal("diversity")) > at.FLOWN:
             continue  # they differ, and lie far from all data: that is another trouble
-        first = since(points, lambda share, least=least: share < least, at.ROWS, at.SHARE)  # type: ignore[misc]
-        if first is not None:
+        first = since(points, lambda share, least=least: share < least)  # type: ignore[misc]
+        if first is None:
+            continue
+        # An untrained G makes samples that are alike too, and stays so where D has won.
+        never_left = points[-1][0] - first >= at.INFANCY and d_won(log) is None
+        if never_left or _fell(points, first, least):
             return Finding("collapse", first, "collapsed", f"G has collapsed: {what.format(last(points))}")
     return None
+
+
+def _fell(points: Sequence[Point], first: int, least: float) -> bool:
+    """Whether a value was well above what it is too low for, before it was."""
+    return any(value > 2 * least for step, value in points if step < first)
 
 
 def oscillation(log: Log) -> Finding | None:
@@ -122,7 +131,7 @@ def dead(log: Log) -> Finding | None:
     """Units that answer the same to everything, through which no gradient comes (Maas et al. 2013)."""
     for net in ("g", "d"):
         points = log.signal(f"dead_{net}")
-        first = since(points, lambda share: share > at.DEAD, at.ROWS, at.SHARE)
+        first = since(points, lambda share: share > at.DEAD)
         if first is not None:
             return Finding(
                 "dead", first, "dead units",
@@ -134,7 +143,7 @@ def dead(log: Log) -> Finding | None:
 def average(log: Log) -> Finding | None:
     """The averaged generator, which is sampled and measured, is not what G is (Karras et al. 2018)."""
     points = log.signal("ema_distance")
-    first = since(points, lambda distance: distance > at.AVERAGE_APART, at.ROWS, at.SHARE)
+    first = since(points, lambda distance: distance > at.AVERAGE_APART)
     if first is None:
         return None
     return Finding(
@@ -147,7 +156,7 @@ def average(log: Log) -> Finding | None:
 def overfitting(log: Log) -> Finding | None:
     """D knows its training data by heart (Karras et al. 2020, section 2)."""
     told = log.signal("d_told_train")
-    first = since(told, lambda chance: chance > at.TOLD_TRAIN, at.ROWS, at.SHARE)
+    first = since(told, lambda chance: chance > at.TOLD_TRAIN)
     if first is None:
         return None
     return Finding(
@@ -161,7 +170,7 @@ def memorizing(log: Log) -> Finding | None:
     """Samples are copies of training data (Meehan et al. 2020)."""
     points = log.signal("nn_ratio")
     varied = dict(log.signal("diversity"))
-    first = since(points, lambda ratio: ratio < at.NEARER, at.ROWS, at.SHARE)
+    first = since(points, lambda ratio: ratio < at.NEARER)
     if (
         first is None or last(list(varied.items())) < at.ALIKE
     ):  # one sample over and over is near to something

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ganzoo.diagnosis import thresholds as at
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.losses import Loss
 from ganzoo.plan.assemble import build_loss
@@ -59,11 +60,10 @@ class Log:
         return [(step, value / whole) for step, value in self.column("d_loss")] if whole > 0 else []
 
 
-def since(points: Sequence[Point], bad: Callable[[float], bool], rows: int, share: float) -> int | None:
+def since(points: Sequence[Point], bad: Callable[[float], bool], rows: int = at.ROWS) -> int | None:
     """The step from which on all values are bad; None where they are not, or have not been for long.
 
-    Args:
-        rows, share: long are so many rows, and this share of the steps so far.
+    Long are so many rows, and steps and a share of the run by `thresholds`.
     """
     first: int | None = None
     count = 0
@@ -71,9 +71,10 @@ def since(points: Sequence[Point], bad: Callable[[float], bool], rows: int, shar
         if not bad(value):
             break
         first, count = step, count + 1
-    if first is None or count < rows or points[-1][0] - first < share * points[-1][0]:
+    if first is None or count < rows:
         return None
-    return first
+    end = points[-1][0]
+    return first if end - first >= max(at.STEPS, at.SHARE * end) else None
 
 
 def last(points: Sequence[Point], count: int = 3) -> float:

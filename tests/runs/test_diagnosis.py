@@ -148,11 +148,21 @@ def test_a_loss_that_is_gone_is_no_error(config):
 
 
 def test_since():
-    points = [(10, 0.0), (20, 1.0), (30, 1.0), (40, 1.0)]
-    assert since(points, bool, rows=3, share=0.2) == 20
-    assert since(points, bool, rows=4, share=0.2) is None
-    assert since(points, bool, rows=2, share=0.6) is None
-    assert since([], bool, rows=1, share=0.0) is None
+    points = [(100, 0.0), (200, 1.0), (300, 1.0), (400, 1.0)]
+    assert since(points, bool) == 200
+    assert since(points, bool, rows=4) is None
+    assert since([(step / 4, value) for step, value in points], bool) is None  # 50 steps
+    assert since([(4000 + step, value) for step, value in points], bool) is None  # a small part of the run
+    assert since([], bool) is None
+
+
+def test_an_untrained_generator_has_not_collapsed(config):
+    assert names(log(n=20, diversity=0.02), config) == []  # 400 steps
+    assert names(log(diversity=0.02), config) == ["collapse"]
+    won = log(diversity=0.02, d_loss=0.001)
+    assert names(won, config) == ["d-won"]
+    won[4]["signal/diversity"] = 0.9  # it had been better before
+    assert names(won, config) == ["d-won", "collapse"]
 
 
 def test_rhythm_of_waves_noise_and_slopes():
