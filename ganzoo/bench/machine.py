@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ganzoo.system.devices import choose_device
 from ganzoo.system.provenance import provenance
 
 
@@ -28,6 +27,8 @@ def processor(device: str) -> str:
     """The name of what computes, and of how many cores."""
     if device.startswith("cuda"):
         import torch
+
+        from ganzoo.system.devices import choose_device
 
         return torch.cuda.get_device_name(choose_device(device))
     name = platform.processor() or platform.machine()

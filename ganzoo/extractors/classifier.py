@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ganzoo.data.base import from_uint8
 from ganzoo.errors import UsageError
 from ganzoo.system.files import open_regular
-from ganzoo.system.records import decoded
+from ganzoo.system.records import Damaged, decoded
 
 FEATURES = 128
 BATCH = 64  # images per pass; every pass has as many, so that no number depends on how many there are
@@ -155,7 +155,8 @@ def unpack(file: Path, content: bytes) -> tuple[Classifier, dict[str, Any]]:
         OverflowError,
     ) as error:
         digest = hashlib.sha256(content).hexdigest()
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:150]
+        kind = "" if isinstance(error, Damaged) else f"{type(error).__name__}: "
+        reason = f"{kind}{' '.join(str(error).split())}"[:150]
         raise UsageError(
             f"{file} (sha256 {digest[:16]}) is not a whole classifier of ganzoo extractor train ({reason}): "
             f"make it again, or name another file"

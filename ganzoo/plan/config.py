@@ -14,6 +14,7 @@ import msgspec
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.recipe import MOST_STEPS, Recipe
+from ganzoo.plan.stopping import ON_NAN, StopWhen
 from ganzoo.registry import OF_KIND
 from ganzoo.registry.options import as_int
 from ganzoo.registry.spec import Spec, Specs
@@ -24,11 +25,12 @@ DEVICE = re.compile(r"(cpu|cuda|mps)(:\d{1,3})?")
 RANGES = {
     "seed": (0, 2**63 - 1),
     "num_classes": (0, 2**20),
-    "threads": (1, 2**16),
+    "threads": (1, 2**31),
     "checkpoint_every": (1, MOST_STEPS),
     "sample_every": (1, MOST_STEPS),
     "log_every": (1, MOST_STEPS),
     "eval_every": (0, MOST_STEPS),
+    "patience": (0, MOST_STEPS),
     "first_steps": (0, MOST_STEPS),
     "schedule_steps": (0, MOST_STEPS),
 }
@@ -91,6 +93,10 @@ class Config:
             raise UsageError(f"device {self.device!r}: expected a name like cpu or cuda:0")
         if self.eval_every and not self.eval_metrics:
             raise UsageError("eval_every needs eval_metrics, which say what to measure")
+        if self.stop_when:
+            StopWhen.parse(self.stop_when)
+        if self.on_nan not in ON_NAN:
+            raise UsageError(f"on_nan {self.on_nan!r}: {nearest(self.on_nan, ON_NAN)}")
         if self.conditional and not self.num_classes:
             raise UsageError("conditional needs labels, and num_classes is 0")
         for what, origin in self.origins.items():

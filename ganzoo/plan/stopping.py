@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ganzoo.errors import UsageError, nearest
 
+ON_NAN = ("stop", "rollback")  # what to do where numbers are not finite any more
 FORM = re.compile(r"\s*([^\s<>=]+)\s*([<>])=?\s*(\S+)\s*")
 
 

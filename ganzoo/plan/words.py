@@ -9,7 +9,7 @@ from typing import Any
 
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Recipe
-from ganzoo.plan.stopping import StopWhen
+from ganzoo.plan.stopping import ON_NAN, StopWhen
 from ganzoo.registry import DATASETS, LOSSES, METRICS, MODELS, STABILIZERS
 from ganzoo.registry.options import as_float, as_int, sort_settings
 from ganzoo.registry.spec import Ref, Spec, Specs, pair
@@ -17,7 +17,6 @@ from ganzoo.registry.spec import Ref, Spec, Specs, pair
 AT_LEAST = {
     "steps": 1, "batch_size": 1, "n_dis": 1, "checkpoint_every": 1, "eval_every": 1, "patience": 1, "seed": 0,
 }  # fmt: skip
-ON_NAN = ("stop", "rollback")
 ABOVE_ZERO = ("lr", "lr_g", "lr_d", "epochs")
 NONE = Spec("none")  # --stabilizer none: without those of the recipe
 

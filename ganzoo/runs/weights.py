@@ -103,9 +103,20 @@ def _last(folder: Path) -> Path | None:
             hashes[read_meta(path).get(HASH)] = path
         except DamagedFile as error:
             hashes[str(error)] = path
-    if said.generator not in hashes:
+    if said.generator in hashes:
+        return hashes[said.generator]
+    if not _is_newer(there[0], said.step):
         raise UsageError(
             f"{there[0]} does not hold this run's generator of step {said.step}, the newest checkpoint's: "
             f"{typed('ganzoo', 'resume', folder)} makes it again"
         )
-    return hashes[said.generator]
+    return there[0]
+
+
+def _is_newer(weights: Path, step: int) -> bool:
+    """Whether somebody has removed the checkpoint that weights belong to."""
+    try:
+        made = read_meta(weights).get("step")
+    except DamagedFile:
+        return False
+    return isinstance(made, int) and made > step

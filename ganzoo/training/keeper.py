@@ -75,8 +75,14 @@ class Keeper(Callback):
         for name in LINES:
             flush(self.folder / name)
         step, meta = trainer.step, {"step": trainer.step, "t": trainer.growth}
-        generator = save_generator(self.folder / NEXT, trainer.snapshot(), meta)
-        write_state(self.folder / FOLDER / NAME.format(step), state, Checkpoint(step, generator, self.best))
+        try:
+            generator = save_generator(self.folder / NEXT, trainer.snapshot(), meta)
+            write_state(
+                self.folder / FOLDER / NAME.format(step), state, Checkpoint(step, generator, self.best)
+            )
+        except BaseException:  # the disk is full, say
+            (self.folder / NEXT).unlink(missing_ok=True)
+            raise
         (self.folder / NEXT).replace(self.folder / GENERATOR)
         flush(self.folder)
         self._kept_at, self._published = step, True

@@ -450,16 +450,19 @@ def damaged(whole: bytes, how: str) -> bytes:
 def test_damaged_checkpoint(refused, ganzoo, run, how):
     path = run / "checkpoints" / "step-00000002.safetensors"
     path.write_bytes(damaged(path.read_bytes(), how))
-    refused("resume", str(path), "delete it")
-    path.unlink()  # as it says
+    refused("resume", str(path), f"delete {path.parent}")
+    shutil.rmtree(path.parent)  # as it says
     assert ganzoo("resume").code == 0
 
 
-def test_damaged_checkpoint_with_a_larger_budget_asked_for(refused, finished):
+def test_damaged_checkpoint_with_a_larger_budget_asked_for(ganzoo, finished):
     shutil.copytree(finished, "X")
     path = Path("X/checkpoints/step-00000004.safetensors")
     path.write_bytes(b"")
-    refused("resume X --steps 9", str(path), "delete it")
+    result = ganzoo("resume X --steps 9")
+    assert result.code == 0
+    assert f"{path} is damaged" in result.err
+    assert "going on from step 2" in result.err
 
 
 @pytest.mark.parametrize(
@@ -578,7 +581,8 @@ def test_a_loss_that_is_no_number_any_more(ganzoo, turns_nan):
     assert state["step"] == 4
     assert all(value.isfinite().all() for value in state["generator"].values())
     rows = [json.loads(line) for line in Path("X/log.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert ["fault" in row for row in rows] == [False] * 5 + [True]
     assert ganzoo("sample X --out x.npz").code == 0
     turns_nan(1_000)  # the cause is gone
     assert ganzoo("resume X").code == 0

@@ -179,7 +179,7 @@ def test_run_writes_a_run_folder_and_says_two_lines(ganzoo):
     assert result.out == "pictures: X/samples/step-00000006.png\nnext:     ganzoo sample X\n"
     out = Path("X")
     assert {path.name for path in out.iterdir()} == {
-        "config.json", "log.jsonl", "samples", "checkpoints", "generator.safetensors",
+        "config.json", "data-card.safetensors", "log.jsonl", "samples", "checkpoints", "generator.safetensors",
     }  # fmt: skip
     config = json.loads((out / "config.json").read_text())
     assert (config["model"], config["dataset"], config["seed"]) == ("mlp-gan", "ring8", 0)
@@ -506,7 +506,7 @@ def test_a_fault_of_ganzoo_itself_is_one_line_too(ganzoo, monkeypatch):
     def broken(words):
         raise LookupError("first line\nsecond line")
 
-    monkeypatch.setattr("ganzoo.runs.run.plan_run", broken)
+    monkeypatch.setattr("ganzoo.runs.training.plan_run", broken)
     result = ganzoo(f"run mlp-gan {RING}")
     assert result.code == 1
     assert result.err == "ganzoo: failed: LookupError: first line (--debug shows where)\n"

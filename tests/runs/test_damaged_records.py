@@ -54,7 +54,9 @@ def whole(tmp_path_factory):
                 "mlp-gan", "ring8", out=out, seed=seed, set=SMALL, stabilizer=["r1"], progress=False, **WORDS
             )
             run.evaluate(["modes"], samples=200, progress=False)
-            (run.path / "checkpoints" / "step-00000006.pt").unlink()  # so that there is something to resume
+            (
+                run.path / "checkpoints" / "step-00000006.safetensors"
+            ).unlink()  # so that there is something to resume
         Path("tiny.toml").write_text(SUITE)
         for cell in cells():
             put(cell)

@@ -22,7 +22,8 @@ from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.registry import LOSSES, MODELS, STABILIZERS
 from ganzoo.registry.registry import DISTRIBUTION
-from ganzoo.runs.run import create, load, plan_run
+from ganzoo.runs.run import create, load
+from ganzoo.runs.training import plan_run
 from ganzoo.system.files import append_line, read_lines
 
 ROOT = Path(__file__).parents[2]
