@@ -4,7 +4,7 @@
 """
 
 # How long something must last, up to the last row: a part of the run, so many rows, and so many steps. The
-# first steps of most healthy runs look like a failure: D is ahead, samples are dim and alike, their mean goes.
+# first steps of most healthy runs look like a failure: D is ahead, samples are dim and alike and wander.
 SHARE = 0.2
 ROWS = 3
 LOSS_ROWS = 8  # of rows with losses, of which there are more

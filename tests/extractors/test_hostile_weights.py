@@ -64,7 +64,9 @@ WRONG = {
     "a longer one": (lambda x: struct.pack("<Q", 2**64 - 1) + x[8:], "no header of safetensors"),
     "a deep header": (lambda x: joined(b"[" * 2**19, b""), "nested deeper"),
     "a list": (lambda x: joined([], b""), "expected an object, got a list"),
-    "no metadata": (lambda x: joined({k: v for k, v in parts(x)[0].items() if k[0] != "_"}, b""), "__metadata__"),
+    "no metadata": (
+        lambda x: joined({k: v for k, v in parts(x)[0].items() if k[0] != "_"}, b""), "__metadata__",
+    ),
     "a larger shape": (lambda x: with_tensor(x, shape=[2**40, 128]), "SafetensorError"),
     "beyond the end": (lambda x: with_tensor(x, data_offsets=[0, 2**50]), "SafetensorError"),
     "backwards": (lambda x: with_tensor(x, data_offsets=[1024, 0]), "SafetensorError"),
