@@ -24,7 +24,7 @@ def typed_path(text: str | Path) -> Path:
         path = Path(name).expanduser()
         parts = [len(os.fsencode(part)) for part in path.parts]
     except RuntimeError:
-        raise UsageError(f"{name}: there is no such user; what is called ~ itself is ./~") from None
+        raise UsageError(f"{name}: there is no such user, whose home folder ~ would be") from None
     except UnicodeEncodeError:
         raise UsageError(f"{name!r} is no path: it has half a character in it") from None
     if "\0" in name:

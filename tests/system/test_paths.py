@@ -1,0 +1,34 @@
+"""Paths as they are typed: the home folder for ~, and one sentence for what no file can have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ganzoo.errors import UsageError
+from ganzoo.system.paths import typed_path
+
+
+def test_what_a_file_can_have(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert typed_path("~/x") == Path("/home/me/x")
+    for text in ("a/b.png", "../x", "x/", "-x", "a" * 255, "\udcff", "猫", " "):
+        assert typed_path(text) == Path(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "empty"),
+        ("a\0b", "NUL"),
+        ("~nosuchuser/x", "~nosuchuser/x: there is no such user"),
+        ("x/" + "a" * 256, "longest name in it has 256"),
+        ("ä" * 128, "longest name in it has 256"),
+        ("a/" * 2500, "a path 4095"),
+        ("\ud800", "half a character"),
+    ],
+)
+def test_what_no_file_can_have(text, said):
+    with pytest.raises(UsageError, match=said):
+        typed_path(text)
