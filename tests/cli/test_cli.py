@@ -179,7 +179,8 @@ def test_run_writes_a_run_folder_and_says_two_lines(ganzoo):
     assert result.out == "pictures: X/samples/step-00000006.png\nnext:     ganzoo sample X\n"
     out = Path("X")
     assert {path.name for path in out.iterdir()} == {
-        "config.json", "log.jsonl", "samples", "checkpoints", "generator.safetensors",
+        "config.json", "data-card.safetensors", "log.jsonl", "samples", "checkpoints",
+        "generator.safetensors",
     }  # fmt: skip
     config = json.loads((out / "config.json").read_text())
     assert (config["model"], config["dataset"], config["seed"]) == ("mlp-gan", "ring8", 0)
