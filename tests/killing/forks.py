@@ -116,3 +116,4 @@ def serve() -> None:
 
 if __name__ == "__main__":
     serve()
+    os._exit(0)  # at once: there is nothing to tidy up
