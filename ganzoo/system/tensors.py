@@ -18,6 +18,7 @@ from ganzoo.system.files import write_whole
 
 KEY = "ganzoo"  # one key of metadata: with more, the bytes of a file would vary
 HASH = "sha256"
+UNREADABLE = (safetensors.SafetensorError, OSError, ValueError, TypeError, RuntimeError, RecursionError)
 Meta = dict[str, Any]
 
 
@@ -47,7 +48,7 @@ def read_tensors(path: Path, hashed: bool = True) -> tuple[dict[str, Tensor], Me
         with safetensors.safe_open(path, framework="pt") as file:
             meta = _meta(file.metadata())
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise DamagedFile(f"{path} is damaged: {_first_line(error)}") from error
     if hashed or HASH in meta:
         rest = {key: value for key, value in meta.items() if key != HASH}
@@ -61,7 +62,7 @@ def read_meta(path: Path) -> Meta:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             return _meta(file.metadata())
-    except (safetensors.SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise DamagedFile(f"{path} is damaged: {_first_line(error)}") from error
 
 

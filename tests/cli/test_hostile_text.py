@@ -126,7 +126,7 @@ def test_a_run_whose_plugin_is_gone_is_told_no_command(shown, run_folder):
         assert "pip" not in told
     config["origins"] = {f"{EVIL} x": {"distribution": "y", "version": "1"}}
     file.write_text(json.dumps(config))
-    assert "no such kind" in shown("sample", run_folder, code=2)
+    assert "config.json is damaged" in shown("sample", run_folder, code=2)
 
 
 def test_runs(shown, run_folder):

