@@ -29,7 +29,12 @@ def without_speed(row: dict) -> dict:
 
 def test_its_settings_are_read_and_would_be_written_as_they_were(run):
     written = json.loads((OLD / "config.json").read_text())
-    since = {"schedule_steps": 0, "on_nan": "stop", "stop_when": "", "patience": 0}  # what was not said then, at its default
+    since = {
+        "schedule_steps": 0,
+        "on_nan": "stop",
+        "stop_when": "",
+        "patience": 0,
+    }  # what was not said then, at its default
     since["recipe"] = {**written["recipe"], "conditional": False}
     assert json.loads(json.dumps(run.config.as_json())) == {**written, **since}
     assert [(spec.name, dict(spec.options)) for spec in run.config.recipe.stabilizers] == [
