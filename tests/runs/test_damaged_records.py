@@ -90,7 +90,7 @@ def quick(monkeypatch, tmp_path):
 DEEP = "DEEP"  # stands for 100,000 brackets, which Python could not write
 VALUES: list[Any] = [
     None, True, False, 0, 1, -1, 0.5, -0.5, 10**12, -(10**12), 2**63, 10**30, 10**400, 1e308, -1e308, 1e-320,
-    float("nan"), float("inf"), "", "x", "1", "\0", "a/../b", "é\u2028\x1b[31m", "x" * 5000, [], {}, [[]],
+    float("nan"), float("inf"), "", "x", "1", "\0", "a/../b", "é\u2028\x1b[31m", "x" * 900, [], {}, [[]],
     [None], [1, 100_000, 100_000], {"a": 1}, {"a": {"b": [{}]}}, DEEP,
 ]  # fmt: skip
 
@@ -256,7 +256,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("meta", [{}, *({"ganzoo": text} for text in WRONG)], ids=range(7))
+@pytest.mark.parametrize("meta", [{}, *({"ganzoo": text} for text in WRONG)], ids=range(8))
 def test_what_the_weights_say_of_themselves(meta, whole, ganzoo):
     shutil.copytree(whole / "a", "a")
     weights = Path("a/generator.safetensors")
