@@ -14,6 +14,7 @@ from ganzoo.errors import UsageError
 T = TypeVar("T")
 
 LONGEST = 2**26  # bytes; what ganzoo writes is a thousand times shorter
+SHOWN = 60  # characters of each end of a long value
 DEEPEST = 64  # brackets open at once
 BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 WORDS = {
@@ -96,6 +97,8 @@ def _depth(raw: bytes) -> int:
 def _plain(error: Exception) -> str:
     """msgspec's "Expected `int`, got `str` - at `$.seed`" in the words of ganzoo."""
     what, _, place = str(error).partition(" - at `$")
+    if len(what) > 2 * SHOWN:  # it quotes a value
+        what = f"{what[:SHOWN]}...{what[-SHOWN:]}"
     for word, plain in WORDS.items():
         what = what.replace(word, plain)
     where = place.rstrip("`").removeprefix(".")

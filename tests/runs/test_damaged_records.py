@@ -92,7 +92,7 @@ def quick(monkeypatch, tmp_path):
 DEEP = "DEEP"  # stands for 100,000 brackets, which Python could not write
 VALUES: list[Any] = [
     None, True, False, 0, 1, -1, 0.5, -0.5, 10**12, -(10**12), 2**63, 10**30, 10**400, 1e308, -1e308, 1e-320,
-    float("nan"), float("inf"), "", "x", "1", "\0", "a/../b", "é\u2028\x1b[31m", "x" * 5000, [], {}, [[]],
+    float("nan"), float("inf"), "", "x", "1", "\0", "a/../b", "é\u2028\x1b[31m", "x" * 900, [], {}, [[]],
     [None], [1, 100_000, 100_000], {"a": 1}, {"a": {"b": [{}]}}, DEEP,
 ]  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import pytest
 
@@ -215,6 +215,9 @@ def test_a_value_of_another_type_is_named_by_its_place():
         decoded(b"{}", Two)
     with pytest.raises(Damaged, match="expected a whole number >= 0"):
         checked(-1, Count)
+    with pytest.raises(Damaged, match=r"^invalid enum value 'xxx+[.][.][.]x+'$") as caught:
+        checked("x" * 5000, Literal["a", "b"])
+    assert len(str(caught.value)) < 200
     with pytest.raises(Damaged, match="expected a whole number, got true or false"):
         checked(True, Count)
 
