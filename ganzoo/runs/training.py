@@ -69,7 +69,7 @@ def extend(run: Trainable, steps: int | None, reschedule: bool = False) -> bool:
         if found is None or (done < run.config.recipe.steps and (grown or not ended_at(run.path, done))):
             return True
         _record_changes(run, done)  # where its data are
-        settle(run.path, found[1])
+        settle(run.path, found[1], run.config.checkpoint_every)
         return not holds(run.path / GENERATOR, found[1])
 
 

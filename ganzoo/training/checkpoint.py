@@ -43,18 +43,21 @@ class Checkpoint:
         step: steps done.
         generator: hash of the generator.safetensors that belongs to it.
         best: the best until then; its files carry its step in their names.
+        last: whether the run ended there.
     """
 
     step: int
     generator: str
     best: Best | None = None
+    last: bool = False
 
     @classmethod
     def of(cls, path: Path, meta: Mapping[str, Any]) -> Checkpoint:
         """From the metadata of a file. Raises DamagedFile if they are not those of a checkpoint."""
         step, generator, best = meta.get("step"), meta.get("generator"), meta.get("best")
         try:
-            return cls(_step(step), str(generator), None if best is None else Best(**best))
+            kept = None if best is None else Best(**best)
+            return cls(_step(step), str(generator), kept, meta.get("last") is True)
         except TypeError:
             raise DamagedFile(f"{path} is not a checkpoint of ganzoo") from None
 

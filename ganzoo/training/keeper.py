@@ -52,21 +52,18 @@ class Keeper(Callback):
 
     def begin(self, checkpoint: Checkpoint | None) -> None:
         """Go on from a checkpoint, or from the start: what is newer in the folder is taken back."""
-        settle(self.folder, checkpoint)
+        settle(self.folder, checkpoint, self.every)
         if checkpoint is not None:
             self.best, self._kept_at = checkpoint.best, checkpoint.step
             self._published = holds(self.folder / GENERATOR, checkpoint)
 
     def after_step(self, trainer: Trainer) -> None:
-        if self._regular(trainer.step, trainer):
+        if trainer.step % self.every == 0 or trainer.is_last:
             self.commit(trainer)
 
     def at_end(self, trainer: Trainer) -> None:
         if self._kept_at != trainer.step or not self._published:  # or lost since then, or damaged
             self.commit(trainer)
-
-    def _regular(self, step: int, trainer: Trainer) -> bool:
-        return step % self.every == 0 or (step == trainer.step and trainer.is_last)
 
     def commit(self, trainer: Trainer) -> None:
         """Make all that was done until this step valid."""
@@ -77,19 +74,15 @@ class Keeper(Callback):
         step, meta = trainer.step, {"step": trainer.step, "t": trainer.growth}
         try:
             generator = save_generator(self.folder / NEXT, trainer.snapshot(), meta)
-            write_state(
-                self.folder / FOLDER / NAME.format(step), state, Checkpoint(step, generator, self.best)
-            )
+            checkpoint = Checkpoint(step, generator, self.best, trainer.is_last)
+            write_state(self.folder / FOLDER / NAME.format(step), state, checkpoint)
         except BaseException:  # the disk is full, say
             (self.folder / NEXT).unlink(missing_ok=True)
             raise
         (self.folder / NEXT).replace(self.folder / GENERATOR)
         flush(self.folder)
         self._kept_at, self._published = step, True
-        steps = [step_of(path) for path in saved(self.folder)]
-        regular = [step for step in steps if self._regular(step, trainer)]
-        # One that Ctrl-C added takes the place of none that would have been there anyway.
-        sweep(self.folder, {*regular[-KEEP:], steps[-1]})
+        sweep(self.folder, self.every)
 
     def keep_best(self, trainer: Trainer) -> None:
         """Keep this step as the best so far, valid from the next checkpoint on."""
@@ -130,7 +123,7 @@ def newest_whole(folder: Path, tell: bool = True) -> tuple[State, Checkpoint] | 
     return None
 
 
-def settle(folder: Path, checkpoint: Checkpoint | None) -> None:
+def settle(folder: Path, checkpoint: Checkpoint | None, every: int) -> None:
     """Take back what is newer than a checkpoint, and finish or remove what a dead process left half done."""
     step = checkpoint.step if checkpoint else 0
     for place in (folder, folder / FOLDER, folder / "samples"):
@@ -139,7 +132,10 @@ def settle(folder: Path, checkpoint: Checkpoint | None) -> None:
     if checkpoint is not None and holds(staged, checkpoint):
         staged.replace(folder / GENERATOR)
     staged.unlink(missing_ok=True)
-    sweep(folder, {step_of(path) for path in saved(folder) if step_of(path) <= step})
+    for path in saved(folder):
+        if step_of(path) > step:
+            path.unlink()
+    sweep(folder, every)
     for name in LINES:
         cut_lines(folder / name, lambda row: row["step"] <= step, stepped)
     for picture in (folder / "samples").glob("step-*.png"):
@@ -155,18 +151,22 @@ def holds(generator: Path, checkpoint: Checkpoint) -> bool:
         return False
 
 
-def sweep(folder: Path, steps: set[int]) -> None:
-    """Remove the checkpoints of other steps, and what was best once and is in no checkpoint any more."""
-    named: set[int] = set()
-    for path in saved(folder):
-        if step_of(path) not in steps:
-            path.unlink()
-            continue
-        try:
-            best = Checkpoint.of(path, read_meta(path)).best
-        except DamagedFile:
-            continue  # which is told when it is needed
-        named |= {best.step} if best else set()
+def sweep(folder: Path, every: int) -> None:
+    """Remove the checkpoints but the last ones, and what was best once and is in none of them."""
+    said = {path: _said(path) for path in saved(folder)}
+    regular = [path for path, one in said.items() if step_of(path) % every == 0 or (one and one.last)]
+    # One that Ctrl-C added takes the place of none that would have been there anyway.
+    kept = {*regular[-KEEP:], *list(said)[-1:]}
+    best = {one.best.step for path, one in said.items() if path in kept and one and one.best}
+    for path in said.keys() - kept:
+        path.unlink()
     for path in (folder / FOLDER).glob("best-*.safetensors"):
-        if step_of(path) not in named:
+        if step_of(path) not in best:
             path.unlink()
+
+
+def _said(path: Path) -> Checkpoint | None:
+    try:
+        return Checkpoint.of(path, read_meta(path))
+    except DamagedFile:
+        return None  # which is told when it is needed

@@ -359,3 +359,14 @@ def test_a_start_that_was_killed_blocks_no_other(ganzoo):
     Path("X/.config.json.abc.part").write_text("{")
     assert ganzoo(f"{WORDS} --out X").code == 0
     assert not list(Path("X").glob(".*"))
+
+
+def test_checkpoints_that_a_kill_kept_from_being_removed_go_where_nothing_is_left_to_do(
+    ganzoo, whole, copied
+):
+    state, meta = read_state(copied / "checkpoints/step-00000008.safetensors")
+    state["step"] = 4
+    write_state(copied / "checkpoints/step-00000004.safetensors", state, Checkpoint(4, meta["generator"]))
+    shutil.copy(older_generator(copied), copied / "checkpoints/best-00000001.safetensors")
+    assert "nothing is left to do" in ganzoo("resume copy").out
+    assert content(copied) == content(whole)
