@@ -42,6 +42,14 @@ def content(folder: Path) -> dict[str, object]:
     return found
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Pictures that cost nothing, and show all the same whether they are of the same samples."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ganzoo.data.pictures.plot", lambda samples, real, title: samples.numpy().tobytes())
+        yield
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Runs that were never stopped, each trained once, in a folder of their own."""
@@ -50,6 +58,7 @@ def trained(tmp_path_factory):
     made: dict[str, Path] = {}
 
     def make(more: str = "") -> Path:
+        """With the words `more`; the pictures of all runs here are the samples themselves."""
         if more not in made:
             made[more] = place / str(len(made))
             with pytest.raises(SystemExit) as end:
@@ -93,7 +102,7 @@ def best_step(folder: Path) -> int:
     return max(rows, key=lambda row: (row["scores"]["modes"], -row["step"]))["step"]
 
 
-@pytest.mark.parametrize("stop", [1, 3, 4, 5, 8, 9, 11])
+@pytest.mark.parametrize("stop", [1, 4, 5, 9, 11])
 def test_a_run_that_was_stopped_has_nothing_that_the_other_lacks(ganzoo, monkeypatch, whole, stop):
     from ganzoo.runs import training
 
