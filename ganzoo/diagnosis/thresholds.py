@@ -1,6 +1,6 @@
 """Every number that a judgement goes by, with its reason.
 
-"Seen" are the recorded runs of benchmarks/diagnosis/: healthy ones, and ones made to fail.
+"Healthy" and "failing" are the runs of benchmarks/diagnosis/ that were recorded so far.
 """
 
 # How long something must last, up to the last row: a part of the run, so many rows, and so many steps. The
