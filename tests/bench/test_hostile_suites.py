@@ -25,7 +25,7 @@ MANY = list(range(1, 1001))
         ("set = {" + "a." * 3000 + "b = 1}", "nested too deeply"),
         ("seeds = " + "9" * 5000, "is not TOML"),
         ("seeds = 1\nseeds = 2", "is not TOML"),
-        ("#" * (LARGEST_FILE + 1), "has more than 1,048,576 bytes"),
+        ("#" * (LARGEST_FILE + 1), "of 1.0 MiB at most"),
         (CELL + "epochs = inf", "finite"),
     ],
 )

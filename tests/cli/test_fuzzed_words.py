@@ -189,7 +189,9 @@ def check(ganzoo, world: Path, words: list[str]) -> None:
     result = ganzoo("", *words)
     told = f"{words}\n{result.out}{result.err}"
     after = tree(world)
-    assert result.code in (0, 1, 2), told
+    assert result.code in (0, 1, 2, 130), (
+        told
+    )  # nothing is trained here, which looks like a run that was stopped
     assert "failed: " not in result.err, told
     assert not hidden(result.out + result.err), told
     if result.code == 0:
