@@ -216,6 +216,6 @@ def test_some_words(ganzoo, world):
     fuzz(ganzoo, world, range(300))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_many_words(ganzoo, world):
     fuzz(ganzoo, world, range(300, 6000))

@@ -437,7 +437,7 @@ def test_jpeg_2000_within_a_wrapping_that_lies(tmp_path):
         read_image(tmp_path / "tiles.j2k", 8, 1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
 def test_the_largest_images_stay_within_the_memory(tmp_path):
     """Each as large as is decoded, two at a time: together they take no more than one may."""
@@ -560,7 +560,7 @@ def test_damaged_files(tmp_path, name):
     assert_all_end_well(name, 200, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", SEEDS)
 def test_many_damaged_files(tmp_path, name):

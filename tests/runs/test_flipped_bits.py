@@ -55,7 +55,7 @@ def looked_at(path: Path, checkpoint: str) -> dict:
     return {"sample": answer(lambda: ganzoo.load(path).sample(4).tolist()), "eval": scores}
 
 
-@pytest.mark.parametrize("flips", [20, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("flips", [20, pytest.param(600, marks=pytest.mark.long)])
 @pytest.mark.parametrize("file", FILES)
 def test_a_flipped_bit_is_never_believed(file, flips, runs, capsys):
     whole, stopped = runs

@@ -15,7 +15,7 @@ from PIL import Image
 from ganzoo.registry import MODELS
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(sys.platform != "linux", reason="forks, and reads /proc"),
 ]
 

@@ -81,7 +81,7 @@ def test_growth_is_seen_in_noise():
         assert abs(slope - true) < 3 * error < 0.01
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_long_run_does_not_grow():
     process = subprocess.Popen([sys.executable, "-m", "ganzoo", *RUN.split()], stderr=subprocess.DEVNULL)

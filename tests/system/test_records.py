@@ -140,7 +140,7 @@ def test_a_line_of_any_size_takes_no_memory(monkeypatch, capsys):
     assert path.read_bytes() == b"\n".join([*GOOD, b""])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_gigabytes_without_a_newline(capsys):
     path = write(*GOOD)
     with path.open("ab") as file:
