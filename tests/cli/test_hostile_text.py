@@ -200,7 +200,7 @@ def test_a_suite(shown):
     assert r"\x1b[31m" in shown("bench --dry-run wrong.toml", code=2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_suite_that_is_trained(shown):
     Path(f"s {NAME}.toml").write_text(SUITE)
     told = shown("bench", f"s {NAME}.toml")

@@ -86,7 +86,7 @@ def ask(process: subprocess.Popen, memory: float = 0) -> None:
     process.stdin.flush()
 
 
-@pytest.mark.parametrize("rounds", [4, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [4, pytest.param(60, marks=pytest.mark.long)])
 def test_four_processes_open_a_folder_at_once(openers, rounds):
     fingerprint = ImageFolder(fill()).fingerprint
     four = openers(4)

@@ -245,7 +245,7 @@ def test_advice_is_taken_by_ganzoo_run(loss):
         plan_run(Words(model="mlp-gan", dataset="ring8", steps=1000, device="cpu", **asked))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("model", MEMBERS)
 def test_advice_is_taken_by_every_member(model):
     for typed in all_advice(config_of(model, "mnist-5k")):
@@ -292,7 +292,7 @@ def test_failing_runs_are_diagnosed(records):
     assert set(JUDGEMENTS) >= seen >= RECORDED_FINDINGS
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("finds", JUDGEMENTS)
 def test_a_run_made_to_fail_is_diagnosed(finds, records, cases, monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
@@ -303,7 +303,7 @@ def test_a_run_made_to_fail_is_diagnosed(finds, records, cases, monkeypatch):
     assert finds in names(read_lines(run.path / "log.jsonl"), run.config)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["mlp-gan-ring8", "dcgan-digits", "wgan-digits"])
 def test_a_healthy_run_is_silent(name, records, cases, monkeypatch):
     monkeypatch.syspath_prepend(ROOT)

@@ -161,7 +161,7 @@ def test_every_part_gets_its_mode_back():
     assert [net.training, net[0].training, net[1].training] == [True, True, False]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("words", RUNS.values(), ids=RUNS)
 def test_a_measurement_costs_less_than_a_few_steps(words):
     trainer = trainer_of(steps=20, **{**words, "batch_size": 64})
