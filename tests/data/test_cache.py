@@ -138,7 +138,7 @@ def test_a_killed_process_leaves_no_lock_and_no_part_for_good(counted):
     fill()
     fill("others")
     with subprocess.Popen([sys.executable, "-c", HANG], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "now\n"
+        assert "now" in process.stdout.readline()  # of two threads, one in the other's line
         ImageFolder("others")
         assert len(left()) == 3  # what a living process makes stays
         process.kill()
@@ -160,7 +160,7 @@ def test_a_writer_that_was_killed_leaves_nothing_for_good():
     (folder / ".old.safetensors.a1b2c3d4").touch()
     words = [sys.executable, "-c", write.format(folder / "a.safetensors")]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "now\n"
+        assert "now" in process.stdout.readline()  # of two threads, one in the other's line
         kept("b", lambda: {"x": torch.ones(1)})
         assert len(list(folder.iterdir())) == 2
         process.kill()

@@ -120,10 +120,10 @@ def test_among_installed_classifiers(kind):
 def test_names_that_no_file_can_have(tmp_path):
     (tmp_path / "a.png").touch()
     for name in ("a\0b.png", "x" * 5000, "a.png/b.png"):
-        with pytest.raises(UsageError, match=r"a.?\S*b\.png|is no path"):
+        with pytest.raises(UsageError, match=r"a.?\S*b\.png|is no path|xxxxx"):
             ImageFolder(tmp_path / name)
         for way in ("npy", "samples", "cnn", "picture", "suite"):
-            with pytest.raises(UsageError, match=r"a.?\S*b\.png|is no path"):
+            with pytest.raises(UsageError, match=r"a.?\S*b\.png|is no path|xxxxx"):
                 WAYS[way](tmp_path / name)
 
 
