@@ -24,7 +24,7 @@ from ganzoo.errors import WorkError
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.runs.run import create
-from ganzoo.system.files import read_lines
+from ganzoo.system.lines import read_lines
 from ganzoo.system.memory import keep_freed_memory
 
 FILES = {"failing": FAILING, "healthy": HEALTHY}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.plan.config import Config
-from ganzoo.system.files import append_line, read_lines
+from ganzoo.system.lines import append_line, read_lines
 
 Rows = list[dict[str, Any]]
 HERE = Path(__file__).parent

@@ -15,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID
 from rich.table import Column
 
 from ganzoo.bench.cells import Cell
-from ganzoo.system.console import Words, number, plain, stderr
+from ganzoo.system.bars import Words
+from ganzoo.system.console import number, plain, stderr
 from ganzoo.system.records import Damaged, decoded
 from ganzoo.training.rows import Stepped
 

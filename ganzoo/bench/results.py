@@ -9,7 +9,7 @@ from typing import Any
 from ganzoo.bench.rows import Row, Says, as_row
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.registry import METRICS
-from ganzoo.system.files import cut_lines, read_lines
+from ganzoo.system.lines import cut_lines, read_lines
 from ganzoo.system.locks import Lock, only_one
 
 

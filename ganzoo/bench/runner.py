@@ -20,7 +20,8 @@ from ganzoo.bench.work import RESULT
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.runs.run import load
 from ganzoo.system.console import notice
-from ganzoo.system.files import append_line, write_json
+from ganzoo.system.files import write_json
+from ganzoo.system.lines import append_line
 from ganzoo.system.records import Damaged, parsed
 from ganzoo.training.callbacks import stops_cleanly
 from ganzoo.training.checkpoint import steps_done

@@ -19,7 +19,8 @@ from ganzoo.errors import UsageError, WorkError, first_line
 from ganzoo.runs.diagnosis import diagnosis
 from ganzoo.runs.run import Run, load
 from ganzoo.runs.training import extend
-from ganzoo.system.files import read_lines, write_json
+from ganzoo.system.files import write_json
+from ganzoo.system.lines import read_lines
 from ganzoo.system.memory import keep_freed_memory, refuse_more_than_there_is
 from ganzoo.system.records import read_json
 from ganzoo.training.checkpoint import steps_done

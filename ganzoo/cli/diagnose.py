@@ -15,7 +15,7 @@ def command(run: str | None, as_json: bool) -> None:
     from ganzoo.runs.diagnosis import diagnosis
     from ganzoo.runs.run import load
     from ganzoo.system.console import say, say_json, typed
-    from ganzoo.system.files import read_lines
+    from ganzoo.system.lines import read_lines
     from ganzoo.training.rows import observed
 
     loaded = load(run)

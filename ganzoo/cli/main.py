@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from importlib import import_module
@@ -10,9 +11,8 @@ from typing import NoReturn
 import click
 
 from ganzoo.errors import UsageError, WorkError, first_line, nearest
-from ganzoo.system.console import never_fail_to_show, stderr
-from ganzoo.system.files import tell_again
 from ganzoo.system.memory import is_too_large, keep_freed_memory, refuse_more_than_there_is, too_large
+from ganzoo.system.told import tell_again
 
 LONGEST = 2_000  # characters of a sentence: words that were typed are quoted in it
 
@@ -98,6 +98,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.exit(1)
 
 
+def never_fail_to_show() -> None:
+    """Where the encoding of a terminal or a pipe lacks a character, show its escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _unforeseen(error: Exception) -> str:
     """What nobody below has put into words."""
     if is_too_large(error):
@@ -111,6 +118,8 @@ def _unforeseen(error: Exception) -> str:
 
 
 def _say(sentence: str, debug: bool) -> None:
+    from ganzoo.system.console import stderr  # rich, which `--help` needs not
+
     if debug:
         for line in traceback.format_exc().split("\n"):
             stderr.say(line)

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ganzoo.data.deep import Peak, White, eight_bits, find_white, peak, read_deep
 from ganzoo.data.opening import decoding, is_deep, opened, raw_mode
 from ganzoo.errors import UsageError
-from ganzoo.system.console import track
+from ganzoo.system.bars import track
 
 T = TypeVar("T")
 R = TypeVar("R")

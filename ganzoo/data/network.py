@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganzoo.system.console import transfer
+from ganzoo.system.bars import transfer
 
 CHUNK = 64 * 1024
 

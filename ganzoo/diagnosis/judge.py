@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from operator import gt
 
 from ganzoo.diagnosis import thresholds as at
 from ganzoo.diagnosis.advice import advise
@@ -82,7 +84,7 @@ def collapse(log: Log) -> Finding | None:
         points = log.signal(name)
         if name == "reach" and points and last(log.signal("diversity")) > at.FLOWN:
             continue  # they differ, and lie far from all data: that is another trouble
-        first = since(points, lambda share, least=least: share < least)  # type: ignore[misc]
+        first = since(points, partial(gt, least))
         if first is None:
             continue
         # An untrained G makes samples that are alike too, and stays so where D has won.

@@ -17,7 +17,7 @@ from ganzoo.data.counted import Order, draws
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.extractors.classifier import Classifier, classify, exact, pack
 from ganzoo.extractors.cnn import HASH_DIGITS, folder
-from ganzoo.system.console import track
+from ganzoo.system.bars import track
 from ganzoo.system.files import write_whole
 from ganzoo.system.rng import counted
 

@@ -17,7 +17,7 @@ from ganzoo.errors import UsageError, WorkError
 from ganzoo.extractors.base import Extractor
 from ganzoo.metrics.kept import kept
 from ganzoo.models.base import GAN
-from ganzoo.system.console import track
+from ganzoo.system.bars import track
 from ganzoo.system.rng import counted_seed
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from ganzoo.metrics.context import Context, Samples, order
 from ganzoo.metrics.measure import Measure, Measured
 from ganzoo.metrics.open import Given, lack, open_metrics
 from ganzoo.models.base import GAN
-from ganzoo.system.console import stages
+from ganzoo.system.bars import stages
 
 LEAST_OF_CLASS = 50
 ACCURACY = "conditional-accuracy"

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.losses import Loss
@@ -18,11 +16,10 @@ from ganzoo.registry import LOSSES, MODELS
 from ganzoo.registry.options import as_int, known_options
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.open import open_stabilizer
-from ganzoo.system.memory import is_too_large, machine_memory
+from ganzoo.system.memory import is_too_large
 from ganzoo.system.rng import counted
 
 LARGEST = 10**7  # size of any option of a model
-MOST_TENSORS = 20_000
 
 
 def build_model(config: Config, device: torch.device) -> GAN:
@@ -44,27 +41,14 @@ def build_model(config: Config, device: torch.device) -> GAN:
 
 @contextmanager
 def _within_memory(model: str, options: Mapping[str, Any]) -> Iterator[None]:
-    """Raise a UsageError for more weights than this machine can hold, before they are filled."""
-    room, taken, tensors = machine_memory(), 0, 0
-    shown = ", ".join(f"{key}={value}" for key, value in options.items())
-
-    def look(module: nn.Module, name: str, weights: nn.Parameter | None) -> None:
-        nonlocal taken, tensors
-        taken, tensors = taken + (0 if weights is None else weights.nbytes), tensors + 1
-        if taken > room:
-            raise MemoryError
-        if tensors > MOST_TENSORS:
-            raise UsageError(f"model {model} has more than {MOST_TENSORS:,} tensors: lower its {shown}")
-
-    hook = register_module_parameter_registration_hook(look)
+    """Where a model is too large for this machine, raise a UsageError that names what makes it large."""
     try:
         yield
     except (WorkError, RuntimeError, MemoryError) as error:
         if not is_too_large(error):
             raise
+        shown = ", ".join(f"{key}={value}" for key, value in options.items())
         raise UsageError(f"model {model} needs more memory than there is: lower its {shown}") from error
-    finally:
-        hook.remove()
 
 
 def build_trained(config: Config, device: torch.device) -> tuple[GAN, list[Stabilizer]]:

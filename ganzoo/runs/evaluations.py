@@ -16,7 +16,7 @@ from ganzoo.plan.config import Config
 from ganzoo.plan.stopping import StopWhen, why_ended
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
-from ganzoo.system.files import append_line, read_lines
+from ganzoo.system.lines import append_line, read_lines
 from ganzoo.training.keeper import Keeper
 from ganzoo.training.rows import MetricsRow, metrics_row
 from ganzoo.training.sampling import draw

@@ -29,7 +29,8 @@ from ganzoo.runs.places import moved, open_data, read_card
 from ganzoo.runs.weights import find_weights
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
-from ganzoo.system.files import append_line, write_json
+from ganzoo.system.files import write_json
+from ganzoo.system.lines import append_line
 from ganzoo.training.sampling import draw
 
 

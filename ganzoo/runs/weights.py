@@ -15,10 +15,10 @@ from ganzoo.training.checkpoint import (
     FOLDER,
     GENERATOR,
     NAME,
-    Checkpoint,
     fill_discriminator,
     load_checkpoint,
     load_generator,
+    said_by,
     saved,
 )
 from ganzoo.training.keeper import NEXT
@@ -30,11 +30,12 @@ class Weights:
     """Where the averaged generator is, and the state of the same step, from which D is taken.
 
     Attributes:
-        state: with {} where the step goes, which the generator's file says.
+        state: in the folder of checkpoints, with {} where the step goes, which the generator's file says.
         hashed: whether the files carry hashes.
     """
 
     generator: Path
+    checkpoints: Path
     state: str
     hashed: bool = True
 
@@ -47,7 +48,7 @@ class Weights:
         meta = load_generator(self.generator, gan, self.hashed)
         step = int(meta["step"])
         if discriminator:
-            path = Path(self.state.format(step))
+            path = self.checkpoints / self.state.format(step)
             if not path.exists():
                 raise UsageError(f"{path} is not there: the trained discriminator is in the checkpoints")
             fill_discriminator((load_checkpoint if self.hashed else read_pickled)(path), gan, path)
@@ -60,16 +61,15 @@ def find_weights(folder: Path, which: str) -> Weights:
     """The weights of the "last" or of the "best" checkpoint. Raises UsageError if there are none."""
     if which not in ("last", "best"):
         raise UsageError(f"--checkpoint {which}: {nearest(which, ('last', 'best'))}")
-    checkpoints = f"{folder / FOLDER}/"
     if is_older(folder):
         found = _older(folder, which)
     elif which == "best":
-        best = next((said.best for said in map(_said, reversed(saved(folder))) if said), None)
+        best = next((said.best for said in map(said_by, reversed(saved(folder))) if said), None)
         generator = folder / FOLDER / BEST_GENERATOR.format(best.step) if best else None
-        found = Weights(generator, checkpoints + BEST) if generator else None
+        found = Weights(generator, folder / FOLDER, BEST) if generator else None
     else:
         generator = _last(folder)
-        found = Weights(generator, checkpoints + NAME) if generator else None
+        found = Weights(generator, folder / FOLDER, NAME) if generator else None
     if found is not None:
         return found
     if which == "best":
@@ -79,22 +79,15 @@ def find_weights(folder: Path, which: str) -> Weights:
 
 def _older(folder: Path, which: str) -> Weights | None:
     weights = folder / FOLDER / BEST_WEIGHTS if which == "best" else folder / GENERATOR
-    state = folder / FOLDER / BEST_STATE if which == "best" else pickled(folder)[-1]
-    return Weights(weights, str(state), hashed=False) if weights.exists() else None
-
-
-def _said(path: Path) -> Checkpoint | None:
-    try:
-        return Checkpoint.of(path, read_meta(path))
-    except DamagedFile:
-        return None  # `resume` goes on from the one before, and tells
+    state = BEST_STATE if which == "best" else pickled(folder)[-1].name
+    return Weights(weights, folder / FOLDER, state, hashed=False) if weights.exists() else None
 
 
 def _last(folder: Path) -> Path | None:
     """The file of the newest checkpoint's generator, which a process that died may have left unnamed."""
     there = [path for path in (folder / GENERATOR, folder / NEXT) if path.exists()]
     checkpoints = saved(folder)
-    said = _said(checkpoints[-1]) if checkpoints else None
+    said = said_by(checkpoints[-1]) if checkpoints else None
     if not there or said is None:
         return there[0] if there else None
     hashes = {}

@@ -14,7 +14,8 @@ from torch import Tensor
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.extractors.classifier import exact
 from ganzoo.style.features import Features
-from ganzoo.system.console import Words, stderr
+from ganzoo.system.bars import Words
+from ganzoo.system.console import stderr
 
 RANGE_WEIGHT = 10.0  # keeps pixels within [0, 1]; to clamp them between steps would mislead L-BFGS
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601

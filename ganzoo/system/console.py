@@ -7,20 +7,16 @@ obeys brackets and emoji codes: here text is text, in lines and cells that are o
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import shlex
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
-from rich.progress import TimeElapsedColumn as Elapsed
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -107,13 +103,6 @@ class Grid(Table):
         self.add_row(*map(_text, cells))
 
 
-class Words(TextColumn):
-    """A column of a bar, of text."""
-
-    def __init__(self, text: str, **how: Any) -> None:
-        super().__init__(text, markup=False, **how)
-
-
 def _text(*parts: Part) -> Text:
     pairs = ((part, "") if isinstance(part, str) else part for part in parts)
     return Text.assemble(*((plain(text), style) for text, style in pairs))
@@ -140,45 +129,6 @@ def say_json(document: Any) -> None:
 def notice(text: str) -> None:
     """One line that a person should see."""
     stderr.say(("note:", "bold yellow"), f" {text}")
-
-
-def never_fail_to_show() -> None:
-    """Where the encoding of a terminal or a pipe lacks a character, show its escape."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def bar(*columns: ProgressColumn) -> Progress:
-    """A bar on stderr that leaves nothing behind; in a file or a pipe an empty line would be left."""
-    return Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal)
-
-
-def stages(names: Sequence[str], description: str) -> Iterator[str]:
-    """`names` behind a progress bar that says which of them is under way."""
-    with bar(Words("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed()) as progress:
-        task = progress.add_task(description, total=len(names))
-        for name in names:
-            progress.update(task, description=f"{description} {plain(name)}")
-            yield name
-            progress.advance(task)
-
-
-def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
-    """`items` behind a progress bar."""
-    with bar(Words("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed()) as progress:
-        yield from progress.track(items, total=total, description=plain(description))
-
-
-@contextmanager
-def transfer(description: str, done: int, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar over bytes, to be told how many are done; a total of 0 is not known."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
-        task = bar.add_task(plain(description), total=total or None, completed=done)
-        yield lambda now: bar.update(task, completed=now)
 
 
 def in_bytes(count: int) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from ganzoo.errors import UsageError
+from ganzoo.errors import UsageError, first_line
 from ganzoo.system.files import write_whole
 
 KEY = "ganzoo"  # one key of metadata: with more, the bytes of a file would vary
@@ -44,12 +45,10 @@ def read_tensors(path: Path, hashed: bool = True) -> tuple[dict[str, Tensor], Me
     Raises:
         DamagedFile: it is cut off, altered, or something else; or not there.
     """
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            meta = _meta(file.metadata())
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except UNREADABLE as error:
-        raise DamagedFile(f"{path} is damaged: {_first_line(error)}") from error
+    with _opened(path) as file:
+        meta = _meta(file.metadata())
+        names = file.keys()
+        tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in names}
     if hashed or HASH in meta:
         rest = {key: value for key, value in meta.items() if key != HASH}
         if meta.get(HASH) != _digest(tensors, rest):
@@ -59,11 +58,17 @@ def read_tensors(path: Path, hashed: bool = True) -> tuple[dict[str, Tensor], Me
 
 def read_meta(path: Path) -> Meta:
     """What a file says of its tensors; its hash is not checked. Raises DamagedFile."""
+    with _opened(path) as file:
+        return _meta(file.metadata())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            return _meta(file.metadata())
+            yield file
     except UNREADABLE as error:
-        raise DamagedFile(f"{path} is damaged: {_first_line(error)}") from error
+        raise DamagedFile(f"{path} is damaged: {first_line(error)}") from error
 
 
 def _meta(found: Mapping[str, str] | None) -> Meta:
@@ -71,10 +76,6 @@ def _meta(found: Mapping[str, str] | None) -> Meta:
     if not isinstance(meta, dict):
         raise ValueError("it says nothing of itself, as a file of ganzoo does")
     return meta
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _own_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

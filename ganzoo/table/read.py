@@ -15,7 +15,7 @@ from ganzoo.bench.rows import Done, Failed, Row, as_row
 from ganzoo.errors import UsageError, nearest
 from ganzoo.plan.config import flatten
 from ganzoo.system.console import typed
-from ganzoo.system.files import read_lines
+from ganzoo.system.lines import read_lines
 
 SLICED_BY = ("suite", "model", "dataset", "options", "seed", "steps", "device", "threads", "commit", "group")
 

@@ -14,8 +14,9 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 from rich.text import Text
 
-from ganzoo.system.console import Words, plain, stderr
-from ganzoo.system.files import append_line
+from ganzoo.system.bars import Words
+from ganzoo.system.console import plain, stderr
+from ganzoo.system.lines import append_line
 from ganzoo.training.checkpoint import diverged
 from ganzoo.training.signals import Signals
 from ganzoo.training.trainer import Callback, Every, Trainer

@@ -112,10 +112,12 @@ def steps_done(folder: Path) -> int:
     return max(map(step_of, saved(folder)), default=0)
 
 
-def newest(folder: Path) -> Checkpoint | None:
-    """What the newest checkpoint of a run says; None if there is none. Its content is not looked at."""
-    paths = saved(folder)
-    return Checkpoint.of(paths[-1], read_meta(paths[-1])) if paths else None
+def said_by(path: Path) -> Checkpoint | None:
+    """What a checkpoint says, its content not looked at; None where it is damaged, which `resume` tells."""
+    try:
+        return Checkpoint.of(path, read_meta(path))
+    except DamagedFile:
+        return None
 
 
 def refuse_nonfinite(state: State, folder: Path) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
-from ganzoo.system.files import cut_lines, drop_orphans, flush
-from ganzoo.system.tensors import HASH, DamagedFile, read_meta, read_tensors
+from ganzoo.system.files import drop_orphans, flush
+from ganzoo.system.lines import cut_lines
+from ganzoo.system.tensors import HASH, DamagedFile, read_tensors
 from ganzoo.training.checkpoint import (
     BEST,
     BEST_GENERATOR,
@@ -24,6 +25,7 @@ from ganzoo.training.checkpoint import (
     State,
     read_state,
     refuse_nonfinite,
+    said_by,
     save_generator,
     saved,
     step_of,
@@ -153,7 +155,7 @@ def holds(generator: Path, checkpoint: Checkpoint) -> bool:
 
 def sweep(folder: Path, every: int) -> None:
     """Remove the checkpoints but the last ones, and what was best once and is in none of them."""
-    said = {path: _said(path) for path in saved(folder)}
+    said = {path: said_by(path) for path in saved(folder)}
     regular = [path for path, one in said.items() if step_of(path) % every == 0 or (one and one.last)]
     # One that Ctrl-C added takes the place of none that would have been there anyway.
     kept = {*regular[-KEEP:], *list(said)[-1:]}
@@ -163,10 +165,3 @@ def sweep(folder: Path, every: int) -> None:
     for path in (folder / FOLDER).glob("best-*.safetensors"):
         if step_of(path) not in best:
             path.unlink()
-
-
-def _said(path: Path) -> Checkpoint | None:
-    try:
-        return Checkpoint.of(path, read_meta(path))
-    except DamagedFile:
-        return None  # which is told when it is needed

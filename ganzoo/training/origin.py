@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.system.console import notice
-from ganzoo.system.files import append_line, read_lines
+from ganzoo.system.lines import append_line, read_lines
 from ganzoo.system.rng import kept
 from ganzoo.training.checkpoint import Diverged, load_checkpoint, saved
 from ganzoo.training.rows import stepped

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
-from ganzoo.system.console import track
+from ganzoo.system.bars import track
 from ganzoo.system.memory import room_for
 from ganzoo.system.rng import counted
 

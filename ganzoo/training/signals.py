@@ -20,7 +20,7 @@ from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN, Sample, pack, scales
 from ganzoo.plan.config import Config
 from ganzoo.system.console import notice
-from ganzoo.system.files import read_lines
+from ganzoo.system.lines import read_lines
 from ganzoo.system.rng import counted
 from ganzoo.training.distances import axes, chance_of_more, flat, mean_distance, nearest, reached, share
 from ganzoo.training.ema import twin

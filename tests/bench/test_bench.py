@@ -25,7 +25,7 @@ from ganzoo.bench.work import COST, RESULT, train_seconds, work
 from ganzoo.cli.main import main
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.registry import MODELS
-from ganzoo.system.files import read_lines
+from ganzoo.system.lines import read_lines
 from ganzoo.system.provenance import commit
 
 ROOT = Path(__file__).parents[2]

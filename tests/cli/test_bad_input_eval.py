@@ -13,7 +13,7 @@ from PIL import Image
 
 import ganzoo
 from ganzoo.cli.main import main
-from ganzoo.system.files import read_lines
+from ganzoo.system.lines import read_lines
 
 MNIST = "--dataset mnist-5k"
 

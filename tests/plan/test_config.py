@@ -122,7 +122,7 @@ def test_a_setting_without_a_default_may_not_be_missing(written):
         ("width", MANY, "model mlp-gan: width: expected a whole number of at most 10,000,000"),
         ("width", 10**7, "model mlp-gan needs more memory than there is: lower its z_dim=2, "),
         ("width", "wide", "model mlp-gan: width: expected a whole number, got 'wide'"),
-        ("depth", 10**7, "lower its"),
+        ("depth", 10**7, "model mlp-gan needs more memory than there is: lower its z_dim=2, "),
         ("dropout", 10**400, "model mlp-gan: dropout: expected a number"),
         ("dropout", None, "model mlp-gan: dropout: expected a number"),
         ("g_norm", [], "model mlp-gan: g_norm: expected true or false"),
@@ -156,7 +156,7 @@ def test_no_raw_error_of_torch_where_memory_is_missing():
 
 def test_weights_are_counted_before_they_are_filled(written, monkeypatch):
     config = Config.read(put(written, "model_options.width", 1000))
-    monkeypatch.setattr("ganzoo.plan.assemble.machine_memory", lambda: 2 * 1000**2 * 4)
+    monkeypatch.setattr("ganzoo.system.size.machine_memory", lambda: 2 * 1000**2 * 4)
     filled = []
     reset = nn.Linear.reset_parameters
     monkeypatch.setattr(nn.Linear, "reset_parameters", lambda self: (filled.append(self), reset(self)))

@@ -16,7 +16,7 @@ from ganzoo.cli.main import main
 from ganzoo.errors import UsageError
 from ganzoo.losses import NonSaturating
 from ganzoo.registry import LOSSES
-from ganzoo.system.files import read_lines
+from ganzoo.system.lines import read_lines
 from ganzoo.system.locks import only_one
 from ganzoo.system.tensors import DamagedFile, read_tensors, write_tensors
 from ganzoo.training.checkpoint import Checkpoint, load_checkpoint, read_state, saved, write_state
@@ -379,3 +379,10 @@ def test_checkpoints_that_a_kill_kept_from_being_removed_go_where_nothing_is_lef
     shutil.copy(older_generator(copied), copied / "checkpoints/best-00000001.safetensors")
     assert "nothing is left to do" in ganzoo("resume copy").out
     assert content(copied) == content(whole)
+
+
+def test_a_folder_whose_name_has_braces(ganzoo, copied):
+    copied.rename("run{0}{step}")
+    for checkpoint in ("last", "best"):
+        words = f"--metric d-accuracy --samples 100 --checkpoint {checkpoint}"
+        assert ganzoo("eval run{0}{step} " + words).code == 0

@@ -23,7 +23,7 @@ from ganzoo.bench.suite import read_suite
 from ganzoo.bench.work import COST, RESULT, work
 from ganzoo.cli.main import main
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.system.files import read_lines
+from ganzoo.system.lines import read_lines
 
 SUITE = """
 model = "mlp-gan"

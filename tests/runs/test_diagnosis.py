@@ -24,7 +24,7 @@ from ganzoo.registry import LOSSES, MODELS, STABILIZERS
 from ganzoo.registry.registry import DISTRIBUTION
 from ganzoo.runs.run import create, load
 from ganzoo.runs.training import plan_run
-from ganzoo.system.files import append_line, read_lines
+from ganzoo.system.lines import append_line, read_lines
 
 ROOT = Path(__file__).parents[2]
 MEMBERS = [entry.name for entry in MODELS.entries() if entry.distribution == DISTRIBUTION]

@@ -22,7 +22,7 @@ from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.kept import statistics_folder
 from ganzoo.registry import METRICS
 from ganzoo.runs.evaluation import evaluate
-from ganzoo.system.files import read_lines
+from ganzoo.system.lines import read_lines
 
 FEW = {"model.width": 4, "z_dim": 8}
 AT = "@mnist-cnn-v1"

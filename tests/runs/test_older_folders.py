@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo.system.files import read_lines
+from ganzoo.system.lines import read_lines
 
 OLD = Path(__file__).parent / "version-0.1"
 WHOLE = json.loads(OLD.with_name("version-0.1-whole.json").read_text())  # how it ended there, 8 steps

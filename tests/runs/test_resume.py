@@ -18,7 +18,7 @@ import ganzoo
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Optimizer
 from ganzoo.runs.run import create
-from ganzoo.system.files import read_lines
+from ganzoo.system.lines import read_lines
 from ganzoo.training.checkpoint import (
     Checkpoint,
     load_checkpoint,

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from ganzoo.system import console
-from ganzoo.system.console import Grid, Terminal, Words, notice, plain, say, say_json, typed
+from ganzoo.cli.main import never_fail_to_show
+from ganzoo.system import bars
+from ganzoo.system.bars import Words
+from ganzoo.system.console import Grid, Terminal, notice, plain, say, say_json, typed
 
 EVIL = "a\x1b[31m\x1b]0;t\x07\x9b1m\r\nforged\t\x7f\u202e\u2066\u200b\u2028\ufe0f\U000e0041"
 SHOWN = r"a\x1b[31m\x1b]0;t\x07\x9b1m\r\nforged\t\x7f\u202e\u2066\u200b\u2028\ufe0f\U000e0041"
@@ -88,15 +90,15 @@ def test_cells_and_titles_are_text_of_one_line():
 
 def test_bars_show_names_as_text(monkeypatch):
     file = io.StringIO()
-    monkeypatch.setattr(console, "stderr", Terminal(file=file, width=400, force_terminal=True))
-    assert list(console.track([1, 2], EVIL, 2)) == [1, 2]
-    assert list(console.stages([EVIL, "b"], EVIL)) == [EVIL, "b"]
+    monkeypatch.setattr(bars, "stderr", Terminal(file=file, width=400, force_terminal=True))
+    assert list(bars.track([1, 2], EVIL, 2)) == [1, 2]
+    assert list(bars.stages([EVIL, "b"], EVIL)) == [EVIL, "b"]
     assert SHOWN in file.getvalue()
     assert "\x1b]0" not in file.getvalue()
 
 
 def test_a_column_of_a_bar_is_text():
-    bar = console.bar()
+    bar = bars.bar()
     bar.add_task("[/]:cat:")
     assert Words("{task.description}").render(bar.tasks[0]).plain == "[/]:cat:"
 
@@ -119,7 +121,7 @@ def test_a_command_to_be_copied_is_one_command():
 def test_a_stream_that_lacks_a_character_shows_its_escape(monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr("sys.stdout", stream)
-    console.never_fail_to_show()
+    never_fail_to_show()
     say("1 ± 2")
     stream.flush()
     assert stream.buffer.getvalue() == b"1 \\xb1 2\n"

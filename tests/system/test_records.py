@@ -10,9 +10,12 @@ from typing import Literal, TypedDict
 import pytest
 
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.system import files, records
-from ganzoo.system.files import append_line, cut_lines, read_lines, tell_again, write_json
+from ganzoo.system import lines as json_lines
+from ganzoo.system import records
+from ganzoo.system.files import write_json
+from ganzoo.system.lines import append_line, cut_lines, read_lines
 from ganzoo.system.records import Count, Damaged, checked, decoded, parsed
+from ganzoo.system.told import tell_again
 
 GOOD = [b'{"step": 1}', b'{"step":2,   "more": [1.50]}', b'{"step": 3}']
 BAD = {
@@ -74,7 +77,7 @@ def test_a_bad_line_hides_no_other_and_is_named_once(how, capsys):
 def test_cutting_keeps_bad_lines_and_the_bytes_of_rows(how):
     line = BAD[how][0]
     path = write(GOOD[0], line, *GOOD[1:])
-    cut_lines(path, up_to(2), files.an_object)
+    cut_lines(path, up_to(2), json_lines.an_object)
     assert path.read_bytes() == b"\n".join([GOOD[0], line, GOOD[1], b""])
 
 
@@ -82,7 +85,7 @@ def test_cutting_keeps_bad_lines_and_the_bytes_of_rows(how):
 def test_a_last_line_that_was_cut_off_goes(how):
     line = BAD[how][0]
     path = write(*GOOD, line, end=b"")
-    cut_lines(path, up_to(9), files.an_object)
+    cut_lines(path, up_to(9), json_lines.an_object)
     whole = how == "no object"  # no row, and no line that was cut off either
     assert path.read_bytes() == b"\n".join([*GOOD, *([line] if whole else []), b""])
 
@@ -90,25 +93,25 @@ def test_a_last_line_that_was_cut_off_goes(how):
 def test_a_last_row_without_a_newline_gets_one():
     path = write(*GOOD, end=b"")
     assert steps(path) == [1, 2, 3]
-    cut_lines(path, up_to(9), files.an_object)
+    cut_lines(path, up_to(9), json_lines.an_object)
     assert path.read_bytes() == b"\n".join([*GOOD, b""])
     path = write(*GOOD, end=b"")
-    cut_lines(path, up_to(2), files.an_object)
+    cut_lines(path, up_to(2), json_lines.an_object)
     assert path.read_bytes() == b"\n".join([*GOOD[:2], b""])
 
 
 @pytest.mark.parametrize("lines", [GOOD, [GOOD[0], b"oops", b"", GOOD[1]], [b""], []], ids=len)
 def test_a_file_with_nothing_to_cut_is_not_touched(lines, monkeypatch):
     path = write(*lines, end=b"\n" if lines else b"")
-    monkeypatch.setattr(files, "whole", None)  # what would write it
+    monkeypatch.setattr(json_lines, "whole", None)  # what would write it
     before = path.stat().st_mtime_ns, path.stat().st_ino
-    cut_lines(path, up_to(9), files.an_object)
+    cut_lines(path, up_to(9), json_lines.an_object)
     assert before == (path.stat().st_mtime_ns, path.stat().st_ino)
 
 
 def test_no_file_has_no_rows():
     assert read_lines(Path("none.jsonl")) == []
-    cut_lines(Path("none.jsonl"), up_to(1), files.an_object)
+    cut_lines(Path("none.jsonl"), up_to(1), json_lines.an_object)
     assert not Path("none.jsonl").exists()
 
 
@@ -124,19 +127,21 @@ def test_characters_that_end_lines_elsewhere_end_none_here(capsys):
 
 
 def test_a_line_of_any_size_takes_no_memory(monkeypatch, capsys):
-    for module in (records, files):
+    for module in (records, json_lines):
         monkeypatch.setattr(module, "LONGEST", 1000)
     read = []
     whole_of = records.parsed
-    monkeypatch.setattr(files, "parsed", lambda content: (read.append(len(content)), whole_of(content))[1])
+    monkeypatch.setattr(
+        json_lines, "parsed", lambda content: (read.append(len(content)), whole_of(content))[1]
+    )
     long = b'{"step": 2, "a": "' + b"x" * 100_000 + b'"}'
     path = write(GOOD[0], long, *GOOD[1:])
     assert steps(path) == [1, 2, 3]
     assert max(read) == 1001
     assert "line 2 is left out: it is longer than" in " ".join(capsys.readouterr().err.split())
-    cut_lines(path, up_to(2), files.an_object)
+    cut_lines(path, up_to(2), json_lines.an_object)
     assert path.read_bytes() == b"\n".join([GOOD[0], long, GOOD[1], b""])
-    cut_lines(write(*GOOD, long, end=b""), up_to(9), files.an_object)
+    cut_lines(write(*GOOD, long, end=b""), up_to(9), json_lines.an_object)
     assert path.read_bytes() == b"\n".join([*GOOD, b""])
 
 
@@ -147,7 +152,7 @@ def test_two_gigabytes_without_a_newline(capsys):
         file.truncate(2**31)  # zeros that take no room
     assert steps(path) == [1, 2, 3]
     assert "line 4 is left out" in " ".join(capsys.readouterr().err.split())
-    cut_lines(path, up_to(2), files.an_object)
+    cut_lines(path, up_to(2), json_lines.an_object)
     assert path.read_bytes() == b"\n".join([*GOOD[:2], b""])
 
 
@@ -194,7 +199,7 @@ def test_a_file_that_may_not_be_read():
 
 def test_a_folder_in_its_place():
     Path("x.jsonl").mkdir()
-    for read in (read_lines, lambda path: cut_lines(path, up_to(1), files.an_object)):
+    for read in (read_lines, lambda path: cut_lines(path, up_to(1), json_lines.an_object)):
         with pytest.raises(UsageError, match=r"x\.jsonl cannot be read: Is a directory"):
             read(Path("x.jsonl"))
 

@@ -14,7 +14,8 @@ from ganzoo.cli.main import main
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.runs.run import create
-from ganzoo.system.files import append_line, write_json
+from ganzoo.system.files import write_json
+from ganzoo.system.lines import append_line
 
 
 def make(out: str, **words) -> Path:

@@ -16,7 +16,7 @@ from torch import nn
 import ganzoo
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
-from ganzoo.system.files import read_lines
+from ganzoo.system.lines import read_lines
 from ganzoo.training.distances import chance_of_more, mean_distance, nearest, reached, share
 from ganzoo.training.signals import Measurement, Signals, spacing, still
 from ganzoo.training.trainer import Trainer

@@ -1,0 +1,59 @@
+"""Progress bars on stderr, for commands that take long; apart, as others need not wait for rich's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TransferSpeedColumn,
+)
+from rich.progress import TimeElapsedColumn as Elapsed
+
+from ganzoo.system.console import plain, stderr
+
+T = TypeVar("T")
+
+
+class Words(TextColumn):
+    """A column of a bar, of text."""
+
+    def __init__(self, text: str, **how: Any) -> None:
+        super().__init__(text, markup=False, **how)
+
+
+def bar(*columns: ProgressColumn) -> Progress:
+    """A bar on stderr that leaves nothing behind; in a file or a pipe an empty line would be left."""
+    return Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal)
+
+
+def stages(names: Sequence[str], description: str) -> Iterator[str]:
+    """`names` behind a progress bar that says which of them is under way."""
+    with bar(Words("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed()) as progress:
+        task = progress.add_task(description, total=len(names))
+        for name in names:
+            progress.update(task, description=f"{description} {plain(name)}")
+            yield name
+            progress.advance(task)
+
+
+def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
+    """`items` behind a progress bar."""
+    with bar(Words("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed()) as progress:
+        yield from progress.track(items, total=total, description=plain(description))
+
+
+@contextmanager
+def transfer(description: str, done: int, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar over bytes, to be told how many are done; a total of 0 is not known."""
+    columns = (Words("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with bar(*columns) as progress:
+        task = progress.add_task(plain(description), total=total or None, completed=done)
+        yield lambda now: progress.update(task, completed=now)
