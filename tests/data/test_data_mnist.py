@@ -15,13 +15,14 @@ import tarfile
 import threading
 import time
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 import pytest
 import torch
+from serving import serving
 
 from ganzoo.data import downloads, fetch, mnist
 from ganzoo.data.base import to_uint8
@@ -99,21 +100,8 @@ def serve(site: Site):
                 return
             self.wfile.write(content)
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    site.url = f"http://127.0.0.1:{server.server_address[1]}/"
-    try:
+    with serving(Handler, site.closing) as site.url:
         yield site
-    finally:
-        site.closing.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def mirrors(monkeypatch, *urls: str) -> None:

@@ -8,10 +8,11 @@ import threading
 import time
 from contextlib import contextmanager
 from http.client import HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from serving import serving
 
 from ganzoo.data import fetch, network
 from ganzoo.data.network import download
@@ -57,20 +58,8 @@ def serve(site: Site):
                 self.wfile.flush()
                 site.closing.wait(30)
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/weights.pth"
-    finally:
-        site.closing.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Handler, site.closing) as url:
+        yield f"{url}weights.pth"
 
 
 @pytest.fixture(autouse=True)

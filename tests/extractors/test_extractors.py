@@ -13,7 +13,7 @@ import re
 import socket
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ import pytest
 import safetensors.torch
 import torch
 from PIL import Image
+from serving import serving
 
 from ganzoo.cli.main import main
 from ganzoo.data.base import Dataset
@@ -598,7 +599,6 @@ def serve(monkeypatch):
 
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    running = []
 
     def start(content: bytes | None) -> Server:
         server = Server(content)
@@ -615,24 +615,12 @@ def serve(monkeypatch):
                 with contextlib.suppress(ConnectionError):  # the first look takes one byte
                     self.wfile.write(server.content)
 
-            def log_message(self, *_):
-                pass
-
-        http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        http.daemon_threads = True
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        running.append((server, http, thread))
-        url = f"http://127.0.0.1:{http.server_address[1]}/weights.pth"
-        monkeypatch.setattr(module, "URL_INCEPTION_V3", url)
+        url = running.enter_context(serving(Handler, server.closing))
+        monkeypatch.setattr(module, "URL_INCEPTION_V3", f"{url}weights.pth")
         return server
 
-    yield start
-    for server, http, thread in running:
-        server.closing.set()
-        http.shutdown()
-        http.server_close()
-        thread.join()
+    with contextlib.ExitStack() as running:
+        yield start
 
 
 def test_weights_are_downloaded_once(serve, inception_weights, monkeypatch, tmp_path):
