@@ -202,7 +202,8 @@ def _seeds(value: Any, where: str) -> Sequence[int]:
             f"{where}: seeds: expected how many, or a list of different whole numbers from 0 to {LARGEST:,}, "
             f"got {value!r}"
         )
-    return value  # type: ignore[no-any-return]
+    seeds: list[int] = value
+    return seeds
 
 
 def _shown(key: str, value: Any) -> str:

@@ -11,7 +11,7 @@ from ganzoo.registry.options import as_int
 from ganzoo.system.paths import typed_path
 
 
-class Typed(click.ParamType):  # type: ignore[type-arg]
+class Typed(click.ParamType):  # type: ignore[type-arg]  # generic in newer click alone
     """A path; `~` is the home folder."""
 
     name = "path"
@@ -20,7 +20,7 @@ class Typed(click.ParamType):  # type: ignore[type-arg]
         return typed_path(value)
 
 
-class Whole(click.ParamType):  # type: ignore[type-arg]
+class Whole(click.ParamType):  # type: ignore[type-arg]  # generic in newer click alone
     """A whole number of at least so much."""
 
     name = "integer"

@@ -207,7 +207,7 @@ def _fit(path: Path, need: int, *headers: Header) -> None:
 def _values(file: IO[bytes], header: Header) -> Array:
     """The values that follow a header; no byte more is read than they have."""
     array = np.empty(math.prod(header.shape), header.dtype)
-    content, at = memoryview(array.view(np.uint8)), 0  # type: ignore[arg-type]
+    content, at = array.view(np.uint8).data, 0
     while at < len(content):
         part = file.read(min(A_SIP, len(content) - at))
         if not part:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganzoo.errors import first_line
 from ganzoo.system.console import notice
 from ganzoo.system.lines import append_line, read_lines
 from ganzoo.system.rng import kept
@@ -92,7 +93,7 @@ def find_origin(folder: Path, trainer: Trainer) -> Origin:
     except _Found as found:
         return Origin(again.step + 1, found.kind, found.net, str(found))
     except Exception as error:  # of somebody's code, which meets numbers that it never met
-        return _unknown(trainer, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+        return _unknown(trainer, f"{type(error).__name__}: {first_line(error)}")
     return _unknown(trainer, "the steps again were all finite")
 
 
@@ -124,7 +125,7 @@ class _Watch:
             _looked_at(each, "transform", partial(_refuse, kind="stabilizer", net="", what=seen))
             _looked_at(each, "gradients", self._after(f"{who}, which changes them"))
         self._apply = step._apply
-        setattr(step, "_apply", self._applied)  # noqa: B010
+        setattr(step, "_apply", self._applied)  # noqa: B010 - mypy lets no method be assigned
 
     def _layer(self, net: str, name: str) -> Callable[[nn.Module, Any, Any], None]:
         def look(part: nn.Module, inputs: Any, output: Any) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ganzoo.data.base import Dataset
 from ganzoo.diagnosis.judge import look
-from ganzoo.errors import UsageError
+from ganzoo.errors import UsageError, first_line
 from ganzoo.models.base import GAN, Sample, pack, scales
 from ganzoo.plan.config import Config
 from ganzoo.system.console import notice
@@ -77,7 +77,7 @@ class Signals(Callback):
         except UsageError as error:
             self._give_up(str(error))
         except Exception as error:  # somebody's model may not bear it: signals are worth less than the run
-            self._give_up(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+            self._give_up(f"{type(error).__name__}: {first_line(error)}")
 
     def _measured(self, trainer: Trainer) -> dict[str, float]:
         self._measure = self._measure or Measurement(trainer)

@@ -67,6 +67,7 @@ def _weighs(part: nn.Module) -> bool:
     if isinstance(part, nn.Embedding):
         return False
     own = list(part.parameters(recurse=False))
-    if "parametrizations" in part._modules:
-        own += list(part._modules["parametrizations"].parameters())  # type: ignore[union-attr]
+    parametrized = part._modules.get("parametrizations")
+    if parametrized is not None:
+        own += list(parametrized.parameters())
     return any(weight.dim() >= 2 for weight in own)
