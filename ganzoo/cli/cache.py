@@ -11,7 +11,7 @@ import click
 
 from ganzoo.errors import UsageError
 from ganzoo.system.cache import KINDS, LIMIT, MADE_HERE, Entry, entries, limit, place, sweep
-from ganzoo.system.console import Grid, say, say_json, size, stderr, terminal
+from ganzoo.system.console import Grid, in_bytes, say, say_json, stderr, terminal
 from ganzoo.system.files import cache_folder
 
 DAY = 24 * 3600
@@ -90,7 +90,7 @@ def _ask(found: list[Entry]) -> None:
 
 
 def _sum(found: list[Entry]) -> str:
-    total = size(sum(entry.bytes for entry in found))
+    total = in_bytes(sum(entry.bytes for entry in found))
     return f"{len(found)} entr{'y' if len(found) == 1 else 'ies'}, {total}"
 
 
@@ -110,10 +110,10 @@ def _print(found: list[Entry], most: float) -> None:
                 of = entry.of()
                 path = str(entry.path.relative_to(cache_folder())) + f"  (of {of})" * bool(of)
                 used = datetime.fromtimestamp(entry.used).strftime("%Y-%m-%d %H:%M")
-                table.row(kind, size(entry.bytes), used, path)
+                table.row(kind, in_bytes(entry.bytes), used, path)
     if found:
         terminal().print(table)
     made = [entry for entry in found if entry.kind in MADE_HERE]
-    bound = "no limit" if math.isinf(most) else f"a limit of {size(most)}"
+    bound = "no limit" if math.isinf(most) else f"a limit of {in_bytes(most)}"
     say(f"{_sum(found)} in {cache_folder()}")
     say(f"{' and '.join(MADE_HERE)}: {_sum(made)}, with {bound} ({LIMIT})")

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ganzoo.data.opening import FULL, maxval, opened, raw_mode, siz, tag
+from ganzoo.data.opening import BITS, FULL, maxval, opened, raw_mode, siz, tag
 from ganzoo.errors import UsageError
 
 WHOLE = ("LA;16", "RGB;16", "RGBA;16", "RGBX;16")  # of these the low bytes can be had too
-ORIENTATION, BITS, PHOTOMETRIC, PLANAR = 0x0112, 258, 262, 284  # tags
+ORIENTATION, PHOTOMETRIC, PLANAR = 0x0112, 262, 284  # tags
 AT_A_TIME = 2**20  # values that are scaled together: in float64 they take eight times what they took
 Values = NDArray[Any]
 

@@ -15,9 +15,10 @@ from ganzoo.training.checkpoint import (
     FOLDER,
     GENERATOR,
     NAME,
+    Best,
     fill_discriminator,
-    load_checkpoint,
     load_generator,
+    read_state,
     said_by,
     saved,
 )
@@ -32,12 +33,14 @@ class Weights:
     Attributes:
         state: in the folder of checkpoints, with {} where the step goes, which the generator's file says.
         hashed: whether the files carry hashes.
+        best: the hashes that they must carry, of what a checkpoint names as best.
     """
 
     generator: Path
     checkpoints: Path
     state: str
     hashed: bool = True
+    best: Best | None = None
 
     def into(self, gan: GAN, discriminator: bool) -> int:
         """Fill a model's generator, and its D if it is asked for, and return their step; in eval mode.
@@ -47,14 +50,23 @@ class Weights:
         """
         meta = load_generator(self.generator, gan, self.hashed)
         step = int(meta["step"])
+        if self.best and meta[HASH] != self.best.generator:
+            raise _of_another(self.generator, step)
         if discriminator:
             path = self.checkpoints / self.state.format(step)
             if not path.exists():
                 raise UsageError(f"{path} is not there: the trained discriminator is in the checkpoints")
-            fill_discriminator((load_checkpoint if self.hashed else read_pickled)(path), gan, path)
+            state, said = read_state(path) if self.hashed else (read_pickled(path), {})
+            if self.best and said[HASH] != self.best.state:
+                raise _of_another(path, step)
+            fill_discriminator(state, gan, path)
         gan.progress(float(meta["t"]))
         gan.eval()
         return step
+
+
+def _of_another(path: Path, step: int) -> UsageError:
+    return UsageError(f"{path} is not what this run kept as its best, of step {step}: bring that file back")
 
 
 def find_weights(folder: Path, which: str) -> Weights:
@@ -65,8 +77,11 @@ def find_weights(folder: Path, which: str) -> Weights:
         found = _older(folder, which)
     elif which == "best":
         best = next((said.best for said in map(said_by, reversed(saved(folder))) if said), None)
-        generator = folder / FOLDER / BEST_GENERATOR.format(best.step) if best else None
-        found = Weights(generator, folder / FOLDER, BEST) if generator else None
+        checkpoints = folder / FOLDER
+        found = None
+        if best:
+            kept = checkpoints / BEST_GENERATOR.format(best.step)
+            found = Weights(kept, checkpoints, BEST, best=best)
     else:
         generator = _last(folder)
         found = Weights(generator, folder / FOLDER, NAME) if generator else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganzoo.errors import UsageError
-from ganzoo.system.console import notice, size
+from ganzoo.system.console import in_bytes, notice
 from ganzoo.system.files import cache_folder
 from ganzoo.system.locks import Lock, only_one, unused
 
@@ -113,8 +113,8 @@ def keep_to_limit(but: Path) -> None:
             dropped, many = dropped + entry.bytes, many + 1
     if many:
         notice(
-            f"the cache holds {size(limit())} ({LIMIT}): what was not used for longest is gone from "
-            f"it, {many} entr{'y' if many == 1 else 'ies'} of {size(dropped)}"
+            f"the cache holds {in_bytes(limit())} ({LIMIT}): what was not used for longest is gone from "
+            f"it, {many} entr{'y' if many == 1 else 'ies'} of {in_bytes(dropped)}"
         )
 
 

@@ -22,7 +22,6 @@ from rich.table import Table
 from rich.text import Text
 
 T = TypeVar("T")
-UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 Part = str | tuple[str, str]
 """Of a line or a cell: text, or text and its style."""
 
@@ -131,12 +130,12 @@ def notice(text: str) -> None:
     stderr.say(("note:", "bold yellow"), f" {text}")
 
 
-def in_bytes(count: int) -> str:
-    """ "3.0 GiB": as many as memory is counted in."""
+def in_bytes(count: float) -> str:
+    """A number of bytes as memory is counted in: 512 bytes, 1.5 MiB, 20.0 GiB."""
     for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
         if count >= 2**power:
             return f"{count / 2**power:,.1f} {unit}"
-    return f"{count} byte{'s' * (count != 1)}"
+    return f"{count:.0f} byte{'s' * (count != 1)}"
 
 
 def number(value: float) -> str:
@@ -146,13 +145,3 @@ def number(value: float) -> str:
     if value == round(value) and abs(value) < 1e6:
         return str(int(value))
     return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 else f"{value:.1e}"
-
-
-def size(count: float) -> str:
-    """A number of bytes as 512 bytes, 1.5 MiB, 20 GiB."""
-    if count < 1024:
-        return f"{count:.0f} byte{'s' * (count != 1)}"
-    power = 0
-    while count >= 1000 and power < len(UNITS) - 1:
-        count, power = count / 1024, power + 1
-    return f"{count:.3g} {UNITS[power]}"

@@ -18,7 +18,7 @@ from ganzoo.losses import NonSaturating
 from ganzoo.registry import LOSSES
 from ganzoo.system.lines import read_lines
 from ganzoo.system.locks import only_one
-from ganzoo.system.tensors import DamagedFile, read_tensors, write_tensors
+from ganzoo.system.tensors import HASH, DamagedFile, read_tensors, write_tensors
 from ganzoo.training.checkpoint import Checkpoint, load_checkpoint, read_state, saved, write_state
 
 WORDS = (
@@ -379,6 +379,19 @@ def test_checkpoints_that_a_kill_kept_from_being_removed_go_where_nothing_is_lef
     shutil.copy(older_generator(copied), copied / "checkpoints/best-00000001.safetensors")
     assert "nothing is left to do" in ganzoo("resume copy").out
     assert content(copied) == content(whole)
+
+
+@pytest.mark.parametrize("end", ["", ".generator"])
+def test_weights_that_are_whole_but_not_what_was_kept_as_best_are_refused(ganzoo, copied, end):
+    path = copied / f"checkpoints/best-{best_step(copied):08d}{end}.safetensors"
+    tensors, meta = read_tensors(path)
+    name = next(name for name in tensors if name.endswith("weight") and "optim" not in name)
+    tensors[name] += 1
+    del meta[HASH]
+    write_tensors(path, tensors, meta)
+    result = ganzoo("eval copy --metric d-accuracy --samples 100 --checkpoint best")
+    assert result.code == 2
+    assert f"{path.name} is not what this run kept as its best" in result.sentence
 
 
 def test_a_folder_whose_name_has_braces(ganzoo, copied):
