@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from ganzoo.losses import Loss
     from ganzoo.metrics.base import Metric
     from ganzoo.metrics.context import Context, Samples
-    from ganzoo.models.base import GAN, Common, Logits, Sample
+    from ganzoo.models.base import GAN, Common
     from ganzoo.models.recipe import Optimizer, Recipe, Schedule
+    from ganzoo.models.sample import Logits, Sample
+    from ganzoo.models.turn import Critic, Turn
     from ganzoo.registry import DATASETS, EXTRACTORS, LOSSES, METRICS, MODELS, STABILIZERS
     from ganzoo.registry.registry import CONTRACT
     from ganzoo.runs.evaluation import evaluate
@@ -36,7 +38,9 @@ _WHERE = {
     "ganzoo.errors": ("UsageError", "WorkError"),
     "ganzoo.runs.evaluation": ("evaluate",),
     "ganzoo.extractors.base": ("Extractor",),
-    "ganzoo.models.base": ("GAN", "Common", "Logits", "Sample"),
+    "ganzoo.models.base": ("GAN", "Common"),
+    "ganzoo.models.sample": ("Logits", "Sample"),
+    "ganzoo.models.turn": ("Critic", "Turn"),
     "ganzoo.losses": ("Loss",),
     "ganzoo.metrics.base": ("Metric",),
     "ganzoo.metrics.context": ("Context", "Samples"),
@@ -51,9 +55,9 @@ _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names
 
 __all__ = [
     "CONTRACT", "DATASETS", "EXTRACTORS", "GAN", "LOSSES", "METRICS", "MODELS", "STABILIZERS",
-    "Common", "Context", "Dataset", "Extractor", "Logits", "Loss", "Metric", "Modes", "Optimizer", "Recipe",
-    "Run", "Sample", "Samples", "Schedule", "Split", "Stabilizer", "UsageError", "WorkError", "evaluate",
-    "extractor", "keep_freed_memory", "load", "resume", "train",
+    "Common", "Context", "Critic", "Dataset", "Extractor", "Logits", "Loss", "Metric", "Modes", "Optimizer",
+    "Recipe", "Run", "Sample", "Samples", "Schedule", "Split", "Stabilizer", "Turn", "UsageError",
+    "WorkError", "evaluate", "extractor", "keep_freed_memory", "load", "resume", "train",
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from ganzoo.models.base import Logits
+from ganzoo.models.sample import Logits
 
 
 class Loss:
@@ -28,7 +28,7 @@ class Loss:
         probabilistic: sigma(logit) is D's probability that a sample is real, and is logged as D(x).
     """
 
-    contract: ClassVar[int] = 1
+    contract: ClassVar[int] = 2
     has_targets: ClassVar[bool] = False
     needs_real_in_g: ClassVar[bool] = False
     bounded_below: ClassVar[bool] = True

@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import softplus
 
 from ganzoo.data.base import from_uint8
-from ganzoo.models.base import leaf, map_sample
+from ganzoo.models.sample import leaf, map_sample
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.registry import DATASETS, MODELS

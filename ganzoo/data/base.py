@@ -110,7 +110,7 @@ class Dataset:
         eval_samples: how many generated samples its scores are computed on, unless told otherwise.
     """
 
-    contract: ClassVar[int] = 1
+    contract: ClassVar[int] = 2
     name: str
     sample_shape: tuple[int, ...]
     num_classes: int = 0

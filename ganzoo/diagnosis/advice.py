@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.models.base import pack, scales
 from ganzoo.models.recipe import Recipe
+from ganzoo.models.sample import pack, scales
 from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.config import Config
 from ganzoo.registry import STABILIZERS

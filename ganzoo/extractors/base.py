@@ -23,7 +23,7 @@ class Extractor:
         device: where the network is; samples and features are on the CPU.
     """
 
-    contract: ClassVar[int] = 1
+    contract: ClassVar[int] = 2
     classifies: ClassVar[bool] = True
     remembered: ClassVar[bool] = True
     name: str = ""

@@ -26,7 +26,7 @@ class Metric:
         per_class: it also means something of the samples of one class, against real ones of that class.
     """
 
-    contract: ClassVar[int] = 1
+    contract: ClassVar[int] = 2
     needs: ClassVar[tuple[Need, ...]] = ()
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {}
     says: ClassVar[Mapping[str, str]] = {}

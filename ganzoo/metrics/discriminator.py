@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from ganzoo.errors import UsageError
 from ganzoo.metrics.base import Metric, Scores
 from ganzoo.metrics.context import Context, Samples
-from ganzoo.models.base import GAN, Logits, pack, scales
+from ganzoo.models.base import GAN
+from ganzoo.models.sample import Logits, pack, scales
 
 BATCH = 256
 AT_MOST = 10_000

@@ -1,8 +1,8 @@
-"""The contract of a model: a pair of networks, what D is shown, and the recipes it is trained with."""
+"""The contract of a model: its nets, what D is shown, its own terms, and the recipes it is trained with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, TypedDict
 
 import torch
@@ -10,12 +10,8 @@ from torch import Tensor, nn
 
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Recipe
-
-Sample = Tensor | tuple[Tensor, ...]
-"""Images [N, C, H, W] in [-1, 1] or vectors [N, D]; a tuple with one per scale for multi-scale models."""
-
-Logits = Tensor | tuple[Tensor, ...]
-"""What D returns, [N] or [N, ...]; never a sigmoid's output."""
+from ganzoo.models.sample import Sample
+from ganzoo.models.turn import Phase, Turn
 
 
 class Common(TypedDict, total=False):
@@ -41,6 +37,11 @@ class GAN(nn.Module):
     It gives `recipes`: "default" for a laptop's first run, "paper" for the paper's settings. Where the
     settings differ by kind of data, the keys are "default/images" and "default/vectors".
 
+    A model may have more nets, in attributes of its own, and says by name whose optimizer trains them:
+    `with_g` (an encoder, a second generator) and `with_d` (a second critic). Those with G are averaged, saved
+    and loaded with it. What they learn, and whatever else a paper adds to the two losses, are `d_terms` and
+    `g_terms`.
+
     Every draw comes from torch's default generator, which the trainer seeds anew from (seed, purpose, step):
     a model that draws noise of its own needs to do nothing for an exact resume.
 
@@ -53,7 +54,9 @@ class GAN(nn.Module):
         z: distribution of z, "normal" or "uniform" (on [-1, 1]).
     """
 
-    contract: ClassVar[int] = 1
+    contract: ClassVar[int] = 2
+    with_g: ClassVar[tuple[str, ...]] = ()
+    with_d: ClassVar[tuple[str, ...]] = ()
     recipes: ClassVar[Mapping[str, Recipe]] = {"default": Recipe()}
     generator: nn.Module
     discriminator: nn.Module
@@ -88,6 +91,25 @@ class GAN(nn.Module):
         """What D is shown of a real batch: itself; a pyramid for multi-scale models."""
         return x
 
+    def d_terms(self, turn: Turn) -> Mapping[str, Tensor]:
+        """Scalars by name, added to D's loss in D's turn and logged: those of an auxiliary classifier, say.
+
+        `turn.critic(sample, y)` and `turn.critic.features(sample, y)` judge through everything that
+        stabilizers do, and cost nothing for `turn.real` and `turn.fake`.
+        """
+        return {}
+
+    def g_terms(self, turn: Turn) -> Mapping[str, Tensor]:
+        """Scalars by name, added to G's loss in G's turn and logged. What D's optimizer trains is frozen."""
+        return {}
+
+    def net(self, phase: Phase) -> nn.Module:
+        """What the optimizer of G, or of D, trains: that net alone, or by name with those that go with it."""
+        first, more = ("generator", self.with_g) if phase == "g" else ("discriminator", self.with_d)
+        if not more:
+            return getattr(self, first)  # type: ignore[no-any-return]
+        return nn.ModuleDict({name: getattr(self, name) for name in (first, *more)})
+
     def progress(self, t: float) -> None:
         """Called before every step with t in [0, 1] of the plan; a growing model sets its stage here.
 
@@ -100,25 +122,3 @@ class GAN(nn.Module):
     def samples(self, sample: Sample) -> Tensor:
         """The full-resolution samples in what the generator made."""
         return sample[-1] if isinstance(sample, tuple) else sample
-
-
-def leaf(sample: Sample) -> Sample:
-    """A sample cut from what made it, at which D can be differentiated."""
-    return map_sample(lambda x: x.detach().requires_grad_(), sample)
-
-
-def map_sample(function: Callable[[Tensor], Tensor], sample: Sample) -> Sample:
-    """`function` on a sample, or on every scale of a pyramid."""
-    return tuple(function(x) for x in sample) if isinstance(sample, tuple) else function(sample)
-
-
-def scales(sample: Sample | Logits) -> tuple[Tensor, ...]:
-    """Its tensors: all scales of a pyramid, all outputs of a D, or the only one."""
-    return sample if isinstance(sample, tuple) else (sample,)
-
-
-def pack(sample: Sample, m: int) -> Sample:
-    """[N, C, ...] -> [N / m, m C, ...]: m neighbours become one input of D (Lin et al. 2018)."""
-    if m == 1:
-        return sample
-    return map_sample(lambda x: x.reshape(len(x) // m, m * x.shape[1], *x.shape[2:]), sample)

@@ -11,7 +11,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo.data.base import kind_of_data
 from ganzoo.errors import UsageError, nearest
-from ganzoo.models.base import GAN, Common, Sample
+from ganzoo.models.base import GAN, Common
+from ganzoo.models.sample import Sample
 
 D_NORMS = ("batch", "layer", "spectral", "none")
 

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo.models.base import Common, Sample
+from ganzoo.models.base import Common
 from ganzoo.models.equalized import EqualizedHead, Synthesis, conv, down_block, last_block
 from ganzoo.models.layers import HeadedDiscriminator, LadderGAN, at_least_one, widths_of
 from ganzoo.models.progan import ProGAN
 from ganzoo.models.recipe import Optimizer
+from ganzoo.models.sample import Sample
 
 
 class Generator(Synthesis):

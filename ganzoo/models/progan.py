@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo.errors import UsageError
-from ganzoo.models.base import Common, Sample
+from ganzoo.models.base import Common
 from ganzoo.models.equalized import EqualizedHead, Synthesis, conv, down_block, last_block
 from ganzoo.models.layers import HeadedDiscriminator, LadderGAN, at_least_one, widths_of
 from ganzoo.models.recipe import Optimizer, Recipe
+from ganzoo.models.sample import Sample
 
 
 def double(x: Tensor) -> Tensor:

@@ -17,14 +17,17 @@ from typing import Any
 
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.registry import installed
+from ganzoo.registry.hooks import misfit
 from ganzoo.registry.installed import points
 from ganzoo.registry.options import options_of, resolve
 from ganzoo.registry.spec import Spec
 from ganzoo.system.memory import is_too_large, too_large
 
 DISTRIBUTION = "ganzoo-torch"
-CONTRACT = 1
+CONTRACT = 2
 """Number of the contract between ganzoo and its members; a change of it is an entry in the changelog."""
+
+CHANGES = 'what changed is on the page "From contract 1 to 2" of the documentation (docs/contract-2.md)'
 
 NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 LARGE = 100  # an option from which on it may be why memory does not suffice
@@ -187,8 +190,11 @@ class Registry:
         if contract != CONTRACT:
             raise UsageError(
                 f"{where} is written for contract {contract}, and this ganzoo has contract {CONTRACT}: "
-                f"install a matching version"
+                f"install a matching version; {CHANGES}"
             )
+        unfit = misfit(member, base)
+        if unfit:
+            raise UsageError(f"{where} is not written for contract {CONTRACT}: it has {unfit}; {CHANGES}")
         return member
 
 

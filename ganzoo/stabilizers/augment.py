@@ -7,7 +7,9 @@ from torch import Tensor
 
 from ganzoo.data.base import kind_of_data
 from ganzoo.errors import UsageError, nearest
-from ganzoo.models.base import GAN, Sample, map_sample
+from ganzoo.models.base import GAN
+from ganzoo.models.sample import Sample, map_sample
+from ganzoo.models.turn import Turn
 from ganzoo.stabilizers.base import Stabilizer
 
 
@@ -31,12 +33,8 @@ class InstanceNoise(Stabilizer):
             raise UsageError(f"instance-noise: until must be a positive number, got {until:g}")
         self.std, self.until = std, until
 
-    @property
-    def level(self) -> float:
-        return self.std * max(0.0, 1.0 - self.t / self.until)
-
-    def transform(self, sample: Sample, y: Tensor | None) -> Sample:
-        level = self.level
+    def transform(self, sample: Sample, turn: Turn) -> Sample:
+        level = self.std * max(0.0, 1.0 - turn.t / self.until)
         return map_sample(lambda x: x + level * torch.randn_like(x), sample) if level else sample
 
 
@@ -72,7 +70,7 @@ class DiffAugment(Stabilizer):
                 f"instance-noise"
             )
 
-    def transform(self, sample: Sample, y: Tensor | None) -> Sample:
+    def transform(self, sample: Sample, turn: Turn) -> Sample:
         finest = max(sample, key=lambda x: x.shape[-1]) if isinstance(sample, tuple) else sample
         height, width = finest.shape[2:]
         # Seven numbers in [0, 1) for each image, whatever the policy. [7, N]

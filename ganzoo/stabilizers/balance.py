@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ganzoo.errors import UsageError
+from ganzoo.models.turn import Turn
 from ganzoo.stabilizers.base import Stabilizer
 
 
@@ -26,7 +25,7 @@ class LabelSmoothing(Stabilizer):
             raise UsageError(f"label smoothing must be in [0, 0.5), got {amount:g}")
         self.amount = amount
 
-    def real_target(self, target: float) -> float:
+    def real_target(self, target: float, turn: Turn) -> float:
         return target - self.amount
 
 
@@ -57,11 +56,11 @@ class SkipD(Stabilizer):
         self.below, self.momentum, self.max_skips = below, momentum, max_skips
         self.state = {"mean": None, "in_a_row": 0, "skipped": 0, "asked": 0}
 
-    def update_d(self, stats: Mapping[str, float]) -> bool:
-        state = self.state
-        if "d_loss" in stats:
-            old = stats["d_loss"] if state["mean"] is None else state["mean"]
-            state["mean"] = self.momentum * old + (1.0 - self.momentum) * stats["d_loss"]
+    def update_d(self, turn: Turn) -> bool:
+        state, last = self.state, turn.d_loss
+        if last is not None:
+            old = last if state["mean"] is None else state["mean"]
+            state["mean"] = self.momentum * old + (1.0 - self.momentum) * last
         skip = state["mean"] is not None and state["mean"] < self.below and state["in_a_row"] < self.max_skips
         state["in_a_row"] = state["in_a_row"] + 1 if skip else 0
         state["skipped"] += skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -11,40 +11,38 @@ from torch.optim import Optimizer
 
 from ganzoo.errors import UsageError
 from ganzoo.losses import Loss
-from ganzoo.models.base import GAN, Logits, Sample
+from ganzoo.models.base import GAN
+from ganzoo.models.sample import Logits, Sample
+from ganzoo.models.turn import Critic, Side, Turn
 
-Critic = Callable[[Sample, Tensor | None], Logits]
-"""D as the step calls it: transforms, packing and wrappers included."""
+Judge = Callable[[Sample, Tensor | None], Logits]
+"""A function of a sample and its labels, as D is one."""
 
 Weights = dict[str, Tensor]
 """Values for D's parameters, by the names that `named_parameters` gives them; others stay D's own."""
 
-Phase = Literal["d", "g"]
-Side = Literal["real", "fake"]
-Need = Literal["targets", "bounded-loss", "per-sample-gradients"]
+Need = Literal["targets", "bounded-loss", "per-sample-gradients", "unpaired-loss"]
 
 
 class Stabilizer:
     """Hooks into the one training step; each does nothing unless overridden, and none steps an optimizer.
 
-    Its options are the keyword arguments of its `__init__` (`--stabilizer NAME:key=value,...`). Numbers that
-    it keeps from step to step go into `state`, a dict of plain Python numbers, which a checkpoint carries.
+    A hook is told all there is in one object, the `Turn`: samples, labels, z, the critic, the step, and more
+    as contracts grow. Options are the keyword arguments of `__init__` (`--stabilizer NAME:key=value,...`).
+    What it keeps from step to step goes into `state`, a dict of numbers and tensors, which checkpoints carry.
 
     Attributes:
         needs: what the loss or D must offer; the run is refused before training where it is not there.
+            "targets": a loss with target numbers; "bounded-loss": one that cannot fall for ever;
+            "unpaired-loss": one whose G looks at generated samples alone; "per-sample-gradients": a D that
+            judges each sample alone.
         refuses: names of stabilizers that it makes no sense with.
-        step, t: counted by the trainer: the step about to be made, and the plan's time in [0, 1], where it
-            stays at 1 when the budget has grown since.
-        scale: the recipe's penalty schedule at t; penalties multiply their weight with it.
     """
 
-    contract: ClassVar[int] = 1
+    contract: ClassVar[int] = 2
     needs: ClassVar[tuple[Need, ...]] = ()
     refuses: ClassVar[tuple[str, ...]] = ()
     name: str = ""
-    step: int = 0
-    t: float = 0.0
-    scale: float = 1.0
 
     def __init__(self) -> None:
         self.state: dict[str, Any] = {}
@@ -54,53 +52,56 @@ class Stabilizer:
         return {}
 
     def setup(self, gan: GAN) -> None:
-        """Change modules before training starts (spectral norm, say)."""
+        """Change modules before training starts (spectral norm, say), and take what it needs of the model.
 
-    def transform(self, sample: Sample, y: Tensor | None) -> Sample:
+        Called once for each time that the model is built: for a run, when it is resumed, sampled or measured.
+        """
+
+    def transform(self, sample: Sample, turn: Turn) -> Sample:
         """What D sees of real and fake alike; the same random transform on every scale of a pyramid."""
         return sample
 
-    def wrap_critic(self, critic: Critic, phase: Phase) -> Critic:
-        """Replace the critic, in D's phase, in G's, or in both."""
+    def wrap_critic(self, critic: Critic, turn: Turn) -> Judge:
+        """Replace the critic, by any function of a sample and labels, in D's turn, in G's, or in both."""
         return critic
 
-    def real_target(self, target: float) -> float:
+    def real_target(self, target: float, turn: Turn) -> float:
         """The target of real samples in D's loss."""
         return target
 
-    def update_d(self, stats: Mapping[str, float]) -> bool:
-        """Whether D is updated now. `stats["d_loss"]`, if there: D's plain loss one update ago."""
+    def update_d(self, turn: Turn) -> bool:
+        """Whether D is updated now; D's last plain loss is `turn.d_loss`."""
         return True
 
-    def differentiates_at(self) -> frozenset[Side]:
+    def differentiates_at(self, turn: Turn) -> frozenset[Side]:
         """At which of D's inputs this step's penalty differentiates: they will require gradients, and the
         critic answers for them what D's loss was computed from, so that no forward is made twice."""
         return frozenset()
 
-    def d_penalty(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor | None:
-        """A scalar added to D's loss. `real` and `fake` are not transformed yet: the critic does that."""
+    def d_penalty(self, turn: Turn) -> Tensor | None:
+        """A scalar added to D's loss. The samples are not transformed yet: the critic does that."""
         return None
 
-    def g_penalty(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor | None:
+    def g_penalty(self, turn: Turn) -> Tensor | None:
         """A scalar added to G's loss."""
         return None
 
     def look_ahead(
-        self, loss: Callable[[Weights], Tensor], discriminator: nn.Module, optimizer: Optimizer
+        self, turn: Turn, loss: Callable[[Weights], Tensor], optimizer: Optimizer
     ) -> Weights | None:
-        """The weights of D that G is judged by in G's phase, where these are not D's own.
+        """The weights of D that G is judged by in G's turn, where these are not D's own.
 
         `loss` is what D minimises on this step's samples, penalties included, as a function of D's weights;
-        it can be differentiated twice, and G learns through everything that the answer depends on. Of several
-        stabilizers the first with an answer counts.
+        it can be differentiated twice, and G learns through everything that the answer depends on.
+        `optimizer` is D's. Of several stabilizers the first with an answer counts.
         """
         return None
 
-    def gradients(self, module: nn.Module) -> None:
-        """Change the gradients of G or of D after backward, before the optimizer steps."""
+    def gradients(self, turn: Turn) -> None:
+        """Change the gradients of `turn.net` after backward, before the optimizer steps."""
 
-    def weights(self, module: nn.Module) -> None:
-        """Change the weights of G or of D after the optimizer has stepped."""
+    def weights(self, turn: Turn) -> None:
+        """Change the weights of `turn.net` after the optimizer has stepped."""
 
     def log(self) -> dict[str, float]:
         """Numbers to log, since the last call."""
@@ -125,6 +126,11 @@ def refuse_nonsense(gan: GAN, loss: Loss, loss_name: str, stabilizers: list[Stab
                 f"{stabilizer.name} needs a loss that is bounded below, which {loss_name!r} is not: use "
                 f"--loss {_losses_with('bounded_below')}"
             )
+        if "unpaired-loss" in stabilizer.needs and loss.needs_real_in_g:
+            raise UsageError(
+                f"{stabilizer.name} needs a loss whose G looks at generated samples alone, and {loss_name!r} "
+                f"compares them with real ones: use --loss {_losses_with('needs_real_in_g', having=False)}"
+            )
         coupled = couples_batch(gan.discriminator)
         if "per-sample-gradients" in stabilizer.needs and coupled:
             raise UsageError(
@@ -143,7 +149,7 @@ def couples_batch(module: nn.Module) -> str:
     return ""
 
 
-def _losses_with(attribute: str) -> str:
+def _losses_with(attribute: str, having: bool = True) -> str:
     from ganzoo.registry import LOSSES
     from ganzoo.registry.registry import DISTRIBUTION
 
@@ -151,4 +157,4 @@ def _losses_with(attribute: str) -> str:
     entries = LOSSES.entries()
     owners = Counter(entry.name for entry in entries)
     own = [e.name for e in entries if e.distribution == DISTRIBUTION and owners[e.name] == 1]
-    return " or ".join(name for name in own if getattr(LOSSES.get(name), attribute))
+    return " or ".join(name for name in own if getattr(LOSSES.get(name), attribute) == having)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, Logits, Sample
-from ganzoo.stabilizers.base import Critic, Phase, Stabilizer
-from ganzoo.stabilizers.memory import Memory
+from ganzoo.models.base import GAN
+from ganzoo.models.turn import Turn
+from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.norms import head_of
 
 
@@ -53,44 +53,12 @@ class FeatureMatching(Stabilizer):
         if not 0.0 < weight < float("inf"):
             raise UsageError(f"feature-matching: weight must be a positive number, got {weight:g}")
         self.weight = weight
-        self._seen = Memory[Tensor]()
 
     def setup(self, gan: GAN) -> None:
         head_of(gan, "feature-matching")
-        self._discriminator: nn.Module = gan.discriminator
 
-    def wrap_critic(self, critic: Critic, phase: Phase) -> Critic:
-        """Listens to what D's last layer is given, so that the features of the loss's forward are at hand."""
-        if phase == "d":
-            return critic
-        self._seen.clear()
-
-        def heard(sample: Sample, y: Tensor | None) -> Logits:
-            logits, features = self._listen(critic, sample, y)
-            self._seen.put(sample, y, features)
-            return logits
-
-        return heard
-
-    def g_penalty(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor:
+    def g_penalty(self, turn: Turn) -> Tensor:
         with torch.no_grad():
-            target = self._features(critic, real, y)
-        difference = target.detach().mean(0) - self._features(critic, fake, y).mean(0)
-        self._seen.clear()
-        return self.weight * self.scale * difference.square().sum()
-
-    def _features(self, critic: Critic, sample: Sample, y: Tensor | None) -> Tensor:
-        """What D's last layer was given for this sample, or is given now. [N / pack, ...], full precision."""
-        seen = self._seen.get(sample, y)
-        features = self._listen(critic, sample, y)[1] if seen is None else seen
-        return features.float() if features.dtype == torch.bfloat16 else features
-
-    def _listen(self, critic: Critic, sample: Sample, y: Tensor | None) -> tuple[Logits, Tensor]:
-        caught: list[Tensor] = []
-        head = self._discriminator.get_submodule("head")
-        handle = head.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
-        try:
-            logits = critic(sample, y)
-        finally:
-            handle.remove()
-        return logits, caught[-1]
+            target = turn.critic.features(turn.real, turn.y)
+        difference = target.detach().mean(0) - turn.critic.features(turn.fake, turn.y).mean(0)
+        return self.weight * turn.scale * difference.square().sum()

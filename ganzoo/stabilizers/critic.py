@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganzoo.models.base import Logits, Sample, map_sample, scales
-from ganzoo.stabilizers.base import Critic, Phase, Stabilizer
+from ganzoo.models.sample import Logits, Sample, map_sample, scales
+from ganzoo.models.turn import Critic, Turn
+from ganzoo.stabilizers.base import Judge, Stabilizer
 
 
 class GradientNormalization(Stabilizer):
@@ -17,7 +18,7 @@ class GradientNormalization(Stabilizer):
 
     needs = ("per-sample-gradients",)
 
-    def wrap_critic(self, critic: Critic, phase: Phase) -> Critic:
+    def wrap_critic(self, critic: Critic, turn: Turn) -> Judge:
         def normalized(sample: Sample, y: Tensor | None) -> Logits:
             keep = torch.is_grad_enabled()
             with torch.enable_grad():  # a forward without gradients still needs the one with respect to x

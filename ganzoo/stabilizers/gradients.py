@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
+from ganzoo.models.turn import Turn
 from ganzoo.stabilizers.base import Stabilizer
 
 
@@ -22,15 +23,10 @@ class _OnGradients(Stabilizer):
         if net not in ("g", "d", "both"):
             raise UsageError(f"net must be g, d or both, got {net!r}")
         self.net = net
-        self._chosen: list[nn.Module] = []
 
-    def setup(self, gan: GAN) -> None:
-        nets = {"g": [gan.generator], "d": [gan.discriminator], "both": [gan.generator, gan.discriminator]}
-        self._chosen = nets[self.net]
-
-    def gradients(self, module: nn.Module) -> None:
-        if any(module is chosen for chosen in self._chosen):
-            self.change([p for p in module.parameters() if p.grad is not None])
+    def gradients(self, turn: Turn) -> None:
+        if self.net in (turn.phase, "both"):
+            self.change([p for p in turn.net.parameters() if p.grad is not None])
 
     def change(self, parameters: list[Tensor]) -> None:
         raise NotImplementedError
@@ -106,10 +102,8 @@ class ClipWeights(Stabilizer):
         super().__init__()
         self.max = _positive("clip-weights", max)
         self._clipped: list[nn.Parameter] = []
-        self._d: nn.Module | None = None
 
     def setup(self, gan: GAN) -> None:
-        self._d = gan.discriminator
         if any(hasattr(part, "parametrizations") for part in gan.discriminator.modules()):
             raise UsageError(
                 "clip-weights has nothing to clip where something else sets D's weights, as spectral norm "
@@ -120,7 +114,7 @@ class ClipWeights(Stabilizer):
         self._clipped = [parameter for part in parts for parameter in part.parameters(recurse=False)]
 
     @torch.no_grad()
-    def weights(self, module: nn.Module) -> None:
-        if module is self._d:
+    def weights(self, turn: Turn) -> None:
+        if turn.phase == "d":
             for parameter in self._clipped:
                 parameter.clamp_(-self.max, self.max)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, Sample
-from ganzoo.stabilizers.base import Critic, Stabilizer
+from ganzoo.models.base import GAN
+from ganzoo.models.turn import Turn
+from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.penalties import at_least_zero
 
 
@@ -29,41 +30,34 @@ class PathLength(Stabilizer):
     """
 
     def __init__(self, weight: float = 2.0, decay: float = 0.01, interval: int = 8) -> None:
-        self.mean: float | Tensor = 0.0  # a tensor on the device: nothing waits for its value
         super().__init__()
         if not 0.0 < decay <= 1.0:
             raise UsageError(f"path-length: decay must be in (0, 1], got {decay:g}")
         if interval < 1:
             raise UsageError(f"interval: expected a whole number of at least 1, got {interval}")
         self.weight, self.decay, self.interval = at_least_zero("weight", weight), decay, interval
+        self.state = {"mean": torch.zeros(())}
         self._gan: GAN | None = None
-
-    @property
-    def state(self) -> dict[str, Any]:
-        return {"mean": float(self.mean)}
-
-    @state.setter
-    def state(self, state: dict[str, Any]) -> None:
-        self.mean = state.get("mean", 0.0)
 
     def setup(self, gan: GAN) -> None:
         if not (hasattr(gan.generator, "styles") and hasattr(gan.generator, "synthesis")):
             raise UsageError("path-length needs a generator with a mapping network, as stylegan2 has")
         self._gan = gan
 
-    def g_penalty(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor | None:
-        if self.step % self.interval:
+    def g_penalty(self, turn: Turn) -> Tensor | None:
+        if turn.step % self.interval:
             return None
         assert self._gan is not None
         generator: Any = self._gan.generator
-        n = -(-len(fake[0] if isinstance(fake, tuple) else fake) // 2)
+        y, n = turn.y, -(-len(turn.z) // 2)
         z = self._gan.sample_z(n)
         with torch.autocast(z.device.type, enabled=False):  # in full precision whatever the nets run in
             w = generator.styles(z, None if y is None else y[:n])
             images = self._gan.samples(generator.synthesis(w))
             lengths = path_lengths(images, w, torch.randn_like(images))
-        self.mean = self.mean + self.decay * (lengths.detach().mean() - self.mean)
-        return self.interval * self.scale * self.weight * (lengths - self.mean).square().mean()
+        mean: Tensor = self.state["mean"]  # on the device: nothing waits for its value
+        mean = self.state["mean"] = mean + self.decay * (lengths.detach().mean() - mean)
+        return self.interval * turn.scale * self.weight * (lengths - mean).square().mean()
 
 
 def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, Sample, leaf, map_sample, scales
-from ganzoo.stabilizers.base import Critic, Side, Stabilizer
+from ganzoo.models.base import GAN
+from ganzoo.models.sample import Sample, leaf, map_sample, scales
+from ganzoo.models.turn import Side, Turn
+from ganzoo.stabilizers.base import Judge, Stabilizer
 
 
 class _Penalty(Stabilizer):
@@ -32,12 +34,12 @@ class _Penalty(Stabilizer):
     def setup(self, gan: GAN) -> None:
         self.pack = gan.pack
 
-    def d_penalty(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor | None:
-        if self.step % self.interval:
+    def d_penalty(self, turn: Turn) -> Tensor | None:
+        if turn.step % self.interval:
             return None
-        return self.interval * self.scale * self.term(critic, real, fake, y)
+        return self.interval * turn.scale * self.term(turn)
 
-    def term(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor:
+    def term(self, turn: Turn) -> Tensor:
         raise NotImplementedError
 
 
@@ -58,12 +60,12 @@ class R1(_Penalty):
         super().__init__(interval)
         self.gamma = at_least_zero("gamma", gamma)
 
-    def differentiates_at(self) -> frozenset[Side]:
-        return frozenset() if self.step % self.interval else frozenset({self.side})
+    def differentiates_at(self, turn: Turn) -> frozenset[Side]:
+        return frozenset() if turn.step % self.interval else frozenset({self.side})
 
-    def term(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor:
-        sample = real if self.side == "real" else fake
-        return self.gamma / 2 * squared_gradient(critic, sample, y).mean()
+    def term(self, turn: Turn) -> Tensor:
+        sample = turn.real if self.side == "real" else turn.fake
+        return self.gamma / 2 * squared_gradient(turn.critic, sample, turn.y).mean()
 
 
 class R2(R1):
@@ -91,12 +93,13 @@ class GradientPenalty(_Penalty):
         super().__init__(interval)
         self.weight, self.target = at_least_zero("weight", weight), at_least_zero("target", target)
 
-    def term(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor:
-        first = real[0] if isinstance(real, tuple) else real
+    def term(self, turn: Turn) -> Tensor:
+        first = scales(turn.real)[0]
         # One point for all samples that D judges together: it lies on a line of what D sees.
         share = torch.rand(len(first) // self.pack, device=first.device).repeat_interleave(self.pack)
-        between = mix(real, fake, share)
-        norm = (squared_gradient(critic, between, y) + 1e-12).sqrt()  # the root of 0 has no gradient
+        between = mix(turn.real, turn.fake, share)
+        # The root of 0 has no gradient.
+        norm = (squared_gradient(turn.critic, between, turn.y) + 1e-12).sqrt()
         return self.weight * (norm - self.target).square().mean()
 
 
@@ -116,9 +119,9 @@ class Dragan(_Penalty):
         super().__init__(interval)
         self.weight, self.noise = at_least_zero("weight", weight), at_least_zero("noise", noise)
 
-    def term(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor:
-        around = map_sample(lambda x: x + self.noise * x.std() * torch.rand_like(x), real)
-        norm = (squared_gradient(critic, around, y) + 1e-12).sqrt()
+    def term(self, turn: Turn) -> Tensor:
+        around = map_sample(lambda x: x + self.noise * x.std() * torch.rand_like(x), turn.real)
+        norm = (squared_gradient(turn.critic, around, turn.y) + 1e-12).sqrt()
         return self.weight * (norm - 1.0).square().mean()
 
 
@@ -132,10 +135,10 @@ class Drift(Stabilizer):
         super().__init__()
         self.weight = at_least_zero("weight", weight)
 
-    def d_penalty(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor | None:
-        logits = critic(real, y)
+    def d_penalty(self, turn: Turn) -> Tensor | None:
+        logits = turn.critic(turn.real, turn.y)
         parts = [part.square().mean() for part in scales(logits)]
-        return self.weight * self.scale * torch.stack(parts).mean()
+        return self.weight * turn.scale * torch.stack(parts).mean()
 
 
 def at_least_zero(name: str, value: float) -> float:
@@ -157,7 +160,7 @@ def mix(real: Sample, fake: Sample, share: Tensor) -> Sample:
     return one(real, fake)
 
 
-def squared_gradient(critic: Critic, sample: Sample, y: Tensor | None) -> Tensor:
+def squared_gradient(critic: Judge, sample: Sample, y: Tensor | None) -> Tensor:
     """|grad_x D(x)|^2 for each row that D judges, over all scales of x and outputs of D. [N / pack]."""
     if not all(x.requires_grad for x in scales(sample)):
         sample = leaf(sample)

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer, RMSprop
 
 from ganzoo.errors import UsageError
+from ganzoo.models.base import GAN
+from ganzoo.models.turn import Turn
 from ganzoo.stabilizers.base import Stabilizer, Weights
 
 TINY = 1e-30  # under Adam's root, whose slope at 0 is infinite
@@ -33,10 +35,11 @@ class Unrolled(Stabilizer):
             raise UsageError(f"unrolled: k must be a whole number of at least 1, got {k}")
         self.k = k
 
-    def look_ahead(
-        self, loss: Callable[[Weights], Tensor], discriminator: nn.Module, optimizer: Optimizer
-    ) -> Weights:
-        parameters = dict(discriminator.named_parameters())
+    def setup(self, gan: GAN) -> None:
+        self._discriminator = gan.discriminator
+
+    def look_ahead(self, turn: Turn, loss: Callable[[Weights], Tensor], optimizer: Optimizer) -> Weights:
+        parameters = dict(self._discriminator.named_parameters())
         weights = {name: p.detach().requires_grad_() for name, p in parameters.items() if p.requires_grad}
         update = _updates(optimizer, parameters)
         for _ in range(self.k):

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from ganzoo.data.base import Dataset, kind_of_data
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, Logits, Sample, scales
+from ganzoo.models.base import GAN
+from ganzoo.models.sample import Logits, Sample, scales
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS
 from ganzoo.registry.options import known_options

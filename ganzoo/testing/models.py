@@ -12,8 +12,9 @@ import torch
 
 from ganzoo.data.base import kind_of_data
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, leaf, pack, scales
+from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
+from ganzoo.models.sample import leaf, pack, scales
 from ganzoo.plan.assemble import build_trained
 from ganzoo.registry import LOSSES, MODELS
 from ganzoo.registry.options import cast
@@ -67,10 +68,13 @@ def builds(subject: Model) -> str:
         for attribute, expected in (("sample_shape", case.shape), ("num_classes", case.classes)):
             got = getattr(gan, attribute)
             want(got == expected, f"{attribute} {expected} handed on to GAN.__init__", got)
-        nets = ("generator.", "discriminator.")
+        nets = tuple(f"{name}." for name in ("generator", "discriminator", *gan.with_g, *gan.with_d))
         strays = [key for key, _ in gan.named_parameters() if not key.startswith(nets)]
         want(
-            not strays, "all parameters in `generator` and `discriminator`: others are never trained", strays
+            not strays,
+            "all parameters in `generator`, `discriminator` and what `with_g` and `with_d` name: others are "
+            "never trained",
+            strays,
         )
     return first(subject.refused.values(), "refuses: ")
 

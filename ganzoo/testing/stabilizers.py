@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
-from ganzoo.models.base import scales
+from ganzoo.models.sample import scales
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS, STABILIZERS
 from ganzoo.registry.options import known_options, options_of
@@ -19,12 +19,12 @@ from ganzoo.registry.spec import Spec
 from ganzoo.stabilizers.base import Need, Stabilizer
 from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.testing.core import Subject, described, first, want
-from ganzoo.testing.training import STOP, flat, tiny, trained, want_exact_resume, want_moving
+from ganzoo.testing.training import STOP, flat, tiny, trained, turn_of, want_exact_resume, want_moving
 
 VECTORS, IMAGES = (4,), (1, 16, 16)
 SMALL = {"width": 8, "d_width": 8, "z_dim": 6}
 NORMS = ("none", "batch")  # of D: some stabilizers refuse BatchNorm, and some replace it
-PLAIN = bool | int | float | str
+PLAIN = bool | int | float | str | Tensor
 
 
 class Switch(Subject):
@@ -91,12 +91,12 @@ def trains(subject: Switch) -> None:
 
 
 def keeps(subject: Switch) -> None:
-    """What it keeps is in `state`, plain numbers; what it logs are numbers by name."""
+    """What it keeps is in `state`, numbers and tensors; what it logs are numbers by name."""
     for run in subject.runs.values():
         (stabilizer,) = trained(*run, STOP).stabilizers
         for path, value in flat(stabilizer.state).items():
-            plain = value is None or value == {} or isinstance(value, PLAIN)
-            want(plain, "plain Python numbers in `state`", f"state{path} = {value!r}")
+            kept = value is None or isinstance(value, PLAIN) or (isinstance(value, dict) and not value)
+            want(kept, "numbers and tensors in `state`", f"state{path} = {value!r}")
         for key, number in stabilizer.log().items():
             kept = isinstance(key, str) and isinstance(number, int | float)
             want(kept, "log() to give numbers by name", f"{key!r}: {number!r}")
@@ -118,7 +118,7 @@ def transforms(subject: Switch) -> None:
         x = (torch.rand(8, *config.sample_shape) * 2 - 1).requires_grad_()
         pyramid = (x[..., ::2, ::2], x) if x.dim() == 4 else (x,)
         for sample in (x, pyramid):
-            seen = stabilizer.transform(sample, None)
+            seen = stabilizer.transform(sample, turn_of(sample))
             shapes = [tuple(s.shape) for s in scales(seen)]
             expected = [tuple(s.shape) for s in scales(sample)]
             want(type(seen) is type(sample) or isinstance(seen, Tensor), "a Tensor or a tuple", type(seen))

@@ -7,10 +7,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganzoo.data.base import Dataset, kind_of_data
 from ganzoo.data.tensors import TensorSplit, fingerprint
+from ganzoo.losses import NonSaturating
+from ganzoo.models.sample import Sample, scales
+from ganzoo.models.turn import Turn
 from ganzoo.plan.config import Config
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
@@ -45,6 +48,13 @@ def tiny(model: str, shape: tuple[int, ...], **words: Any) -> tuple[Config, Data
     defaults = {"steps": STEPS, "batch_size": BATCH, "device": "cpu"}
     with DATASETS.lent(TOY, type("ToyOfShape", (Toy,), {"sample_shape": shape})):
         return plan(Words(model, TOY, **{**defaults, **words}))
+
+
+def turn_of(sample: Sample, y: Tensor | None = None) -> Turn:
+    """A turn of D of which nothing but a sample counts."""
+    x = scales(sample)[-1]
+    nothing = torch.zeros(len(x), 1)
+    return Turn(phase="d", loss=NonSaturating(), z=nothing, y=y, real=sample, fake=sample, net=nn.Identity())
 
 
 class StopAt(Callback):

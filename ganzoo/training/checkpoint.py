@@ -147,21 +147,21 @@ def diverged(folder: Path, what: str, step: int) -> Diverged:
 
 def save_generator(path: Path, gan: GAN, meta: dict[str, Any]) -> str:
     """The weights of a generator, with its step and its time; returns their hash."""
-    return write_tensors(path, gan.generator.state_dict(), meta)
+    return write_tensors(path, gan.net("g").state_dict(), meta)
 
 
 def load_generator(path: Path, gan: GAN, hashed: bool = True) -> dict[str, Any]:
-    """Fill `gan.generator` from a file, and return its metadata. Raises UsageError if it does not fit."""
+    """Fill G, and what goes with it, from a file; returns its metadata. Raises UsageError if it is unfit."""
     weights, meta = read_tensors(path, hashed)
-    _fill(gan.generator, weights, f"{path} does not hold this run's generator")
+    _fill(gan.net("g"), weights, f"{path} does not hold this run's generator")
     if type(meta.get("t")) not in (int, float) or type(meta.get("step", 0)) is not int:
         raise DamagedFile(f"{path} does not hold this run's generator: it says no step and no time")
     return meta
 
 
 def fill_discriminator(state: State, gan: GAN, path: Path) -> None:
-    """Fill `gan.discriminator` from the state in a file. Raises UsageError if it does not fit."""
-    _fill(gan.discriminator, state.get("discriminator"), f"{path} does not hold this run's discriminator")
+    """Fill D, and what goes with it, from the state in a file. Raises UsageError if it does not fit."""
+    _fill(gan.net("d"), state.get("discriminator"), f"{path} does not hold this run's discriminator")
 
 
 def _fill(net: torch.nn.Module, weights: Any, otherwise: str) -> None:

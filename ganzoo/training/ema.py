@@ -28,11 +28,11 @@ class EMA:
 
     def __init__(self, gan: GAN, halflife: float, ramp: float, shares: Tensor | None = None) -> None:
         self.halflife, self.ramp, self._shares = halflife, ramp, shares
-        self._source = gan.generator
         self.gan = twin(gan)
-        self.gan.generator.requires_grad_(False)
-        self._averaged = cast(list[Tensor], list(self.gan.generator.parameters()))
-        self._current = cast(list[Tensor], list(gan.generator.parameters()))
+        self._copy, self._source = self.gan.net("g"), gan.net("g")
+        self._copy.requires_grad_(False)
+        self._averaged = cast(list[Tensor], list(self._copy.parameters()))
+        self._current = cast(list[Tensor], list(self._source.parameters()))
 
     def update(self, images: int, batch: int, factor: float = 1.0) -> None:
         """After G's step number images / batch; `factor` schedules the half-life."""
@@ -48,20 +48,21 @@ class EMA:
             if self.halflife <= 0:
                 for averaged, current in zip(self._averaged, self._current, strict=True):
                     averaged.copy_(current)
-            for buffer, current in zip(self.gan.generator.buffers(), self._source.buffers(), strict=True):
+            for buffer, current in zip(self._copy.buffers(), self._source.buffers(), strict=True):
                 buffer.copy_(current)
             still = twin(self.gan)
             still.progress(t)
             device = next(still.generator.parameters()).device
             with counted(device, seed, "batchnorm", step):
                 update_bn([batch] * batches, _Drawn(still, self._shares))
-        still.generator.eval()
+        still.net("g").eval()
         return still
 
 
 def twin(gan: GAN) -> GAN:
-    """A copy with the same discriminator: that is shared, as only generators are averaged."""
-    return copy.deepcopy(gan, {id(gan.discriminator): gan.discriminator})
+    """A copy with the same discriminator: that is shared, as only what goes with G is averaged."""
+    shared = [getattr(gan, name) for name in ("discriminator", *gan.with_d)]
+    return copy.deepcopy(gan, {id(net): net for net in shared})
 
 
 class _Drawn(nn.Module):

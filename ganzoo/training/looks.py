@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ganzoo.data.base import Dataset, kind_of_data
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, Logits, Sample, scales
+from ganzoo.models.base import GAN
+from ganzoo.models.sample import Logits, Sample, scales
 from ganzoo.training.ema import twin
 
 FAR = 10.0  # mean size of an untrained generator's pixels: even without tanh they are about 1

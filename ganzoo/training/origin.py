@@ -6,7 +6,7 @@ something has gone wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import first_line
+from ganzoo.models.turn import Turn
 from ganzoo.system.console import notice
 from ganzoo.system.lines import append_line, read_lines
 from ganzoo.system.rng import kept
@@ -106,7 +107,8 @@ class _Watch:
 
     def __init__(self, trainer: Trainer) -> None:
         gan, step = trainer.gan, trainer._make_step
-        self.nets = {"g": gan.generator, "d": gan.discriminator}
+        self.nets: dict[str, nn.Module] = {**step.nets}
+        self.optimizers = step.optimizers
         self.terms: dict[str, list[tuple[str, str, Tensor]]] = {"g": [], "d": []}
         data = f"the batch that dataset {trainer.dataset.name!r} gave"
         _looked_at(trainer, "real", partial(_refuse, kind="data", net="", what=data))
@@ -117,6 +119,8 @@ class _Watch:
         for name in ("d", "g"):
             what = f"loss {trainer.recipe.loss!r} of {name.upper()}"
             _looked_at(trainer.loss, name, self._term(name, "loss", what))
+            terms = f"the model's own terms in {name.upper()}'s loss"
+            _looked_at(gan, f"{name}_terms", self._term(name, "layer", terms))
         for each in trainer.stabilizers:
             who = f"stabilizer {each.name!r}"
             for name in ("d", "g"):
@@ -150,8 +154,7 @@ class _Watch:
     def _term(self, net: str, kind: str, what: str) -> Callable[[Any], None]:
         def look(value: Any) -> None:
             _refuse(value, kind, net, what)
-            if isinstance(value, Tensor) and value.requires_grad:
-                self.terms[net].append((kind, what, value))
+            self.terms[net] += [(kind, what, term) for term in _tensors(value) if term.requires_grad]
 
         return look
 
@@ -172,9 +175,11 @@ class _Watch:
             if not _finite(weight):
                 raise _Found("weights", net, f"the weights {name} of {net.upper()} are not finite, {what}")
 
-    def _applied(self, loss: Tensor, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        net = "d" if module is self.nets["d"] else "g"
-        names, weights = zip(*((n, p) for n, p in module.named_parameters() if p.requires_grad), strict=True)
+    def _applied(self, loss: Tensor, turn: Turn) -> None:
+        net = turn.phase
+        names, weights = zip(
+            *((n, p) for n, p in turn.net.named_parameters() if p.requires_grad), strict=True
+        )
         terms, self.terms[net] = self.terms[net], []
         for kind, what, term in terms:
             gradients = torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True)
@@ -185,8 +190,8 @@ class _Watch:
                         f"the gradient of {what} at {net.upper()}'s {name} is not finite, though its value "
                         f"of {float(term.detach()):.3g} is",
                     )  # fmt: skip
-        self._apply(loss, module, optimizer)
-        rate = optimizer.param_groups[0]["lr"]
+        self._apply(loss, turn)
+        rate = self.optimizers[net].param_groups[0]["lr"]
         self._gradients(net, "gradient", "backward")
         self._weights(net, f"after an update with the learning rate {rate:.3g}")
 
@@ -212,8 +217,8 @@ def _refuse(value: Any, kind: str, net: str, what: str) -> None:
 def _tensors(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
-    elif isinstance(value, tuple | list):
-        for part in value:
+    elif isinstance(value, tuple | list | Mapping):
+        for part in value.values() if isinstance(value, Mapping) else value:
             yield from _tensors(part)
 
 

@@ -11,14 +11,14 @@ import dataclasses
 import math
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from functools import wraps
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ganzoo.data.base import Dataset, kind_of_data
 from ganzoo.errors import UsageError
@@ -109,6 +109,7 @@ class _Rehearsal:
         trainer.gan.discriminator.register_forward_hook(judged)
         for name in ("d", "g"):
             _check_results(trainer.loss, name, self.members.loss)
+            _check_results(trainer.gan, f"{name}_terms", model)
             for stabilizer in trainer.stabilizers:
                 _check_results(stabilizer, f"{name}_penalty", self.members.name(stabilizer))
 
@@ -148,13 +149,14 @@ class _Rehearsal:
 
 def _check_results(owner: Any, name: str, who: str) -> None:
     """Have a method of one object look at what it returns."""
-    method: Callable[..., Tensor | None] = getattr(owner, name)
+    method = getattr(owner, name)
 
     @wraps(method)
-    def checked(*args: Any, **options: Any) -> Tensor | None:
+    def checked(*args: Any, **options: Any) -> Any:
         value = method(*args, **options)
-        if value is not None:
-            looks.at_scalar(who, name, value)
+        for part, scalar in value.items() if isinstance(value, Mapping) else ((name, value),):
+            if scalar is not None:
+                looks.at_scalar(who, part, scalar)
         return value
 
     setattr(owner, name, checked)

@@ -80,6 +80,26 @@ def check_like(name: str, value: Any, like: Any) -> None:
         raise ValueError(f"{name} is {_shown(value)}, and a number is expected")
 
 
+def restored(name: str, value: Any, like: Any, device: torch.device) -> Any:
+    """What somebody kept, its tensors on a device, if it can stand where `like` stands.
+
+    A number may stand for a scalar tensor, and keys may be there that `like` does not have yet.
+
+    Raises:
+        ValueError: it can not.
+    """
+    if isinstance(value, Mapping) and isinstance(like, Mapping):
+        for key in like.keys() - value.keys():
+            raise ValueError(f"{name}.{key} is missing")
+        return {
+            key: restored(f"{name}.{key}", part, like.get(key, part), device) for key, part in value.items()
+        }
+    if isinstance(like, Tensor) and not like.dim() and isinstance(value, int | float):
+        value = torch.tensor(value, dtype=like.dtype)
+    check_like(name, value, like)
+    return value.to(device) if isinstance(value, Tensor) else value
+
+
 def count(state: Mapping[str, Any], name: str) -> int:
     """A number of times in a state. Raises ValueError if it is none."""
     value = state[name]

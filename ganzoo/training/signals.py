@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from ganzoo.data.base import Dataset
 from ganzoo.diagnosis.judge import look
 from ganzoo.errors import UsageError, first_line
-from ganzoo.models.base import GAN, Sample, pack, scales
+from ganzoo.models.base import GAN
+from ganzoo.models.sample import Sample, pack, scales
 from ganzoo.plan.config import Config
 from ganzoo.system.console import notice
 from ganzoo.system.lines import read_lines

@@ -1,24 +1,26 @@
 """The one training step: n_dis updates of D, then one of G. Every model and every switch goes through here.
 
-    real: batch -> view -> transforms -> pack -> D        fake: G(z) -> transforms -> pack -> D
+    real: batch -> view -> transforms -> pack -> D        fake: G(z, y) -> transforms -> pack -> D
 
-Losses and stabilizers say what to add or to change; only `_apply` runs backward and steps an optimizer.
+Models, losses and stabilizers say what to add or change; only `_apply` runs backward and steps an optimizer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.optim import Optimizer
 
 from ganzoo.losses import Loss
-from ganzoo.models.base import GAN, Logits, Sample, leaf, map_sample, pack, scales
-from ganzoo.stabilizers.base import Critic, Phase, Side, Stabilizer, Weights
-from ganzoo.stabilizers.memory import Memory
+from ganzoo.models.base import GAN
+from ganzoo.models.sample import Logits, Sample, leaf, map_sample, scales
+from ganzoo.models.turn import Phase, Side, Turn
+from ganzoo.stabilizers.base import Stabilizer, Weights
+from ganzoo.training.critic import TurnsCritic
 from ganzoo.training.late import LateScalar
 from ganzoo.training.meter import Meter
 
@@ -31,8 +33,11 @@ class Step:
 
     Args:
         gan: in train mode, on its device.
-        optimizers: of G and of D.
+        optimizers: of what G's and what D's optimizer trains (`GAN.net`).
         autocast: makes the context in which forwards run (reduced precision).
+
+    Attributes:
+        now: number of the step to be made, the plan's time, and the scale of penalties.
     """
 
     def __init__(
@@ -47,130 +52,130 @@ class Step:
         self.gan = gan
         self.loss = loss
         self.stabilizers = stabilizers
-        self.optimizer_g, self.optimizer_d = optimizers
+        self.optimizers: dict[Phase, Optimizer] = {"g": optimizers[0], "d": optimizers[1]}
+        self.nets: dict[Phase, nn.Module] = {"g": gan.net("g"), "d": gan.net("d")}
         self.n_dis = n_dis
         self.autocast = autocast
         self.meter = Meter()
         self.late_d_loss = LateScalar()
+        self.now: tuple[int, float, float] = (0, 0.0, 1.0)
 
     def __call__(self, draw: Draw) -> None:
         for i in range(self.n_dis):
             x, y = draw(i)
             # G's step judges the last of these samples, so they are made once; the others need no graph.
-            with torch.set_grad_enabled(i == self.n_dis - 1):
-                real = self.gan.view(x)  # which an encoder in G may have a part in
-                with self.autocast():
-                    fake = self.gan.generator(self.gan.sample_z(len(x)), y)
-            self._update_d(map_sample(Tensor.detach, real), map_sample(Tensor.detach, fake), y)
-        self._update_g(fake, real, y)
+            with torch.set_grad_enabled(i == self.n_dis - 1), self.autocast():
+                real = self.gan.view(x)  # which an encoder may have a part in
+                z = self.gan.sample_z(len(x))
+                fake = self.gan.generator(z, y)
+            self._update_d(z, y, map_sample(Tensor.detach, real), map_sample(Tensor.detach, fake))
+        self._update_g(z, y, real, fake)
 
-    def _update_d(self, real: Sample, fake: Sample, y: Tensor | None) -> None:
-        before = self.late_d_loss.get()
-        stats = {} if before is None else {"d_loss": before}
-        update = all([s.update_d(stats) for s in self.stabilizers])  # a list: each of them sees the stats
+    def _turn(self, phase: Phase, z: Tensor, y: Tensor | None, real: Sample, fake: Sample) -> Turn:
+        step, t, scale = self.now
+        return Turn(
+            phase=phase, loss=self.loss, z=z, y=y, real=real, fake=fake, net=self.nets[phase],
+            step=step, t=t, scale=scale,
+            # Not in G's turn: D's loss of just now would have to be waited for.
+            d_loss=self.late_d_loss.get() if phase == "d" else None,
+        )  # fmt: skip
+
+    def _update_d(self, z: Tensor, y: Tensor | None, real: Sample, fake: Sample) -> None:
+        turn = self._turn("d", z, y, real, fake)
+        update = all([s.update_d(turn) for s in self.stabilizers])  # a list: each of them sees the turn
         if update:
-            sides = frozenset[Side]().union(*(s.differentiates_at() for s in self.stabilizers))
-            real = leaf(real) if "real" in sides else real
-            fake = leaf(fake) if "fake" in sides else fake
+            sides = frozenset[Side]().union(*(s.differentiates_at(turn) for s in self.stabilizers))
+            turn = dataclasses.replace(
+                turn,
+                real=leaf(real) if "real" in sides else real,
+                fake=leaf(fake) if "fake" in sides else fake,
+            )
         with torch.set_grad_enabled(update), self.autocast():
-            critic = _once(self._critic("d"))
-            real_logits, fake_logits = critic(real, y), critic(fake, y)
+            turn = self._judged(turn)
+            real_logits, fake_logits = turn.critic(turn.real, y), turn.critic(turn.fake, y)
             plain = total = self.loss.d(real_logits, fake_logits)
             if update:
-                total = self._d_total(critic, real, fake, y, plain, self.meter)
+                total = self._d_total(turn, plain, self.meter)
         if update:
-            self._apply(total, self.gan.discriminator, self.optimizer_d)
+            self._apply(total, turn)
         self.late_d_loss.put(plain)
         self.meter.add("d_loss", plain)
         self.meter.add("d_real", self._reading(real_logits))
         self.meter.add("d_fake", self._reading(fake_logits))
 
-    def _update_g(self, fake: Sample, real: Sample, y: Tensor | None) -> None:
+    def _update_g(self, z: Tensor, y: Tensor | None, real: Sample, fake: Sample) -> None:
+        turn = self._turn("g", z, y, real, fake)
         with self.autocast():
-            weights = self._ahead(real, fake, y)
+            weights = self._ahead(turn)
         # Weights from steps ahead depend on G, and so does what they say of real samples.
         depends = weights is not None or any(x.requires_grad for x in scales(real))
-        parameters = [p for p in self.gan.discriminator.parameters() if p.requires_grad]
-        for parameter in parameters:  # frozen: its gradients would be computed for nothing
-            parameter.requires_grad_(False)
-        try:
+        with frozen(self.nets["d"]):  # its gradients would be computed for nothing
             with self.autocast():
-                critic = self._critic("g", weights)
-                fake_logits = critic(fake, y)
+                turn = self._judged(turn, weights)
+                fake_logits = turn.critic(fake, y)
                 real_logits = None
                 if self.loss.needs_real_in_g:
                     with torch.set_grad_enabled(depends):
-                        real_logits = critic(real, y)
+                        real_logits = turn.critic(real, y)
                 plain = self.loss.g(fake_logits, real_logits)
-                total = plain + self._penalties("g_penalty", critic, real, fake, y, self.meter)
-            self._apply(total, self.gan.generator, self.optimizer_g)
-        finally:
-            for parameter in parameters:
-                parameter.requires_grad_(True)
+                total = plain + self._added(turn, self.meter)
+            self._apply(total, turn)
         self.meter.add("g_loss", plain)
 
-    def _d_total(
-        self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None, plain: Tensor, meter: Meter
-    ) -> Tensor:
-        """What D minimises: its plain loss, with smoothed targets if there are any, and the penalties."""
+    def _judged(self, turn: Turn, weights: Weights | None = None) -> Turn:
+        """The turn with its critic, which knows what is said in it."""
+        return dataclasses.replace(turn, critic=TurnsCritic(self.gan, self.stabilizers, turn, weights))
+
+    def _d_total(self, turn: Turn, plain: Tensor, meter: Meter) -> Tensor:
+        """What D minimises: its plain loss, with smoothed targets if there are any, terms and penalties."""
         target = 1.0
         for stabilizer in self.stabilizers:
-            target = stabilizer.real_target(target)
-        loss = plain if target == 1.0 else self.loss.d(critic(real, y), critic(fake, y), real_target=target)
-        return loss + self._penalties("d_penalty", critic, real, fake, y, meter)
+            target = stabilizer.real_target(target, turn)
+        loss = plain
+        if target != 1.0:
+            real, fake = turn.critic(turn.real, turn.y), turn.critic(turn.fake, turn.y)
+            loss = self.loss.d(real, fake, real_target=target)
+        return loss + self._added(turn, meter)
 
-    def _ahead(self, real: Sample, fake: Sample, y: Tensor | None) -> Weights | None:
+    def _ahead(self, turn: Turn) -> Weights | None:
         """D's weights some steps from now, where a stabilizer looks ahead; None for D as it is."""
 
         def loss(weights: Weights) -> Tensor:
-            critic, at, made = _once(self._critic("d", weights)), _renamed(real), _renamed(fake)
-            plain = self.loss.d(critic(at, y), critic(made, y))
-            return self._d_total(critic, at, made, y, plain, Meter())
+            ahead = dataclasses.replace(turn, phase="d", real=_renamed(turn.real), fake=_renamed(turn.fake))
+            ahead = self._judged(ahead, weights)
+            plain = self.loss.d(ahead.critic(ahead.real, ahead.y), ahead.critic(ahead.fake, ahead.y))
+            return self._d_total(ahead, plain, Meter())
 
         for stabilizer in self.stabilizers:
-            weights = stabilizer.look_ahead(loss, self.gan.discriminator, self.optimizer_d)
+            weights = stabilizer.look_ahead(turn, loss, self.optimizers["d"])
             if weights is not None:
                 return weights
         return None
 
-    def _critic(self, phase: Phase, weights: Weights | None = None) -> Critic:
-        """D, its own weights replaced where others are given, behind everything that stabilizers do to it."""
-        net = self.gan.discriminator
-
-        def critic(sample: Sample, y: Tensor | None) -> Logits:
-            for stabilizer in self.stabilizers:
-                sample = stabilizer.transform(sample, y)
-            inputs = pack(sample, self.gan.pack), y
-            logits: Logits = net(*inputs) if weights is None else functional_call(net, weights, inputs)
-            # Losses and penalties stay in full precision whatever the nets ran in.
-            return map_sample(lambda f: f.float() if f.dtype == torch.bfloat16 else f, logits)
-
-        wrapped: Critic = critic
-        for stabilizer in self.stabilizers:
-            wrapped = stabilizer.wrap_critic(wrapped, phase)
-        return wrapped
-
-    def _penalties(
-        self, hook: str, critic: Critic, real: Sample, fake: Sample, y: Tensor | None, meter: Meter
-    ) -> Tensor | float:
+    def _added(self, turn: Turn, meter: Meter) -> Tensor | float:
+        """The model's own terms of a turn, and the penalties of stabilizers."""
         total: Tensor | float = 0.0
+        for name, term in (self.gan.d_terms if turn.phase == "d" else self.gan.g_terms)(turn).items():
+            meter.add(f"{turn.phase}_term/{name}", term)
+            total = total + term
         for stabilizer in self.stabilizers:
-            penalty: Tensor | None = getattr(stabilizer, hook)(critic, real, fake, y)
+            penalty = (stabilizer.d_penalty if turn.phase == "d" else stabilizer.g_penalty)(turn)
             if penalty is not None:
-                meter.add(f"{hook}/{stabilizer.name}", penalty)
+                meter.add(f"{turn.phase}_penalty/{stabilizer.name}", penalty)
                 total = total + penalty
         return total
 
-    def _apply(self, loss: Tensor, net: nn.Module, optimizer: Optimizer) -> None:
+    def _apply(self, loss: Tensor, turn: Turn) -> None:
         """Backward and one optimizer step: where gradients of several processes would be reduced."""
+        optimizer = self.optimizers[turn.phase]
         optimizer.zero_grad(set_to_none=True)
         # Of a penalised D the inputs require gradients too, which nobody needs.
-        loss.backward(inputs=[p for p in net.parameters() if p.requires_grad])  # type: ignore[no-untyped-call]
+        loss.backward(inputs=[p for p in turn.net.parameters() if p.requires_grad])  # type: ignore[no-untyped-call]
         for stabilizer in self.stabilizers:
-            stabilizer.gradients(net)
+            stabilizer.gradients(turn)
         optimizer.step()
         for stabilizer in self.stabilizers:
-            stabilizer.weights(net)
+            stabilizer.weights(turn)
 
     def _reading(self, logits: Logits) -> Tensor:
         """D(x) as people read it: a probability where the logit is one, else the mean output."""
@@ -179,18 +184,17 @@ class Step:
         return (logits.detach().sigmoid() if self.loss.probabilistic else logits.detach()).mean()
 
 
-def _once(critic: Critic) -> Critic:
-    """The critic, which answers for a sample that it has seen what it answered then."""
-    memory = Memory[Logits]()
-
-    def remembering(sample: Sample, y: Tensor | None) -> Logits:
-        logits = memory.get(sample, y)
-        if logits is None:
-            logits = critic(sample, y)
-            memory.put(sample, y, logits)
-        return logits
-
-    return remembering
+@contextmanager
+def frozen(net: nn.Module) -> Iterator[None]:
+    """No parameter of a net requires gradients inside the block."""
+    parameters = [p for p in net.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
 
 
 def _renamed(sample: Sample) -> Sample:

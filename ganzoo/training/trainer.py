@@ -22,7 +22,7 @@ from ganzoo.system.devices import choose_device
 from ganzoo.system.rng import counted_seed, kept, seed_default
 from ganzoo.training.ema import EMA, twin
 from ganzoo.training.optimizers import check_layout, load_moments, make_optimizer
-from ganzoo.training.restoring import check_like, count, fill, moments_of
+from ganzoo.training.restoring import check_like, count, fill, moments_of, restored
 from ganzoo.training.sampling import draw
 from ganzoo.training.step import Step
 
@@ -78,8 +78,8 @@ class Trainer:
         self.device = choose_device(config.device)
         self.gan, self.stabilizers = build_trained(config, self.device)
         self.loss = build_loss(self.recipe.loss)
-        self.optimizer_g = make_optimizer(self.recipe.optimizer_g, self.gan.generator, self.device)
-        self.optimizer_d = make_optimizer(self.recipe.optimizer_d, self.gan.discriminator, self.device)
+        self.optimizer_g = make_optimizer(self.recipe.optimizer_g, self.gan.net("g"), self.device)
+        self.optimizer_d = make_optimizer(self.recipe.optimizer_d, self.gan.net("d"), self.device)
         shares = class_shares(dataset) if self.gan.num_classes else None
         self.ema = EMA(self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp, shares)
         self._make_step = Step(
@@ -155,9 +155,7 @@ class Trainer:
         ):
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * recipe.lr_schedule.at(t) * 0.5**self.rollbacks
-        penalty_scale = recipe.penalty_schedule.at(t)
-        for stabilizer in self.stabilizers:
-            stabilizer.step, stabilizer.t, stabilizer.scale = step, t, penalty_scale
+        self._make_step.now = step, t, recipe.penalty_schedule.at(t)
         self._make_step(self.real)
         self.step += 1
         factor = recipe.ema_schedule.at(t) or sys.float_info.min  # 0: the average is the generator as it is
@@ -189,9 +187,9 @@ class Trainer:
         return {
             "step": self.step,
             "config": self.config.identity(),
-            "generator": self.gan.generator.state_dict(),
-            "discriminator": self.gan.discriminator.state_dict(),
-            "ema": self.ema.gan.generator.state_dict(),
+            "generator": self.gan.net("g").state_dict(),
+            "discriminator": self.gan.net("d").state_dict(),
+            "ema": self.ema.gan.net("g").state_dict(),
             "optimizer_g": moments_of(self.optimizer_g),
             "optimizer_d": moments_of(self.optimizer_d),
             "stabilizers": {s.name: s.state for s in self.stabilizers},
@@ -206,17 +204,16 @@ class Trainer:
         try:
             refuse_difference(state["config"], self.config.identity())
             for name, net in (
-                ("generator", self.gan.generator),
-                ("discriminator", self.gan.discriminator),
-                ("ema", self.ema.gan.generator),
+                ("generator", self.gan.net("g")),
+                ("discriminator", self.gan.net("d")),
+                ("ema", self.ema.gan.net("g")),
             ):
                 fill(net, state[name])
             load_moments(self.optimizer_g, state["optimizer_g"])
             load_moments(self.optimizer_d, state["optimizer_d"])
             for stabilizer in self.stabilizers:
-                own = state["stabilizers"][stabilizer.name]
-                check_like(stabilizer.name, own, stabilizer.state)
-                stabilizer.state = own
+                kept = state["stabilizers"][stabilizer.name]
+                stabilizer.state = restored(stabilizer.name, kept, stabilizer.state, self.device)
             self.meter.load_state_dict(state["meter"])
             check_like("d_loss", state["d_loss"], None)
             self._make_step.late_d_loss.set(state["d_loss"])

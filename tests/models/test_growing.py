@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 import ganzoo
 from ganzoo.errors import UsageError
-from ganzoo.models.base import map_sample
 from ganzoo.models.equalized import BatchStd, EqualizedHead, PixelNorm, equalized
 from ganzoo.models.layers import widths_of
 from ganzoo.models.msg import MSGGAN
 from ganzoo.models.progan import ProGAN, double
+from ganzoo.models.sample import map_sample
 from ganzoo.training.checkpoint import load_checkpoint, saved
 from ganzoo.training.step import pack
 from ganzoo.training.trainer import Callback, Trainer

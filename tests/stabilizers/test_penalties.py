@@ -9,7 +9,7 @@ import torch
 from toys import ToyGAN, real_batch, toy_step
 
 from ganzoo.errors import UsageError
-from ganzoo.models.base import map_sample
+from ganzoo.models.sample import map_sample
 from ganzoo.registry import LOSSES, MODELS
 from ganzoo.stabilizers.augment import DiffAugment
 from ganzoo.stabilizers.base import Stabilizer, refuse_nonsense

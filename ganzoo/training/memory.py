@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from ganzoo.models.base import Sample, scales
+from ganzoo.models.sample import Sample, scales
 
 Answer = TypeVar("Answer")
 

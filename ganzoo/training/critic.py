@@ -1,0 +1,108 @@
+"""D as hooks call it: behind transforms, packing and wrappers, and with a memory of this turn."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from ganzoo.errors import UsageError
+from ganzoo.models.base import GAN
+from ganzoo.models.sample import Logits, Sample, map_sample, pack
+from ganzoo.models.turn import Side, Turn
+from ganzoo.stabilizers.base import Judge, Stabilizer, Weights
+from ganzoo.training.memory import Memory
+
+
+class TurnsCritic:
+    """The critic of one turn.
+
+    Args:
+        turn: without a critic.
+        weights: of D, where others than its own count.
+    """
+
+    def __init__(
+        self, gan: GAN, stabilizers: list[Stabilizer], turn: Turn, weights: Weights | None = None
+    ) -> None:
+        self._body = _Body(gan, stabilizers, turn, weights)
+        self._judge: Judge = self._body
+        for stabilizer in stabilizers:
+            self._judge = stabilizer.wrap_critic(_As(self._judge, self._body), turn)
+        self._answers = Memory[Logits]()
+
+    def __call__(self, sample: Sample, y: Tensor | None) -> Logits:
+        logits = self._answers.get(sample, y)
+        if logits is None:
+            logits = self._judge(sample, y)
+            self._answers.put(sample, y, logits)
+        return logits
+
+    def features(self, sample: Sample, y: Tensor | None) -> Tensor:
+        if self._body.heard.get(sample, y) is None:
+            self(sample, y)
+        return self._body.features(sample, y)
+
+
+class _As:
+    """A wrapped critic, which has features too: what wrappers are given."""
+
+    def __init__(self, judge: Judge, body: _Body) -> None:
+        self._judge, self.features = judge, body.features
+
+    def __call__(self, sample: Sample, y: Tensor | None) -> Logits:
+        return self._judge(sample, y)
+
+
+class _Body:
+    """D itself, behind transforms and packing; it keeps what D's head was given."""
+
+    def __init__(self, gan: GAN, stabilizers: list[Stabilizer], turn: Turn, weights: Weights | None) -> None:
+        self._gan, self._stabilizers, self._turn, self._weights = gan, stabilizers, turn, weights
+        self.heard = Memory[Tensor]()
+
+    def __call__(self, sample: Sample, y: Tensor | None) -> Logits:
+        net, side = self._gan.discriminator, self._side(sample)
+        turn = dataclasses.replace(self._turn, side=side, y=y)
+        seen = sample
+        for stabilizer in self._stabilizers:
+            seen = stabilizer.transform(seen, turn)
+        inputs = pack(seen, self._gan.pack), y
+        caught: list[Tensor] = []
+        head = getattr(net, "head", None) if hasattr(net, "features") else None
+        handle = head and head.register_forward_pre_hook(lambda _, given: caught.append(given[0]))
+        try:
+            logits: Logits = (
+                net(*inputs) if self._weights is None else functional_call(net, self._weights, inputs)
+            )
+        finally:
+            if handle:
+                handle.remove()
+        if caught:
+            self.heard.put(sample, y, in_full(caught[-1]))
+        # Losses and penalties stay in full precision whatever the nets ran in.
+        return map_sample(in_full, logits)
+
+    def features(self, sample: Sample, y: Tensor | None) -> Tensor:
+        features = self.heard.get(sample, y)
+        if features is None:
+            self(sample, y)
+            features = self.heard.get(sample, y)
+        if features is None:
+            raise UsageError(
+                f"features are what D's head(h, y) is given, and the discriminator of "
+                f"{type(self._gan).__name__} is not made of features(x, y) and such a head"
+            )
+        return features
+
+    def _side(self, sample: Sample) -> Side | None:
+        if sample is self._turn.real:
+            return "real"
+        return "fake" if sample is self._turn.fake else None
+
+
+def in_full(x: Tensor) -> Tensor:
+    """In single precision, where nets ran in less."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
