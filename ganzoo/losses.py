@@ -26,6 +26,7 @@ class Loss:
         needs_real_in_g: `g` is given D's logits on real samples too.
         bounded_below: D's loss cannot fall for ever, so that "low" means something.
         probabilistic: sigma(logit) is D's probability that a sample is real, and is logged as D(x).
+        level: D's output halfway between real and generated; None where differences alone mean something.
     """
 
     contract: ClassVar[int] = 2
@@ -33,6 +34,7 @@ class Loss:
     needs_real_in_g: ClassVar[bool] = False
     bounded_below: ClassVar[bool] = True
     probabilistic: ClassVar[bool] = True
+    level: ClassVar[float | None] = 0.0
 
     def d(self, real: Any, fake: Any, *, real_target: float = 1.0) -> Tensor:
         """What D minimises, from Logits: a scalar. `real_target` below 1 is one-sided label smoothing."""
@@ -101,6 +103,7 @@ class LeastSquares(Loss):
 
     has_targets = True
     probabilistic = False
+    level = 0.5
 
     def d(self, real: Tensor, fake: Tensor, *, real_target: float = 1.0) -> Tensor:
         return 0.5 * (real - real_target).square().mean() + 0.5 * fake.square().mean()
@@ -132,6 +135,7 @@ class Wasserstein(Loss):
 
     bounded_below = False
     probabilistic = False
+    level = None
 
     def d(self, real: Tensor, fake: Tensor, *, real_target: float = 1.0) -> Tensor:
         return fake.mean() - real.mean()
@@ -149,6 +153,7 @@ class Relativistic(Loss):
 
     needs_real_in_g = True
     probabilistic = False
+    level = None
 
     def d(self, real: Tensor, fake: Tensor, *, real_target: float = 1.0) -> Tensor:
         return softplus(fake - real).mean()
@@ -165,6 +170,7 @@ class RelativisticAverage(Loss):
 
     needs_real_in_g = True
     probabilistic = False
+    level = None
 
     def d(self, real: Tensor, fake: Tensor, *, real_target: float = 1.0) -> Tensor:
         return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()

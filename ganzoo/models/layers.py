@@ -187,6 +187,7 @@ class ProjectionHead(nn.Module):
 
     def __init__(self, width: int, num_classes: int, spectral: bool = False) -> None:
         super().__init__()
+        self.width = width
         self.linear: nn.Module = nn.Linear(width, 1)
         self.embed: nn.Module | None = nn.Embedding(num_classes, width) if num_classes else None
         if spectral:

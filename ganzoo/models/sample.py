@@ -23,6 +23,16 @@ def map_sample(function: Callable[[Tensor], Tensor], sample: Sample) -> Sample:
     return tuple(function(x) for x in sample) if isinstance(sample, tuple) else function(sample)
 
 
+def map_images(function: Callable[[Tensor], Tensor], sample: Sample) -> Sample:
+    """`function` on what in a sample is images [N, C, H, W]; the rest, latents beside them, as it is."""
+    return map_sample(lambda x: function(x) if x.dim() == 4 else x, sample)
+
+
+def finest(sample: Sample) -> Tensor:
+    """The images of the highest resolution in a sample."""
+    return max((x for x in scales(sample) if x.dim() == 4), key=lambda x: x.shape[-1])
+
+
 def scales(sample: Sample | Logits) -> tuple[Tensor, ...]:
     """Its tensors: all scales of a pyramid, all outputs of a D, or the only one."""
     return sample if isinstance(sample, tuple) else (sample,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from torch import Tensor, nn
 
@@ -34,6 +34,9 @@ class Critic(Protocol):
 
 class Pair(Protocol):
     """What D and G minimise, as `ganzoo.Loss` has it."""
+
+    needs_real_in_g: ClassVar[bool]
+    level: ClassVar[float | None]
 
     def d(self, real: Any, fake: Any, *, real_target: float = 1.0) -> Tensor: ...
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from ganzoo.data.base import kind_of_data
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.base import GAN
-from ganzoo.models.sample import Sample, map_sample
+from ganzoo.models.sample import Sample, finest, map_images, map_sample
 from ganzoo.models.turn import Turn
 from ganzoo.stabilizers.base import Stabilizer
 
@@ -71,10 +71,10 @@ class DiffAugment(Stabilizer):
             )
 
     def transform(self, sample: Sample, turn: Turn) -> Sample:
-        finest = max(sample, key=lambda x: x.shape[-1]) if isinstance(sample, tuple) else sample
-        height, width = finest.shape[2:]
+        images = finest(sample)
+        height, width = images.shape[2:]
         # Seven numbers in [0, 1) for each image, whatever the policy. [7, N]
-        b, s, c, dy, dx, cy, cx = torch.rand(7, len(finest), device=finest.device).unbind()
+        b, s, c, dy, dx, cy, cx = torch.rand(7, len(images), device=images.device).unbind()
         down, right = _whole_pixels(dy, height), _whole_pixels(dx, width)
 
         def change(x: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class DiffAugment(Stabilizer):
                 x = translate(x, down * (x.shape[2] / height), right * (x.shape[3] / width))
             return cutout(x, cy, cx) if "cutout" in self.policy else x
 
-        return map_sample(change, sample)
+        return map_images(change, sample)
 
 
 def _whole_pixels(u: Tensor, side: int) -> Tensor:

@@ -1,0 +1,104 @@
+"""InfoGAN (Chen et al. 2016, arXiv 1606.03657)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Unpack
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss, one_hot
+
+from ganzoo.errors import UsageError
+from ganzoo.models.base import Common
+from ganzoo.models.dcgan import DCGAN
+from ganzoo.models.layers import at_least_one, init_normal
+from ganzoo.models.recipe import Optimizer, Recipe, Schedule
+from ganzoo.models.turn import Turn
+
+
+class InfoGAN(DCGAN):
+    """InfoGAN: parts of z are codes that can be read from the samples, and so come to mean something.
+
+    Chen et al. 2016, arXiv 1606.03657. z is noise, then one of `categories` as a one-hot vector, then `codes`
+    numbers, uniform on [-1, 1]. A net on D's features (`reader`) says what the codes were; G, the reader and
+    D's features minimise the negative of the bound on their mutual information (eq. 5): cross-entropy, and
+    half the squared distance of the numbers (a normal distribution of variance 1, where the paper learns the
+    variance). Differences from the paper: dcgan's nets, whose options these are.
+
+    Args:
+        z_dim: of everything together.
+        categories: of the one-hot code, >= 2.
+        codes: numbers beside it.
+        weight, code_weight: of the two terms (the paper's lambda is 1, and less for the numbers).
+
+    Raises:
+        UsageError: no noise is left in z, or D is to judge several samples together.
+    """
+
+    with_g = ("reader",)
+    recipes: ClassVar = {
+        "default": Recipe(
+            stabilizers=("r1:gamma=0.02,interval=8",),
+            optimizer_g=Optimizer(lr=1e-3, beta1=0.0),
+            optimizer_d=Optimizer(lr=1e-3, beta1=0.0),
+            steps=6000,
+            lr_schedule=Schedule("linear", 1.0, 0.3),
+            model={"width": 32, "z_dim": 32, "d_norm": "none"},
+        ),
+        "paper": Recipe(
+            batch_size=128,
+            optimizer_g=Optimizer(lr=1e-3),
+            optimizer_d=Optimizer(lr=2e-4),
+            steps=50_000,
+            ema_halflife=0.0,
+            model={"width": 64, "z_dim": 74},
+        ),
+    }
+
+    def __init__(
+        self,
+        sample_shape: tuple[int, ...],
+        z_dim: int = 74,
+        *common: Any,
+        categories: int = 10,
+        codes: int = 2,
+        weight: float = 1.0,
+        code_weight: float = 0.1,
+        width: int = 32,
+        d_norm: str = "batch",
+        **more: Unpack[Common],
+    ) -> None:
+        super().__init__(sample_shape, z_dim, *common, width=width, d_norm=d_norm, **more)
+        at_least_one(codes=codes, categories=categories - 1)
+        self.noise = z_dim - categories - codes
+        if self.noise < 1 or self.pack > 1:
+            raise UsageError(
+                f"infogan reads the codes of each sample: it needs model.pack=1 and model.z_dim of more than "
+                f"the {categories} + {codes} of the codes, got {self.pack} and {z_dim}"
+            )
+        self.categories, self.codes, self.weights = categories, codes, (weight, code_weight)
+        head: Any = self.discriminator.head
+        self.reader = nn.Sequential(
+            nn.Linear(head.width, 128), nn.LeakyReLU(0.2, inplace=True), nn.Linear(128, categories + codes)
+        )
+        init_normal(self.reader)
+
+    def sample_z(self, n: int) -> Tensor:
+        z = super().sample_z(n)
+        kind = one_hot(torch.randint(self.categories, (n,), device=z.device), self.categories)
+        codes = torch.rand(n, self.codes, device=z.device) * 2.0 - 1.0
+        return torch.cat([z[:, : self.noise], kind.to(z.dtype), codes], dim=1)
+
+    def d_terms(self, turn: Turn) -> Mapping[str, Tensor]:
+        return self.g_terms(turn)  # of which D's features learn their part, and the reader none
+
+    def g_terms(self, turn: Turn) -> Mapping[str, Tensor]:
+        sizes = [self.categories, self.codes]
+        kind, codes = torch.split(turn.z[:, self.noise :], sizes, dim=1)
+        read = self.reader(turn.critic.features(turn.fake, turn.y))
+        said_kind, said_codes = torch.split(read, sizes, dim=1)
+        return {
+            "category": self.weights[0] * cross_entropy(said_kind, kind),
+            "codes": self.weights[1] * 0.5 * mse_loss(said_codes, codes),
+        }

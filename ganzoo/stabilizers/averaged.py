@@ -1,0 +1,54 @@
+"""G is judged by D's average over the last updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ganzoo.errors import UsageError
+from ganzoo.models.base import GAN
+from ganzoo.models.turn import Turn
+from ganzoo.stabilizers.base import Stabilizer, Weights
+
+
+class AveragedD(Stabilizer):
+    """An averaged D: G learns from D's running mean, which sways less than D, and D learns as ever.
+
+    Exponential averages of both players: Yazici et al. 2019, arXiv 1806.04498, who sample from that of G;
+    that of D as G's judge is fictitious play's average opponent (Brown 1951). Buffers, such as BatchNorm's,
+    are D's own.
+
+    Args:
+        decay: share of the average that is kept at each update of D, in [0, 1); near the start it is less, as
+            min(decay, (1 + n) / (10 + n)) after n updates.
+    """
+
+    refuses = ("unrolled",)
+
+    def __init__(self, decay: float = 0.9) -> None:
+        super().__init__()
+        if not 0.0 <= decay < 1.0:
+            raise UsageError(f"averaged-d: decay must be in [0, 1), got {decay:g}")
+        self.decay = decay
+        self.state = {"updates": 0}
+
+    def setup(self, gan: GAN) -> None:
+        self._weights = dict(gan.discriminator.named_parameters())
+        for name, weight in self._weights.items():
+            self.state[name] = weight.detach().clone()
+
+    @torch.no_grad()
+    def weights(self, turn: Turn) -> None:
+        if turn.phase != "d":
+            return
+        n = self.state["updates"]
+        self.state["updates"] = n + 1
+        decay = min(self.decay, (1 + n) / (10 + n))
+        averages = [self.state[name] for name in self._weights]
+        torch._foreach_lerp_(averages, [w.detach() for w in self._weights.values()], 1.0 - decay)
+
+    def look_ahead(self, turn: Turn, loss: Callable[[Weights], Tensor], optimizer: Optimizer) -> Weights:
+        return {name: self.state[name] for name in self._weights}

@@ -1,0 +1,51 @@
+"""Against a D that learns few samples by heart: its answers are held to what it answered before."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganzoo.errors import UsageError
+from ganzoo.models.sample import Logits, scales
+from ganzoo.models.turn import Turn
+from ganzoo.stabilizers.base import Stabilizer
+from ganzoo.stabilizers.penalties import at_least_zero
+
+
+class LeCam(Stabilizer):
+    """LeCam regularisation: D's answers to real samples stay near its past ones to generated ones, and back.
+
+    Tseng et al. 2021, arXiv 2104.03310, eqs. 3 and 4, for small data sets: weight * (mean (D(x) - a_fake)^2 +
+    mean (D(G(z)) - a_real)^2), where a_real and a_fake are running means of D's logits. For a Wasserstein
+    loss it bounds the LeCam divergence. This batch's mean enters the running ones first, and the first
+    batch's is where they begin, which the paper leaves open.
+
+    Args:
+        weight: of the term, >= 0 (the paper's are 0.01 to 0.5); multiplied by the recipe's penalty schedule.
+        decay: share of the running means that is kept at each update of D, in [0, 1).
+    """
+
+    def __init__(self, weight: float = 0.3, decay: float = 0.99) -> None:
+        super().__init__()
+        if not 0.0 <= decay < 1.0:
+            raise UsageError(f"lecam: decay must be in [0, 1), got {decay:g}")
+        self.weight, self.decay = at_least_zero("weight", weight), decay
+        nothing = torch.tensor(float("nan"))  # before the first update
+        self.state = {"real": nothing, "fake": nothing}
+
+    def d_penalty(self, turn: Turn) -> Tensor:
+        real, fake = (turn.critic(sample, turn.y) for sample in (turn.real, turn.fake))
+        anchors = {side: self._followed(side, logits) for side, logits in (("real", real), ("fake", fake))}
+        away = _square(real, anchors["fake"]) + _square(fake, anchors["real"])
+        return self.weight * turn.scale * away
+
+    def _followed(self, side: str, logits: Logits) -> Tensor:
+        """The running mean, one update on; on the device, and nothing waits for its value."""
+        now = torch.stack([part.detach().mean() for part in scales(logits)]).mean()
+        before = self.state[side].to(now.device)
+        self.state[side] = torch.where(before.isnan(), now, torch.lerp(now, before.to(now.dtype), self.decay))
+        return self.state[side]
+
+
+def _square(logits: Logits, anchor: Tensor) -> Tensor:
+    return torch.stack([(part - anchor).square().mean() for part in scales(logits)]).mean()
