@@ -10,45 +10,94 @@ from typing import Any, Literal, get_args
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry.options import as_float, as_int
-from ganzoo.registry.spec import Specs
+from ganzoo.registry.spec import Spec, Specs
 
-OptimizerKind = Literal["adam", "rmsprop", "sgd"]
-ScheduleKind = Literal["const", "linear", "cosine"]
+ScheduleKind = Literal["const", "linear", "cosine", "exponential", "step"]
 MOST_STEPS = 10**9
+MOST = {"steps": MOST_STEPS, "batch_size": 2**20, "n_dis": 10_000, "accumulate": 2**20}
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """One net's optimizer. Adam: beta1, beta2, eps; RMSprop: beta2 (alpha), eps, momentum; SGD: momentum."""
+    """The optimizer of G or of D, with what goes with it.
 
-    kind: OptimizerKind = "adam"
+    What an optimizer has no use for is left out: beta1, beta2 and eps are Adam's and those of its kin, beta2
+    is RMSprop's alpha as well, momentum is SGD's and RMSprop's.
+
+    Args:
+        kind: a class of torch.optim, in lower case: adam, adamw, sgd, rmsprop, nadam, radam, adafactor, ...
+        options: what else that class takes, as typed, "weight_decay=0.01,amsgrad=true", or by name.
+        parts: learning rates of parts of a net, as factors by the beginning of a parameter's name, as typed,
+            "mapping=0.01", or by name; the longest that fits counts, and 0 leaves a part as it starts.
+    """
+
+    kind: str = "adam"
     lr: float = 2e-4
     beta1: float = 0.5
     beta2: float = 0.999
     eps: float = 1e-8
     momentum: float = 0.0
+    options: str = ""
+    parts: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("options", "parts"):
+            given = getattr(self, name)
+            if isinstance(given, Mapping):
+                object.__setattr__(self, name, ",".join(f"{key}={value}" for key, value in given.items()))
+
+    def given(self, name: str) -> dict[str, str]:
+        """`options` or `parts`, taken apart."""
+        return dict(Spec.parse(f"{name}:{getattr(self, name)}").options)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A factor over the plan's time t in [0, 1]: from `start` to `end`, reached at t = `until` and kept."""
+    """A factor over the plan's time t in [0, 1]: from `start` to `end`, reached at t = `until` and kept.
+
+    Args:
+        kind: const, linear, cosine, exponential (by equal ratios), or step.
+        steps: of kind step: in so many jumps of equal ratio, evenly until `until`.
+        warmup: share of the plan in which it first rises from 0, on a straight line, in [0, 1).
+    """
 
     kind: ScheduleKind = "const"
     start: float = 1.0
     end: float = 1.0
     until: float = 1.0
+    steps: int = 1
+    warmup: float = 0.0
 
     @property
     def changes(self) -> bool:
-        return self.kind != "const" and self.start != self.end
+        return self.warmup > 0.0 or (self.kind != "const" and self.start != self.end)
 
     def at(self, t: float) -> float:
+        value = self._after_warmup(t)
+        return value * min(1.0, t / self.warmup) if self.warmup else value
+
+    def _after_warmup(self, t: float) -> float:
         if self.kind == "const":
             return self.start
         done = min(1.0, t / self.until)
+        if self.kind == "step":
+            done = math.floor(done * self.steps) / self.steps
+        if self.kind in ("step", "exponential"):
+            return self.start * math.pow(self.end / self.start, done)
         if self.kind == "cosine":
             done = 0.5 - 0.5 * math.cos(math.pi * done)
         return self.start + (self.end - self.start) * done
+
+    def check(self, name: str) -> None:
+        _check_kind(name, self.kind, get_args(ScheduleKind))
+        as_float(f"{name}.until", self.until, above=0.0)
+        as_int(f"{name}.steps", self.steps, at_least=1, at_most=MOST_STEPS)
+        for part in ("start", "end", "warmup"):
+            _at_least_zero(f"{name}.{part}", getattr(self, part))
+        if self.warmup >= 1.0:
+            raise UsageError(f"{name}.warmup: expected a share of the plan in [0, 1), got {self.warmup:g}")
+        if self.kind in ("step", "exponential") and not self.start * self.end > 0.0:
+            raise UsageError(f"{name}.kind={self.kind} goes by ratios: expected start and end above 0")
 
 
 @dataclass(frozen=True)
@@ -58,6 +107,10 @@ class Recipe:
     `ema_halflife` is in images: the averaged generator forgets half of its past in so many (0: no averaging).
     It ramps up as min(ema_halflife, ema_ramp * images so far), so that a short run's average is not its
     random start (the ramp of Karras et al. 2020, arXiv 1912.04958).
+
+    `lr_schedule` is that of both nets, unless D has an `lr_schedule_d` of its own. `accumulate` cuts each
+    batch into so many parts, whose gradients are added up before a step: for batches that memory does not
+    hold.
 
     `conditional`: labels are used where the data have some (of few enough classes, see `plan`), unless the
     user says otherwise.
@@ -73,32 +126,39 @@ class Recipe:
     ema_halflife: float = 10_000.0
     ema_ramp: float = 0.05
     lr_schedule: Schedule = Schedule()
+    lr_schedule_d: Schedule | None = None
     penalty_schedule: Schedule = Schedule()
     ema_schedule: Schedule = Schedule()
     model: Mapping[str, Any] = field(default_factory=dict)
     conditional: bool = False
+    accumulate: int = 1
+
+    def lr_schedules(self) -> dict[str, Schedule]:
+        """Of G and of D."""
+        return {"g": self.lr_schedule, "d": self.lr_schedule_d or self.lr_schedule}
 
     def check(self) -> None:
         """Raise a UsageError for the first number or name in it that makes no sense."""
-        for name, most in (("steps", MOST_STEPS), ("batch_size", 2**20), ("n_dis", 10_000)):
+        for name, most in MOST.items():
             as_int(name, getattr(self, name), at_least=1, at_most=most)
         for name in ("optimizer_g", "optimizer_d"):
             settings = getattr(self, name)
-            _check_kind(name, settings.kind, get_args(OptimizerKind))
             as_float(f"{name}.lr", settings.lr, above=0.0)
             _at_least_zero(f"{name}.eps", settings.eps)
             for part in ("beta1", "beta2", "momentum"):
                 value = as_float(f"{name}.{part}", getattr(settings, part))
                 if not 0.0 <= value < 1.0:
                     raise UsageError(f"{name}.{part}: expected a number in [0, 1), got {value:g}")
-        for name in ("lr_schedule", "penalty_schedule", "ema_schedule"):
+            settings.given("options")
+            for part, factor in settings.given("parts").items():
+                _at_least_zero(f"{name}.parts: {part}", as_float(f"{name}.parts: {part}", factor))
+        for name in ("lr_schedule", "lr_schedule_d", "penalty_schedule", "ema_schedule"):
             schedule = getattr(self, name)
-            _check_kind(name, schedule.kind, get_args(ScheduleKind))
-            as_float(f"{name}.until", schedule.until, above=0.0)
-            for part in ("start", "end"):
-                _at_least_zero(f"{name}.{part}", getattr(schedule, part))
-        if not self.lr_schedule.changes and self.lr_schedule.start == 0.0:
-            raise UsageError("lr_schedule is 0 from start to end, so that nothing would be learnt")
+            if schedule is not None:
+                schedule.check(name)
+        for schedule in self.lr_schedules().values():
+            if schedule.start == 0.0 and schedule.at(0.5) == 0.0 == schedule.at(1.0):
+                raise UsageError("lr_schedule is 0 from start to end, so that nothing would be learnt")
         _at_least_zero("ema_halflife", self.ema_halflife)
         as_float("ema_ramp", self.ema_ramp, above=0.0)
 
@@ -107,6 +167,8 @@ class Recipe:
         flat: dict[str, Any] = {}
         for each in dataclasses.fields(self):
             value = getattr(self, each.name)
+            if each.name == "lr_schedule_d":
+                value = self.lr_schedules()["d"]
             if dataclasses.is_dataclass(value):
                 flat |= {f"{each.name}.{key}": part for key, part in vars(value).items()}
             elif each.name not in ("model", "stabilizers", "conditional"):
@@ -118,7 +180,8 @@ class Recipe:
         recipe = self
         for key, value in given.items():
             name, _, part = key.partition(".")
-            new = dataclasses.replace(getattr(recipe, name), **{part: value}) if part else value
+            whole: Any = recipe.lr_schedules()["d"] if name == "lr_schedule_d" else getattr(recipe, name)
+            new: Any = dataclasses.replace(whole, **{part: value}) if part else value
             recipe = dataclasses.replace(recipe, **{name: new})
         return recipe
 

@@ -177,9 +177,13 @@ def check(config: Config, dataset: Dataset) -> GAN:
             f"--batch-size {batch} is more than the {len(dataset.train)} training samples of {dataset.name}: "
             f"use --batch-size {len(dataset.train)} or less"
         )
-    if batch % gan.pack:
-        raise UsageError(f"--batch-size {batch} is not a multiple of model.pack={gan.pack}")
+    parts = recipe.accumulate
+    if batch % (gan.pack * parts):
+        raise UsageError(
+            f"--batch-size {batch} is not a multiple of model.pack={gan.pack}"
+            + (f" times recipe.accumulate={parts}" if parts > 1 else "")
+        )
     normalizer = couples_batch(gan)
-    if batch // gan.pack < 2 and normalizer:
+    if batch // (gan.pack * parts) < 2 and normalizer:
         raise UsageError(f"--batch-size {batch} is too small for {normalizer}, which averages over a batch")
     return gan

@@ -26,7 +26,7 @@ def change_of_schedules(before: Config, after: Config, done: int) -> str:
         told = [f"{name} goes from {then[name]:.3g} to {now[name]:.3g}" for name in last]
         return f"the schedules are stretched over {steps} steps: at step {done} {', '.join(told)}"
     told = [f"{name} stays at {value:.3g}" for name, value in last.items()]
-    idle = recipe.lr_schedule.changes and recipe.lr_schedule.at(1.0) == 0.0
+    idle = all(one.changes and one.at(1.0) == 0.0 for one in recipe.lr_schedules().values())
     return (
         f"the schedules keep to their plan of {kept_to} steps: from its end on {', '.join(told)}"
         f"{', so that nothing more is learnt' * idle}; --reschedule stretches them over {steps} steps"
@@ -36,10 +36,10 @@ def change_of_schedules(before: Config, after: Config, done: int) -> str:
 def _changing(recipe: Recipe, t: float) -> dict[str, float]:
     """The values at time t of all that a schedule changes, by name."""
     values = {}
-    if recipe.lr_schedule.changes:
-        factor = recipe.lr_schedule.at(t)
-        values["the learning rate of G"] = recipe.optimizer_g.lr * factor
-        values["that of D"] = recipe.optimizer_d.lr * factor
+    schedules = recipe.lr_schedules()
+    if schedules["g"].changes or schedules["d"].changes:
+        values["the learning rate of G"] = recipe.optimizer_g.lr * schedules["g"].at(t)
+        values["that of D"] = recipe.optimizer_d.lr * schedules["d"].at(t)
     if recipe.penalty_schedule.changes and recipe.stabilizers:
         values["the factor on penalties"] = recipe.penalty_schedule.at(t)
     if recipe.ema_schedule.changes and recipe.ema_halflife > 0:

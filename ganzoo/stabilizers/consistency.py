@@ -41,8 +41,8 @@ class Consistency(Stabilizer):
     def setup(self, gan: GAN) -> None:
         if kind_of_data(gan.sample_shape) != "images":
             raise UsageError(
-                f"consistency changes images, and this dataset has samples of shape {gan.sample_shape}: use r1 "
-                f"or lecam"
+                f"consistency changes images, and this dataset has samples of shape {gan.sample_shape}: "
+                f"use r1 or lecam"
             )
 
     def d_penalty(self, turn: Turn) -> Tensor:

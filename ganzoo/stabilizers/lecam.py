@@ -43,8 +43,9 @@ class LeCam(Stabilizer):
         """The running mean, one update on; on the device, and nothing waits for its value."""
         now = torch.stack([part.detach().mean() for part in scales(logits)]).mean()
         before = self.state[side].to(now.device)
-        self.state[side] = torch.where(before.isnan(), now, torch.lerp(now, before.to(now.dtype), self.decay))
-        return self.state[side]
+        mean = torch.where(before.isnan(), now, torch.lerp(now, before.to(now.dtype), self.decay))
+        self.state[side] = mean
+        return mean
 
 
 def _square(logits: Logits, anchor: Tensor) -> Tensor:

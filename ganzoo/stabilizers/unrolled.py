@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -61,30 +62,44 @@ def _updates(
 
     Each call goes one step further in that weight's state, of which the optimizer's own is the beginning.
     """
-    settings = optimizer.param_groups[0]
+    updates = {Adam: _adam, RMSprop: _rmsprop, SGD: _sgd}
+    fancy = ("weight_decay", "amsgrad", "nesterov", "dampening", "centered", "maximize")
+    if type(optimizer) not in updates or any(optimizer.defaults.get(name) for name in fancy):
+        raise UsageError(
+            f"unrolled knows the plain adam, rmsprop and sgd as D's optimizer, and here it is "
+            f"{type(optimizer).__name__} with other options: use --set optimizer_d.kind=adam, or leave it out"
+        )
+    settings = {id(p): group for group in optimizer.param_groups for p in group["params"]}
     state = {name: dict(optimizer.state.get(parameter, {})) for name, parameter in parameters.items()}
 
-    def adam(name: str, weight: Tensor, gradient: Tensor) -> Tensor:
-        beta1, beta2 = settings["betas"]
-        own, zeros = state[name], torch.zeros_like(weight)
-        step = own["step"] = own.get("step", 0) + 1
-        first = own["exp_avg"] = torch.lerp(own.get("exp_avg", zeros), gradient, 1 - beta1)
-        second = own["exp_avg_sq"] = beta2 * own.get("exp_avg_sq", zeros) + (1 - beta2) * gradient.square()
-        root = (second / (1 - beta2**step) + TINY).sqrt()
-        ahead: Tensor = weight - settings["lr"] * first / (1 - beta1**step) / (root + settings["eps"])
-        return ahead
+    update = updates[type(optimizer)]
 
-    def sgd(name: str, weight: Tensor, gradient: Tensor) -> Tensor:
-        own, momentum = state[name], settings["momentum"]
-        before = own.get("momentum_buffer") if momentum else None
-        buffer = own["momentum_buffer"] = gradient if before is None else momentum * before + gradient
-        ahead: Tensor = weight - settings["lr"] * buffer
-        return ahead
+    def updated(name: str, weight: Tensor, gradient: Tensor) -> Tensor:
+        return update(state[name], settings[id(parameters[name])], weight, gradient)
 
-    def rmsprop(name: str, weight: Tensor, gradient: Tensor) -> Tensor:
-        own, alpha, zeros = state[name], settings["alpha"], torch.zeros_like(weight)
-        square = own["square_avg"] = alpha * own.get("square_avg", zeros) + (1 - alpha) * gradient.square()
-        return sgd(name, weight, gradient / ((square + TINY).sqrt() + settings["eps"]))
+    return updated
 
-    updates = {Adam: adam, RMSprop: rmsprop, SGD: sgd}
-    return updates[type(optimizer)]
+
+def _adam(own: dict[str, Any], settings: dict[str, Any], weight: Tensor, gradient: Tensor) -> Tensor:
+    beta1, beta2 = settings["betas"]
+    zeros = torch.zeros_like(weight)
+    step = own["step"] = own.get("step", 0) + 1
+    first = own["exp_avg"] = torch.lerp(own.get("exp_avg", zeros), gradient, 1 - beta1)
+    second = own["exp_avg_sq"] = beta2 * own.get("exp_avg_sq", zeros) + (1 - beta2) * gradient.square()
+    root = (second / (1 - beta2**step) + TINY).sqrt()
+    ahead: Tensor = weight - settings["lr"] * first / (1 - beta1**step) / (root + settings["eps"])
+    return ahead
+
+
+def _sgd(own: dict[str, Any], settings: dict[str, Any], weight: Tensor, gradient: Tensor) -> Tensor:
+    momentum = settings["momentum"]
+    before = own.get("momentum_buffer") if momentum else None
+    buffer = own["momentum_buffer"] = gradient if before is None else momentum * before + gradient
+    ahead: Tensor = weight - settings["lr"] * buffer
+    return ahead
+
+
+def _rmsprop(own: dict[str, Any], settings: dict[str, Any], weight: Tensor, gradient: Tensor) -> Tensor:
+    alpha, zeros = settings["alpha"], torch.zeros_like(weight)
+    square = own["square_avg"] = alpha * own.get("square_avg", zeros) + (1 - alpha) * gradient.square()
+    return _sgd(own, settings, weight, gradient / ((square + TINY).sqrt() + settings["eps"]))

@@ -3,27 +3,87 @@
 from __future__ import annotations
 
 import copy
+import inspect
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, RMSprop
 
+from ganzoo.errors import UsageError, first_line, nearest
 from ganzoo.models.recipe import Optimizer
+from ganzoo.registry.options import known_options
 from ganzoo.training.restoring import Moments, check_moments
 
+BASE = torch.optim.Optimizer
+KINDS: dict[str, type[BASE]] = {
+    name.lower(): kind
+    for name, kind in vars(torch.optim).items()
+    if isinstance(kind, type) and issubclass(kind, BASE) and kind is not BASE
+}
+UNFIT = {"lbfgs": "asks for the loss again and again", "sparseadam": "is for sparse gradients"}
+# Their arguments, and what a recipe calls them.
+OURS = {"lr": "lr", "momentum": "momentum", "alpha": "beta2", "eps": "eps", "betas": "beta1"}
 
-def make_optimizer(settings: Optimizer, net: nn.Module, device: torch.device) -> torch.optim.Optimizer:
-    """The optimizer of one net, fused where torch has a fused kernel for it."""
-    fused = device.type in ("cpu", "cuda")
-    parameters = list(net.parameters())
-    if settings.kind == "adam":
-        betas = (settings.beta1, settings.beta2)
-        return Adam(parameters, lr=settings.lr, betas=betas, eps=settings.eps, fused=fused)
-    if settings.kind == "sgd":
-        return SGD(parameters, lr=settings.lr, momentum=settings.momentum, fused=fused)
-    return RMSprop(
-        parameters, lr=settings.lr, alpha=settings.beta2, eps=settings.eps, momentum=settings.momentum
-    )
+
+def make_optimizer(
+    settings: Optimizer, net: nn.Module, device: torch.device, name: str = "optimizer"
+) -> torch.optim.Optimizer:
+    """The optimizer of one net, fused where torch has a fused kernel for it.
+
+    Raises:
+        UsageError: there is no such optimizer, it has no such option, or takes no such value; or the net has
+            no such part. The sentence calls the optimizer by its `name`.
+    """
+    kind = settings.kind.lower()
+    if kind not in KINDS:
+        raise UsageError(f"{name}.kind={settings.kind}: {nearest(kind, KINDS)}")
+    if kind in UNFIT:
+        raise UsageError(f"{name}.kind={kind} {UNFIT[kind]}: use adam, adamw, sgd or rmsprop")
+    known = {
+        key: parameter.default
+        for key, parameter in inspect.signature(KINDS[kind]).parameters.items()
+        if key not in ("params", "foreach", "fused", "capturable", "differentiable", "maximize")
+    }
+    arguments = {key: getattr(settings, ours) for key, ours in OURS.items() if _is_number(known.get(key))}
+    if "betas" in known:
+        arguments["betas"] = settings.beta1, settings.beta2
+    own = known_options(name, known, settings.given("options"))
+    for key in own.keys() & arguments.keys():
+        raise UsageError(f"{name}: {key} is not one of its options: use {name}.{OURS[key]}")
+    if "fused" in inspect.signature(KINDS[kind]).parameters:
+        arguments["fused"] = device.type in ("cpu", "cuda")
+    try:
+        return KINDS[kind](_groups(settings, net, name), **arguments, **own)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(f"{name}.kind={kind}: {first_line(error)}") from error
+
+
+def _is_number(default: Any) -> bool:
+    """Whether an argument is one number: some have a pair of the same name."""
+    return isinstance(default, int | float | Tensor) and not isinstance(default, bool)
+
+
+def _groups(settings: Optimizer, net: nn.Module, name: str) -> list[dict[str, Any]]:
+    """The parameters, in groups of one factor each on the learning rate."""
+    factors = {part: float(factor) for part, factor in settings.given("parts").items()}
+    groups: dict[float, list[nn.Parameter]] = {1.0: []}
+    unknown = dict(factors)
+    for path, parameter in net.named_parameters():
+        fitting = [part for part in factors if path == part or path.startswith(f"{part}.")]
+        for part in fitting:
+            unknown.pop(part, None)
+        factor = factors[max(fitting, key=len)] if fitting else 1.0
+        groups.setdefault(factor, []).append(parameter)
+    for part in unknown:
+        names = {path for path, _ in net.named_modules() if path}
+        raise UsageError(f"{name}.parts: no part of the net is called {part!r}: {nearest(part, names)}")
+    return [{"params": some, "factor": factor} for factor, some in groups.items() if some]
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate, times the factor of each group."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["factor"]
 
 
 def load_moments(optimizer: torch.optim.Optimizer, moments: Moments) -> None:

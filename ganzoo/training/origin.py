@@ -128,8 +128,9 @@ class _Watch:
             seen = f"what {who} makes of samples"
             _looked_at(each, "transform", partial(_refuse, kind="stabilizer", net="", what=seen))
             _looked_at(each, "gradients", self._after(f"{who}, which changes them"))
-        self._apply = step._apply
-        setattr(step, "_apply", self._applied)  # noqa: B010 - mypy lets no method be assigned
+        self._backward, self._apply = step._backward, step._apply
+        for name, looking in (("_backward", self._gone_back), ("_apply", self._applied)):
+            setattr(step, name, looking)
 
     def _layer(self, net: str, name: str) -> Callable[[nn.Module, Any, Any], None]:
         def look(part: nn.Module, inputs: Any, output: Any) -> None:
@@ -175,7 +176,7 @@ class _Watch:
             if not _finite(weight):
                 raise _Found("weights", net, f"the weights {name} of {net.upper()} are not finite, {what}")
 
-    def _applied(self, loss: Tensor, turn: Turn) -> None:
+    def _gone_back(self, loss: Tensor, turn: Turn) -> None:
         net = turn.phase
         names, weights = zip(
             *((n, p) for n, p in turn.net.named_parameters() if p.requires_grad), strict=True
@@ -190,9 +191,13 @@ class _Watch:
                         f"the gradient of {what} at {net.upper()}'s {name} is not finite, though its value "
                         f"of {float(term.detach()):.3g} is",
                     )  # fmt: skip
-        self._apply(loss, turn)
-        rate = self.optimizers[net].param_groups[0]["lr"]
+        self._backward(loss, turn)
         self._gradients(net, "gradient", "backward")
+
+    def _applied(self, turn: Turn) -> None:
+        net = turn.phase
+        self._apply(turn)
+        rate = self.optimizers[net].param_groups[0]["lr"]
         self._weights(net, f"after an update with the learning rate {rate:.3g}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,22 +45,26 @@ def check_moments(optimizer: torch.optim.Optimizer, moments: Any) -> Moments:
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     if not isinstance(moments, dict) or not set(moments) <= set(range(len(parameters))):
         raise ValueError("the optimizer's moments are not those of the model's parameters")
-    expected = _remembered(optimizer)
+    known: dict[Any, dict[str, Any]] = {}
     for number, own in moments.items():
-        parameter = parameters[number]
+        kind = parameters[number].shape, parameters[number].dtype
+        if kind not in known:
+            known[kind] = _remembered(optimizer, parameters[number])
+        expected = known[kind]
         if not isinstance(own, dict) or own.keys() != expected.keys():
             raise ValueError(f"the moments of parameter {number} are not {', '.join(expected)}")
         for name, value in own.items():
-            like = expected[name] if expected[name] is None or not expected[name].dim() else parameter
-            check_like(f"{name} of parameter {number}", value, like)
+            check_like(f"{name} of parameter {number}", value, expected[name])
     return moments
 
 
-def _remembered(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """What an optimizer of this kind remembers of a parameter: found out on one of its own."""
-    probe = nn.Parameter(torch.zeros(1))
-    probe.grad = torch.zeros(1)
-    twin = type(optimizer)([probe], **optimizer.defaults)
+def _remembered(optimizer: torch.optim.Optimizer, parameter: Tensor) -> dict[str, Any]:
+    """What an optimizer of this kind remembers of a parameter like this: found out on one of its own."""
+    probe = nn.Parameter(torch.zeros_like(parameter, device="cpu"))
+    probe.grad = torch.zeros_like(probe)
+    taken = inspect.signature(type(optimizer)).parameters
+    defaults = {name: value for name, value in optimizer.defaults.items() if name in taken}
+    twin = type(optimizer)([probe], **defaults)
     twin.step()
     return dict(twin.state[probe])
 

@@ -2,14 +2,15 @@
 
     real: batch -> view -> transforms -> pack -> D        fake: G(z, y) -> transforms -> pack -> D
 
-Models, losses and stabilizers say what to add or change; only `_apply` runs backward and steps an optimizer.
+Models, losses and stabilizers say what to add or change; only this file runs backward or steps an optimizer.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,21 @@ Draw = Callable[[int], tuple[Tensor, Tensor | None]]
 """The i-th real batch of this step: x on the device, and y or None."""
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A part of a real batch, x as it was drawn, with what was made for it."""
+
+    x: Tensor
+    z: Tensor
+    y: Tensor | None
+    real: Sample
+    fake: Sample
+
+    def detached(self) -> _Made:
+        real, fake = (map_sample(Tensor.detach, sample) for sample in (self.real, self.fake))
+        return dataclasses.replace(self, real=real, fake=fake)
+
+
 class Step:
     """One step, called once per generator update.
 
@@ -35,6 +51,7 @@ class Step:
         gan: in train mode, on its device.
         optimizers: of what G's and what D's optimizer trains (`GAN.net`).
         autocast: makes the context in which forwards run (reduced precision).
+        accumulate: parts that a batch is cut into; one optimizer step for all of them.
 
     Attributes:
         now: number of the step to be made, the plan's time, and the scale of penalties.
@@ -48,6 +65,7 @@ class Step:
         optimizers: tuple[Optimizer, Optimizer],
         n_dis: int = 1,
         autocast: Callable[[], AbstractContextManager[None]] = nullcontext,
+        accumulate: int = 1,
     ) -> None:
         self.gan = gan
         self.loss = loss
@@ -56,6 +74,7 @@ class Step:
         self.nets: dict[Phase, nn.Module] = {"g": gan.net("g"), "d": gan.net("d")}
         self.n_dis = n_dis
         self.autocast = autocast
+        self.accumulate = accumulate
         self.meter = Meter()
         self.late_d_loss = LateScalar()
         self.now: tuple[int, float, float] = (0, 0.0, 1.0)
@@ -63,64 +82,91 @@ class Step:
     def __call__(self, draw: Draw) -> None:
         for i in range(self.n_dis):
             x, y = draw(i)
-            # G's step judges the last of these samples, so they are made once; the others need no graph.
-            with torch.set_grad_enabled(i == self.n_dis - 1), self.autocast():
-                real = self.gan.view(x)  # which an encoder may have a part in
-                z = self.gan.sample_z(len(x))
-                fake = self.gan.generator(z, y)
-            self._update_d(z, y, map_sample(Tensor.detach, real), map_sample(Tensor.detach, fake))
-        self._update_g(z, y, real, fake)
+            parts = zip(x.chunk(self.accumulate), _chunks(y, self.accumulate), strict=True)
+            # G's turn judges the last of these samples, so they are made once; the others need no graph, and
+            # where memory is short those of the last batch are made again, part by part.
+            graph = i == self.n_dis - 1 and self.accumulate == 1
+            made = [self._made(part, None, label, graph) for part, label in parts]
+            self._update_d(made)
+        self._update_g(made)
 
-    def _turn(self, phase: Phase, z: Tensor, y: Tensor | None, real: Sample, fake: Sample) -> Turn:
+    def _made(self, x: Tensor, z: Tensor | None, y: Tensor | None, graph: bool) -> _Made:
+        with torch.set_grad_enabled(graph), self.autocast():
+            real = self.gan.view(x)  # which an encoder may have a part in
+            z = self.gan.sample_z(len(x)) if z is None else z
+            return _Made(x, z, y, real, self.gan.generator(z, y))
+
+    def _turn(self, phase: Phase, made: _Made) -> Turn:
         step, t, scale = self.now
         return Turn(
-            phase=phase, loss=self.loss, z=z, y=y, real=real, fake=fake, net=self.nets[phase],
-            step=step, t=t, scale=scale,
+            phase=phase, loss=self.loss, z=made.z, y=made.y, real=made.real, fake=made.fake,
+            net=self.nets[phase], step=step, t=t, scale=scale,
             # Not in G's turn: D's loss of just now would have to be waited for.
             d_loss=self.late_d_loss.get() if phase == "d" else None,
         )  # fmt: skip
 
-    def _update_d(self, z: Tensor, y: Tensor | None, real: Sample, fake: Sample) -> None:
-        turn = self._turn("d", z, y, real, fake)
-        update = all([s.update_d(turn) for s in self.stabilizers])  # a list: each of them sees the turn
+    def _update_d(self, parts: list[_Made]) -> None:
+        turns = [self._turn("d", made.detached()) for made in parts]
+        update = all([s.update_d(turns[0]) for s in self.stabilizers])  # a list: each of them sees the turn
+        losses = []
+        if update:
+            self.optimizers["d"].zero_grad(set_to_none=True)
+        for turn in turns:
+            plain, total = self._judge_d(turn, update)
+            if update:
+                self._backward(total / len(turns) if len(turns) > 1 else total, turn)
+            losses.append(plain)
+        if update:
+            self._apply(turns[0])
+        self.late_d_loss.put(losses[0] if len(losses) == 1 else torch.stack(losses).mean())
+
+    def _judge_d(self, turn: Turn, update: bool) -> tuple[Tensor, Tensor]:
+        """D's plain loss of one part, and what it minimises."""
         if update:
             sides = frozenset[Side]().union(*(s.differentiates_at(turn) for s in self.stabilizers))
             turn = dataclasses.replace(
                 turn,
-                real=leaf(real) if "real" in sides else real,
-                fake=leaf(fake) if "fake" in sides else fake,
+                real=leaf(turn.real) if "real" in sides else turn.real,
+                fake=leaf(turn.fake) if "fake" in sides else turn.fake,
             )
         with torch.set_grad_enabled(update), self.autocast():
             turn = self._judged(turn)
-            real_logits, fake_logits = turn.critic(turn.real, y), turn.critic(turn.fake, y)
-            plain = total = self.loss.d(real_logits, fake_logits)
+            real, fake = turn.critic(turn.real, turn.y), turn.critic(turn.fake, turn.y)
+            plain = total = self.loss.d(real, fake)
             if update:
                 total = self._d_total(turn, plain, self.meter)
-        if update:
-            self._apply(total, turn)
-        self.late_d_loss.put(plain)
         self.meter.add("d_loss", plain)
-        self.meter.add("d_real", self._reading(real_logits))
-        self.meter.add("d_fake", self._reading(fake_logits))
+        self.meter.add("d_real", self._reading(real))
+        self.meter.add("d_fake", self._reading(fake))
+        return plain.detach(), total
 
-    def _update_g(self, z: Tensor, y: Tensor | None, real: Sample, fake: Sample) -> None:
-        turn = self._turn("g", z, y, real, fake)
-        with self.autocast():
-            weights = self._ahead(turn)
-        # Weights from steps ahead depend on G, and so does what they say of real samples.
-        depends = weights is not None or any(x.requires_grad for x in scales(real))
-        with frozen(self.nets["d"]):  # its gradients would be computed for nothing
+    def _update_g(self, parts: list[_Made]) -> None:
+        self.optimizers["g"].zero_grad(set_to_none=True)
+        for made in parts:
+            if len(parts) > 1:
+                made = self._made(made.x, made.z, made.y, graph=True)
+            turn = self._turn("g", made)
             with self.autocast():
-                turn = self._judged(turn, weights)
-                fake_logits = turn.critic(fake, y)
-                real_logits = None
-                if self.loss.needs_real_in_g:
-                    with torch.set_grad_enabled(depends):
-                        real_logits = turn.critic(real, y)
-                plain = self.loss.g(fake_logits, real_logits)
-                total = plain + self._added(turn, self.meter)
-            self._apply(total, turn)
-        self.meter.add("g_loss", plain)
+                weights = self._ahead(turn)
+            with frozen(self.nets["d"]):  # its gradients would be computed for nothing
+                total = self._judge_g(turn, weights)
+                self._backward(total / len(parts) if len(parts) > 1 else total, turn)
+        self._apply(turn)
+
+    def _judge_g(self, turn: Turn, weights: Weights | None) -> Tensor:
+        """What G minimises in one part, judged by D or by other weights of it."""
+        # Weights from steps ahead depend on G, and so does what they say of real samples.
+        depends = weights is not None or any(x.requires_grad for x in scales(turn.real))
+        with self.autocast():
+            turn = self._judged(turn, weights)
+            fake = turn.critic(turn.fake, turn.y)
+            real = None
+            if self.loss.needs_real_in_g:
+                with torch.set_grad_enabled(depends):
+                    real = turn.critic(turn.real, turn.y)
+            plain = self.loss.g(fake, real)
+            self.meter.add("g_loss", plain)
+            return plain + self._added(turn, self.meter)
 
     def _judged(self, turn: Turn, weights: Weights | None = None) -> Turn:
         """The turn with its critic, which knows what is said in it."""
@@ -165,15 +211,15 @@ class Step:
                 total = total + penalty
         return total
 
-    def _apply(self, loss: Tensor, turn: Turn) -> None:
-        """Backward and one optimizer step: where gradients of several processes would be reduced."""
-        optimizer = self.optimizers[turn.phase]
-        optimizer.zero_grad(set_to_none=True)
+    def _backward(self, loss: Tensor, turn: Turn) -> None:
         # Of a penalised D the inputs require gradients too, which nobody needs.
         loss.backward(inputs=[p for p in turn.net.parameters() if p.requires_grad])  # type: ignore[no-untyped-call]
+
+    def _apply(self, turn: Turn) -> None:
+        """One optimizer step: before it gradients of several processes would be reduced."""
         for stabilizer in self.stabilizers:
             stabilizer.gradients(turn)
-        optimizer.step()
+        self.optimizers[turn.phase].step()
         for stabilizer in self.stabilizers:
             stabilizer.weights(turn)
 
@@ -182,6 +228,10 @@ class Step:
         if isinstance(logits, tuple):
             return torch.stack([self._reading(f) for f in logits]).mean()
         return (logits.detach().sigmoid() if self.loss.probabilistic else logits.detach()).mean()
+
+
+def _chunks(y: Tensor | None, parts: int) -> Sequence[Tensor | None]:
+    return [None] * parts if y is None else y.chunk(parts)
 
 
 @contextmanager

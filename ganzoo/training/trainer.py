@@ -16,12 +16,13 @@ from ganzoo.data.base import Dataset
 from ganzoo.data.classes import class_shares
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
+from ganzoo.models.recipe import Recipe
 from ganzoo.plan.assemble import build_loss, build_trained
-from ganzoo.plan.config import PLACES, Config
+from ganzoo.plan.config import PLACES, Config, flatten, plain
 from ganzoo.system.devices import choose_device
 from ganzoo.system.rng import counted_seed, kept, seed_default
 from ganzoo.training.ema import EMA, twin
-from ganzoo.training.optimizers import check_layout, load_moments, make_optimizer
+from ganzoo.training.optimizers import check_layout, load_moments, make_optimizer, set_rate
 from ganzoo.training.restoring import check_like, count, fill, moments_of, restored
 from ganzoo.training.sampling import draw
 from ganzoo.training.step import Step
@@ -78,8 +79,12 @@ class Trainer:
         self.device = choose_device(config.device)
         self.gan, self.stabilizers = build_trained(config, self.device)
         self.loss = build_loss(self.recipe.loss)
-        self.optimizer_g = make_optimizer(self.recipe.optimizer_g, self.gan.net("g"), self.device)
-        self.optimizer_d = make_optimizer(self.recipe.optimizer_d, self.gan.net("d"), self.device)
+        self.optimizer_g = make_optimizer(
+            self.recipe.optimizer_g, self.gan.net("g"), self.device, "optimizer_g"
+        )
+        self.optimizer_d = make_optimizer(
+            self.recipe.optimizer_d, self.gan.net("d"), self.device, "optimizer_d"
+        )
         shares = class_shares(dataset) if self.gan.num_classes else None
         self.ema = EMA(self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp, shares)
         self._make_step = Step(
@@ -89,6 +94,7 @@ class Trainer:
             (self.optimizer_g, self.optimizer_d),
             self.recipe.n_dis,
             self._autocast(),
+            self.recipe.accumulate,
         )
         self.meter = self._make_step.meter
         self._data = dataset.train.to(self.device)
@@ -149,12 +155,12 @@ class Trainer:
         self._snapshot = None
         seed_default(self.device, counted_seed(self.seed, "step", step))
         self.gan.progress(self.growth)
-        for optimizer, settings in (
-            (self.optimizer_g, recipe.optimizer_g),
-            (self.optimizer_d, recipe.optimizer_d),
+        schedules = recipe.lr_schedules()
+        for optimizer, settings, net in (
+            (self.optimizer_g, recipe.optimizer_g, "g"),
+            (self.optimizer_d, recipe.optimizer_d, "d"),
         ):
-            for group in optimizer.param_groups:
-                group["lr"] = settings.lr * recipe.lr_schedule.at(t) * 0.5**self.rollbacks
+            set_rate(optimizer, settings.lr * schedules[net].at(t) * 0.5**self.rollbacks)
         self._make_step.now = step, t, recipe.penalty_schedule.at(t)
         self._make_step(self.real)
         self.step += 1
@@ -235,8 +241,10 @@ class Trainer:
 def refuse_difference(before: dict[str, str], now: dict[str, str]) -> None:
     """Raise a UsageError that shows what changed between a checkpoint's settings and the run's.
 
-    Where the data lie is nothing that changes: their fingerprint says what they are.
+    Where the data lie is nothing that changes: their fingerprint says what they are. A setting that was not
+    there yet had the value that is its default now.
     """
+    before = {**{f"recipe.{key}": value for key, value in flatten(plain(Recipe())).items()}, **before}
     keys = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
     keys = [key for key in keys if not key.startswith(PLACES)]
     if keys:
