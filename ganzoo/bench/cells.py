@@ -18,7 +18,7 @@ from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given, check_names
 from ganzoo.plan.config import Config
 from ganzoo.plan.words import Words
-from ganzoo.registry.options import as_int
+from ganzoo.registry.kinds import as_int
 from ganzoo.runs.training import plan_run
 
 PLACES = ("data_options.root", "data_options.offline", "seed")  # where data lie makes no difference

@@ -13,7 +13,7 @@ from typing import Any
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.plan.words import Words
-from ganzoo.registry.options import LARGEST
+from ganzoo.registry.kinds import LARGEST
 from ganzoo.system.files import is_folder, read_regular
 
 EVALUATION: dict[str, type] = {

@@ -10,6 +10,7 @@ import click
 from ganzoo.cli.plugin import USES
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry import REGISTRIES
+from ganzoo.registry.kinds import kind_in, plainly, required, told
 from ganzoo.registry.registry import Registry
 from ganzoo.system.console import terminal
 
@@ -40,8 +41,9 @@ def _describe(registry: Registry, name: str) -> None:
         console.print()
         console.say(("options", "bold"), f" ({_how(kind, name)})")
         for key, default in options.items():
-            shown = "required" if default is inspect.Parameter.empty else f"default {default!r}"
-            console.say(f"  {key:<14} {shown}")
+            shown = "required" if required(default) else f"default {plainly(default)!r}"
+            kind = kind_in(options, key)
+            console.say(f"  {key:<14} {told(kind)}, {shown}" if kind is not Any else f"  {key:<14} {shown}")
     console.print()
     console.say(("try it", "bold"))
     for line in USES[kind].split("\n"):
@@ -60,7 +62,7 @@ def _how(kind: str, name: str) -> str:
         "model": "--set model.KEY=VALUE",
         "dataset": "--set data.KEY=VALUE",
         "stabilizer": f"--stabilizer {name}:KEY=VALUE",
-        "extractor": "--extractor-weights PATH",
+        "extractor": f"--extractor {name}:KEY=VALUE",
     }.get(kind, "KEY=VALUE")
 
 

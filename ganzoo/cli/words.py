@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganzoo.registry.options import as_int
+from ganzoo.registry.kinds import as_int
 from ganzoo.system.paths import typed_path
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,19 +13,29 @@ from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.cnn import trained_for
 from ganzoo.registry import EXTRACTORS
-from ganzoo.registry.options import options_of
-from ganzoo.registry.spec import Ref
+from ganzoo.registry.options import known_options, options_of
+from ganzoo.registry.spec import Ref, Spec
 from ganzoo.system.paths import typed_path
+
+FILLED_IN = ("path", "weights", "offline")
 
 
 def open_extractor(
     name: str, weights: str | Path | None = None, offline: bool = False, device: torch.device | None = None
 ) -> Extractor:
-    """The feature extractor called NAME or NAME:PATH. Raises UsageError if its name or weights are wrong."""
+    """The feature extractor called NAME, NAME:PATH or NAME:key=value,... as it takes a path or options.
+
+    Raises:
+        UsageError: its name, its options or its weights are wrong.
+    """
     ref = Ref.parse(name)
     takes = options_of(EXTRACTORS.get(ref.name))
+    own: Mapping[str, Any] = {}
     if ref.path is not None and "path" not in takes:
-        raise UsageError(f"--extractor {name}: {ref.name} takes nothing after a colon")
+        known = options_of(EXTRACTORS.get(ref.name), FILLED_IN)
+        if not known:
+            raise UsageError(f"--extractor {name}: {ref.name} takes nothing after a colon")
+        own = known_options(f"extractor {ref.name}", known, Spec.parse(name).options)
     if weights is not None and "weights" not in takes:
         raise UsageError(f"--extractor-weights: the extractor {ref.name} has none")
     given = {
@@ -31,7 +43,8 @@ def open_extractor(
         "weights": None if weights is None else typed_path(weights),
         "offline": offline,
     }
-    extractor: Extractor = EXTRACTORS.make(ref.name, **{key: given[key] for key in given if key in takes})
+    filled = {key: given[key] for key in given if key in takes}
+    extractor: Extractor = EXTRACTORS.make(ref.name, **filled, **own)
     extractor.name = name
     extractor.to(device or torch.device("cpu"))
     return extractor

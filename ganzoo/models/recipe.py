@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from ganzoo.errors import UsageError, nearest
-from ganzoo.registry.options import as_float, as_int
+from ganzoo.registry.kinds import as_float, as_int
 from ganzoo.registry.spec import Spec, Specs
 
 ScheduleKind = Literal["const", "linear", "cosine", "exponential", "step"]

@@ -13,7 +13,8 @@ from ganzoo.losses import Loss
 from ganzoo.models.base import GAN
 from ganzoo.plan.config import Config
 from ganzoo.registry import LOSSES, MODELS
-from ganzoo.registry.options import as_int, known_options
+from ganzoo.registry.kinds import as_int
+from ganzoo.registry.options import known_options
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.system.memory import is_too_large

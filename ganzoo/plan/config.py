@@ -16,7 +16,7 @@ from ganzoo.errors import UsageError, nearest
 from ganzoo.models.recipe import MOST_STEPS, Recipe
 from ganzoo.plan.stopping import ON_NAN, StopWhen
 from ganzoo.registry import OF_KIND
-from ganzoo.registry.options import as_int
+from ganzoo.registry.kinds import as_int
 from ganzoo.registry.spec import Spec, Specs
 from ganzoo.system.records import Damaged, checked, read_json
 

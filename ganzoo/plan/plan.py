@@ -17,7 +17,8 @@ from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.config import Config
 from ganzoo.plan.words import NONE, Words
 from ganzoo.registry import MODELS, STABILIZERS, origins
-from ganzoo.registry.options import LARGEST, cast
+from ganzoo.registry.kinds import LARGEST, plainly
+from ganzoo.registry.options import known_options
 from ganzoo.registry.spec import Spec
 from ganzoo.stabilizers.base import couples_batch, refuse_nonsense
 from ganzoo.stabilizers.open import open_stabilizer
@@ -123,7 +124,7 @@ def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device
         recipe=dataclasses.replace(recipe, model={}),  # which is in model_options
         recipe_name=words.recipe,
         model_options=_model_options(words.model, recipe, words.settings["model"]),
-        data_options={**words.settings["data"], **places},
+        data_options={**{key: plainly(value) for key, value in words.settings["data"].items()}, **places},
         data_fingerprint=dataset.fingerprint,
         sample_shape=dataset.sample_shape,
         num_classes=dataset.num_classes,
@@ -156,8 +157,9 @@ def _model_options(model: str, recipe: Recipe, own: Mapping[str, Any]) -> dict[s
     for key, (name, _) in by_stabilizers.items():
         if key not in known:
             raise UsageError(f"{name} needs a model with the option {key}, which {model} does not have")
-    by_recipe = {key: cast(f"{model}: {key}", value, known[key]) for key, value in recipe.model.items()}
-    return {**known, **by_recipe, **{key: value for key, (_, value) in by_stabilizers.items()}, **own}
+    by_recipe = known_options(model, known, recipe.model)
+    options = {**known, **by_recipe, **{key: value for key, (_, value) in by_stabilizers.items()}, **own}
+    return {key: plainly(value) for key, value in options.items()}
 
 
 def check(config: Config, dataset: Dataset) -> GAN:

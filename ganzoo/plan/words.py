@@ -11,7 +11,8 @@ from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.stopping import ON_NAN, StopWhen
 from ganzoo.registry import DATASETS, LOSSES, METRICS, MODELS, STABILIZERS
-from ganzoo.registry.options import as_float, as_int, sort_settings
+from ganzoo.registry.kinds import as_float, as_int
+from ganzoo.registry.options import sort_settings
 from ganzoo.registry.spec import Ref, Spec, Specs, pair
 
 AT_LEAST = {

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import inspect
-import math
 import re
-import reprlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any, Unpack, get_args, get_origin
 
 from ganzoo.errors import UsageError, nearest
+from ganzoo.registry.kinds import Options, annotations_of, cast, kind_in, kind_of
 
-LARGEST = 2**63 - 1  # that torch and files can hold
 UNPACK = re.compile(r"(?:\w+\.)*Unpack\[([\w.]+)\]")
 
 
-def options_of(member: Callable[..., Any], leave_out: Iterable[str] = ()) -> dict[str, Any]:
+def options_of(member: Callable[..., Any], leave_out: Iterable[str] = ()) -> Options:
     """The options that a class or function takes, with their defaults: its own, then what it hands on.
 
     A class says what it hands on to the class that it extends by a typed dict, `**common: Unpack[Common]`
     (PEP 692); the defaults are those of that class.
     """
     known: dict[str, Any] = {}
+    kinds = annotations_of(member.__init__ if isinstance(member, type) else member)  # type: ignore[misc]
     for parameter in inspect.signature(member).parameters.values():
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             known[parameter.name] = parameter.default
         elif parameter.kind is parameter.VAR_KEYWORD and isinstance(member, type):
-            known |= {name: _default(member, name) for name in _handed_on(member, parameter.annotation)}
-    return {name: default for name, default in known.items() if name not in {"self", *leave_out}}
+            for name in _handed_on(member, parameter.annotation):
+                known[name], kinds[name] = _default(member, name)
+    left = {name: default for name, default in known.items() if name not in {"self", *leave_out}}
+    return Options(left, {name: kinds.get(name, kind_of(left[name])) for name in left})
 
 
 def _handed_on(member: type, annotation: Any) -> Iterable[str]:
@@ -47,14 +48,16 @@ def _handed_on(member: type, annotation: Any) -> Iterable[str]:
     return ()
 
 
-def _default(member: type, name: str) -> Any:
-    """Of the nearest `__init__` that has such an argument."""
+def _default(member: type, name: str) -> tuple[Any, Any]:
+    """Default and kind in the nearest `__init__` that has such an argument."""
     for base in member.__mro__:
         # Of a class; mypy fears for an instance, whose class may have another one.
         parameters = inspect.signature(base.__init__).parameters  # type: ignore[misc]
         if name in parameters:
-            return parameters[name].default
-    return inspect.Parameter.empty
+            default = parameters[name].default
+            kinds = annotations_of(base.__init__)  # type: ignore[misc]
+            return default, kinds.get(name, kind_of(default))
+    return inspect.Parameter.empty, Any
 
 
 def sort_settings(
@@ -73,7 +76,7 @@ def sort_settings(
     found: dict[str, dict[str, Any]] = {scope: {} for scope in known}
     for key, value in pairs:
         scope, option = _owner(key, known, owners)
-        found[scope][option] = cast(f"--set {key}", value, known[scope][option])
+        found[scope][option] = cast(f"--set {key}", value, kind_in(known[scope], option))
     return found
 
 
@@ -101,11 +104,11 @@ def _owner(key: str, known: Mapping[str, Mapping[str, Any]], owners: Mapping[str
 
 
 def known_options(what: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """`given`, each value of the type of the default. Raises UsageError for an option that there is not."""
+    """`given`, each value of the option's kind. Raises UsageError for an option that there is not."""
     for key in given:
         if key not in known:
             raise UsageError(f"{what} has no option {key!r}: {nearest(key, known)}")
-    return {key: cast(f"{what}: {key}", value, known[key]) for key, value in given.items()}
+    return {key: cast(f"{what}: {key}", value, kind_in(known, key)) for key, value in given.items()}
 
 
 def resolve(what: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,48 +118,3 @@ def resolve(what: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> di
         if value is inspect.Parameter.empty:
             raise UsageError(f"{what} needs {key}: give {key}=VALUE")
     return resolved
-
-
-def cast(label: str, value: Any, default: Any) -> Any:
-    """`value`, typed or already an object, as the type of `default`."""
-    if isinstance(default, bool):
-        return _as_bool(label, value)
-    if isinstance(default, int):
-        return as_int(label, value)
-    if isinstance(default, float):
-        return as_float(label, value)
-    if isinstance(default, str) and not isinstance(value, str):
-        raise UsageError(f"{label}: expected text, got {value!r}")
-    return value
-
-
-def _as_bool(label: str, value: Any) -> bool:
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    if str(value).lower() not in words:
-        raise UsageError(f"{label}: expected true or false, got {value!r}")
-    return words[str(value).lower()]
-
-
-def as_int(label: str, value: Any, at_least: int | None = None, at_most: int | None = None) -> int:
-    try:
-        number = int(str(value))
-    except ValueError:
-        raise UsageError(f"{label}: expected a whole number, got {value!r}") from None
-    if at_least is not None and number < at_least:
-        raise UsageError(f"{label}: expected a whole number of at least {at_least}, got {number}")
-    most = LARGEST if at_most is None else at_most
-    if number > most or number < -LARGEST:
-        raise UsageError(f"{label}: expected a whole number of at most {most:,}, got {reprlib.repr(number)}")
-    return number
-
-
-def as_float(label: str, value: Any, above: float | None = None) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"{label}: expected a number, got {value!r}") from None
-    if not math.isfinite(number):
-        raise UsageError(f"{label}: expected a finite number, got {value!r}")
-    if above is not None and not number > above:
-        raise UsageError(f"{label}: expected a number above {above:g}, got {number:g}")
-    return number

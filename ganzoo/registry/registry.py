@@ -19,6 +19,7 @@ from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.registry import installed
 from ganzoo.registry.hooks import misfit
 from ganzoo.registry.installed import points
+from ganzoo.registry.kinds import Options
 from ganzoo.registry.options import options_of, resolve
 from ganzoo.registry.spec import Spec
 from ganzoo.system.memory import is_too_large, too_large
@@ -151,7 +152,7 @@ class Registry:
                 raise too_large(f"the parts of {self.kind} {Spec(name, large)}", error) from error
             raise WorkError(f"{self._where(name)} cannot be made: {type(error).__name__}: {error}") from error
 
-    def options(self, name: str) -> dict[str, Any]:
+    def options(self, name: str) -> Options:
         """The options of a member, with their defaults."""
         return options_of(self.get(name), self._filled_in)
 

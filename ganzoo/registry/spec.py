@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ganzoo.errors import UsageError
+from ganzoo.registry.kinds import plainly
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Spec:
         return cls(name.strip(), options)
 
     def __str__(self) -> str:
-        pairs = ",".join(f"{key}={value}" for key, value in self.options.items())
+        pairs = ",".join(f"{key}={plainly(value)}" for key, value in self.options.items())
         return f"{self.name}:{pairs}" if pairs else self.name
 
     def __hash__(self) -> int:

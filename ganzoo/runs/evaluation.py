@@ -16,7 +16,7 @@ from ganzoo.metrics.context import order
 from ganzoo.metrics.foreign import read_samples
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given, check_names
-from ganzoo.registry.options import as_int
+from ganzoo.registry.kinds import as_int
 from ganzoo.system.devices import choose_device
 from ganzoo.system.paths import typed_path
 from ganzoo.system.provenance import provenance

@@ -20,7 +20,7 @@ from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_trained
 from ganzoo.plan.config import Config
 from ganzoo.registry import changes
-from ganzoo.registry.options import as_int
+from ganzoo.registry.kinds import as_int
 from ganzoo.runs import training
 from ganzoo.runs.evaluation import Document, document
 from ganzoo.runs.evaluations import BY_SHARES, NO_LABELS, scored_labels

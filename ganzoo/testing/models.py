@@ -17,7 +17,7 @@ from ganzoo.models.recipe import Recipe
 from ganzoo.models.sample import leaf, pack, scales
 from ganzoo.plan.assemble import build_trained
 from ganzoo.registry import LOSSES, MODELS
-from ganzoo.registry.options import cast
+from ganzoo.registry.kinds import cast, kind_in
 from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.testing.cases import (
     Model,
@@ -52,7 +52,7 @@ def recipes(subject: Model) -> None:
             open_stabilizer(spec)
         for key, value in recipe.model.items():
             want(key in known, f"recipe {name} to set options of the model", f"{key}={value}")
-            cast(f"recipe {name}: {key}", value, known[key])
+            cast(f"recipe {name}: {key}", value, kind_in(known, key))
 
 
 def builds(subject: Model) -> str:
