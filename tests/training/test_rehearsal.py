@@ -129,7 +129,7 @@ def test_a_function_beside_the_class_is_its_members(tmp_path, monkeypatch):
         "def broken(critic):\n"
         "    raise ZeroDivisionError('by nothing')\n"
         "class Beside(Stabilizer):\n"
-        "    def wrap_critic(self, critic, phase):\n"
+        "    def wrap_critic(self, critic, turn):\n"
         "        return lambda x, y: broken(critic)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -181,7 +181,7 @@ def test_a_dataset_that_fails_is_named():
 
 def test_ctrl_c_goes_through():
     class Stops(Stabilizer):
-        def weights(self, module):
+        def weights(self, turn):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -193,8 +193,8 @@ def test_both_ends_of_the_plan_are_tried_with_lazy_penalties(at):
     class Lazy(Stabilizer):
         interval = 7
 
-        def d_penalty(self, critic, real, fake, y):
-            if self.step % self.interval == 0 and self.t == at:
+        def d_penalty(self, turn):
+            if turn.step % self.interval == 0 and turn.t == at:
                 raise ValueError("now")
 
     assert "stabilizer 'toy' fails in a dry step: ValueError: now" in refused(stabilizer=Lazy)
@@ -328,7 +328,7 @@ def test_a_loss_or_a_penalty_that_is_no_number_is_refused():
         "Nan", (NonSaturating,), {"d": lambda self, real, fake, real_target=1.0: (real * float("nan")).mean()}
     )
     assert "loss 'toy' gives a d of nan for untrained nets" in refused(loss=nan)
-    penalty = type("Rows", (Stabilizer,), {"d_penalty": lambda self, critic, real, fake, y: critic(real, y)})
+    penalty = type("Rows", (Stabilizer,), {"d_penalty": lambda self, turn: turn.critic(turn.real, turn.y)})
     assert refused({"batch_size": 4}, stabilizer=penalty).startswith(
         "stabilizer 'toy' gives d_penalty of float32 (4,)"
     )
