@@ -201,6 +201,35 @@ def test_needs_of_the_loss(loss):
                 refuse("mlp-gan", loss, spec)
 
 
+class LooksAtFakesAlone(Stabilizer):
+    """What a loss that compares samples in pairs would take the sense of."""
+
+    name, needs = "looks-at-fakes", ("unpaired-loss",)
+
+
+@pytest.mark.parametrize("loss", LOSSES.names())
+def test_a_need_of_unpaired_samples(loss):
+    member, gan = LOSSES.get(loss)(), ToyGAN()
+    if not member.needs_real_in_g:
+        refuse_nonsense(gan, member, loss, [LooksAtFakesAlone()])
+        return
+    with pytest.raises(UsageError) as error:
+        refuse_nonsense(gan, member, loss, [LooksAtFakesAlone()])
+    before, named = str(error.value).split(": use --loss ")
+    assert before == (
+        f"looks-at-fakes needs a loss whose G looks at generated samples alone, and '{loss}' compares them "
+        f"with real ones"
+    )
+    unpaired = [name for name in LOSSES.names() if not LOSSES.get(name).needs_real_in_g]
+    assert named.split(" or ") == unpaired
+
+
+def test_relativistic_losses_are_those_in_pairs():
+    assert {name for name in LOSSES.names() if LOSSES.get(name).needs_real_in_g} == {
+        "relativistic", "relativistic-average",
+    }  # fmt: skip
+
+
 def test_per_sample_gradients_are_refused_on_batchnorm_by_name():
     with pytest.raises(UsageError, match=r"BatchNorm2d \(main\.\d\).*model\.d_norm=layer"):
         refuse("dcgan", "hinge", "gradient-normalization", width=4)
