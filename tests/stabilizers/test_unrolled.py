@@ -13,6 +13,7 @@ from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Optimizer
 from ganzoo.registry import MODELS
 from ganzoo.stabilizers.balance import LabelSmoothing
+from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.penalties import R1, R2
 from ganzoo.stabilizers.unrolled import Unrolled
 from ganzoo.training.optimizers import make_optimizer
@@ -169,6 +170,23 @@ def test_what_is_frozen_in_d_stays_when_looking_ahead():
     )
     step(real_batch)
     assert not step.gan.discriminator.scale.requires_grad
+
+
+def test_it_looks_at_the_d_that_another_stabilizer_puts_in_place():
+    class Replaces(Stabilizer):
+        name = "replaces"
+
+        def setup(self, gan):
+            gan.discriminator = type(gan.discriminator)(3)
+            gan.discriminator.weight.data.fill_(0.5)
+
+    moved = []
+    for order in (1, -1):
+        torch.manual_seed(3)
+        step = toy_step(stabilizers=[Unrolled(2), Replaces()][::order], lr=0.1, lr_d=0.3)
+        step(real_batch)
+        moved.append(step.gan.generator.bias.detach())
+    assert torch.equal(*moved)
 
 
 def test_a_dead_unit_gives_no_nan():
