@@ -90,8 +90,8 @@ class _Body:
             if handle:
                 handle.remove()
         if caught:
-            asked = self.asked
-            theirs = asked is not None and _same(sample, asked) and not _cut(sample, asked)
+            asked = sample if self.asked is None else self.asked
+            theirs = _same(sample, asked) and not _cut(sample, asked)
             self.heard.put(asked if theirs else sample, y, in_full(caught[-1]))
         # Losses and penalties stay in full precision whatever the nets ran in.
         return map_sample(in_full, logits)

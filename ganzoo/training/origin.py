@@ -107,7 +107,7 @@ class _Watch:
 
     def __init__(self, trainer: Trainer) -> None:
         gan, step = trainer.gan, trainer._make_step
-        self.nets: dict[str, nn.Module] = {**step.nets}
+        self.nets: dict[str, nn.Module] = {str(phase): net for phase, net in step.nets.items()}
         self.optimizers = step.optimizers
         self.terms: dict[str, list[tuple[str, str, Tensor]]] = {"g": [], "d": []}
         data = f"the batch that dataset {trainer.dataset.name!r} gave"
