@@ -191,11 +191,20 @@ def test_features_behind_a_wrapper_are_of_its_forward(phase, pyramid):
         assert slope.abs().sum() > 0.0
 
 
-def test_features_with_a_graph_are_not_those_of_a_sample_cut_from_it():
-    """A penalty asks at points that were cut from what G made; G learns from features all the same."""
+class Cuts(Stabilizer):
+    """Judges samples that are cut from what made them."""
+
+    def wrap_critic(self, critic, turn):
+        return lambda sample, y: critic(sample.detach().requires_grad_(), y)
+
+
+@pytest.mark.parametrize("others", [[], [Cuts]], ids=["by a penalty", "by a wrapper"])
+def test_features_with_a_graph_are_not_those_of_a_sample_cut_from_it(others):
+    """Where D was asked at points that were cut from what G made, G learns from features all the same."""
     gan, fake = labelled(), real_batch()[0].requires_grad_()
-    critic = critic_of(gan, phase="g", fake=fake, y=Y)
+    critic = critic_of(gan, *(kind() for kind in others), phase="g", fake=fake, y=Y)
     critic(fake.detach().requires_grad_(), Y)
+    critic(fake, Y)
     (slope,) = torch.autograd.grad(critic.features(fake, Y).sum(), fake)
     assert slope.abs().sum() > 0.0
 
