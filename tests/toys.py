@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ganzoo.losses import NonSaturating
 from ganzoo.models.base import GAN
+from ganzoo.models.sample import scales
+from ganzoo.models.turn import Turn
 from ganzoo.registry import LOSSES
 from ganzoo.training.step import Step
 
@@ -55,8 +58,8 @@ def toy_step(loss="non-saturating", stabilizers=(), lr=0.1, n_dis=1, gan=None, l
     for stabilizer in stabilizers:
         stabilizer.setup(gan)
     optimizers = (
-        torch.optim.SGD(gan.generator.parameters(), lr=lr),
-        torch.optim.SGD(gan.discriminator.parameters(), lr=lr if lr_d is None else lr_d),
+        torch.optim.SGD(gan.net("g").parameters(), lr=lr),
+        torch.optim.SGD(gan.net("d").parameters(), lr=lr if lr_d is None else lr_d),
     )
     return Step(gan, LOSSES.get(loss)(), list(stabilizers), optimizers, n_dis)
 
@@ -64,3 +67,11 @@ def toy_step(loss="non-saturating", stabilizers=(), lr=0.1, n_dis=1, gan=None, l
 def real_batch(i=0, n=8, dim=3):
     generator = torch.Generator().manual_seed(100 + i)
     return torch.randn(n, dim, generator=generator, dtype=torch.float64) + 1.0, None
+
+
+def turn_of(phase="d", gan=None, **told):
+    """A turn in which a hook is told what counts for a test, and of all else nothing."""
+    gan = gan or ToyGAN()
+    some = next((scales(told[name])[0] for name in ("real", "fake") if name in told), torch.zeros(8, 3))
+    nothing = {"z": torch.zeros(len(some), gan.z_dim), "y": None, "real": some, "fake": some}
+    return Turn(**{"phase": phase, "loss": NonSaturating(), "net": gan.net(phase), **nothing, **told})

@@ -13,6 +13,7 @@ from ganzoo.data import mnist
 from ganzoo.data.base import Dataset
 from ganzoo.data.tensors import ImageSet, TensorSplit
 from ganzoo.losses import NonSaturating
+from ganzoo.models.turn import Turn
 from ganzoo.registry import DATASETS, LOSSES, STABILIZERS
 from ganzoo.stabilizers.base import Stabilizer
 
@@ -159,25 +160,19 @@ class NaiveLoss(NonSaturating):
         return -real.sigmoid().log().mean() - (1.0 - fake.sigmoid()).log().mean()
 
 
-class _After(Stabilizer):
-    @property
-    def begun(self) -> bool:
-        return self.step > AFTER
-
-
-class NaNPenalty(_After):
+class NaNPenalty(Stabilizer):
     """A penalty that is no number after a while."""
 
-    def d_penalty(self, critic: Any, real: Any, fake: Any, y: Any) -> Tensor:
-        logits = critic(real, y)
-        return (logits * 0.0).sqrt().sum() * math.nan if self.begun else 0.0 * logits.sum()
+    def d_penalty(self, turn: Turn) -> Tensor:
+        logits = turn.critic(turn.real, turn.y)
+        return (logits * 0.0).sqrt().sum() * math.nan if turn.step > AFTER else 0.0 * logits.sum()
 
 
-class NaNTransform(_After):
+class NaNTransform(Stabilizer):
     """What D sees is infinite after a while."""
 
-    def transform(self, sample: Any, y: Any) -> Any:
-        return sample * math.inf if self.begun else sample
+    def transform(self, sample: Any, turn: Turn) -> Any:
+        return sample * math.inf if turn.step > AFTER else sample
 
 
 class PoisonedSplit(TensorSplit):

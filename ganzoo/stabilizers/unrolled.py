@@ -37,10 +37,10 @@ class Unrolled(Stabilizer):
         self.k = k
 
     def setup(self, gan: GAN) -> None:
-        self._discriminator = gan.discriminator
+        self._gan = gan  # whose D another stabilizer may replace after this one is set up
 
     def look_ahead(self, turn: Turn, loss: Callable[[Weights], Tensor], optimizer: Optimizer) -> Weights:
-        parameters = dict(self._discriminator.named_parameters())
+        parameters = dict(self._gan.discriminator.named_parameters())
         weights = {name: p.detach().requires_grad_() for name, p in parameters.items() if p.requires_grad}
         update = _updates(optimizer, parameters)
         for _ in range(self.k):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
-from ganzoo.models.sample import Logits, Sample, map_sample, pack
+from ganzoo.models.sample import Logits, Sample, map_sample, pack, scales
 from ganzoo.models.turn import Side, Turn
 from ganzoo.stabilizers.base import Judge, Stabilizer, Weights
 from ganzoo.training.memory import Memory
@@ -36,7 +36,11 @@ class TurnsCritic:
     def __call__(self, sample: Sample, y: Tensor | None) -> Logits:
         logits = self._answers.get(sample, y)
         if logits is None:
-            logits = self._judge(sample, y)
+            self._body.asked = sample
+            try:
+                logits = self._judge(sample, y)
+            finally:
+                self._body.asked = None
             self._answers.put(sample, y, logits)
         return logits
 
@@ -62,6 +66,8 @@ class _Body:
     def __init__(self, gan: GAN, stabilizers: list[Stabilizer], turn: Turn, weights: Weights | None) -> None:
         self._gan, self._stabilizers, self._turn, self._weights = gan, stabilizers, turn, weights
         self.heard = Memory[Tensor]()
+        # What a wrapper was given, who may hand on the same, cut from its graph.
+        self.asked: Sample | None = None
 
     def __call__(self, sample: Sample, y: Tensor | None) -> Logits:
         net, side = self._gan.discriminator, self._side(sample)
@@ -72,7 +78,9 @@ class _Body:
         inputs = pack(seen, self._gan.pack), y
         caught: list[Tensor] = []
         head = getattr(net, "head", None) if hasattr(net, "features") else None
-        handle = head and head.register_forward_pre_hook(lambda _, given: caught.append(given[0]))
+        handle = None
+        if isinstance(head, nn.Module):
+            handle = head.register_forward_pre_hook(lambda _, given: caught.extend(given[:1]))
         try:
             logits: Logits = (
                 net(*inputs) if self._weights is None else functional_call(net, self._weights, inputs)
@@ -81,7 +89,9 @@ class _Body:
             if handle:
                 handle.remove()
         if caught:
-            self.heard.put(sample, y, in_full(caught[-1]))
+            asked = sample if self.asked is None else self.asked
+            theirs = _same(sample, asked) and not _cut(sample, asked)
+            self.heard.put(asked if theirs else sample, y, in_full(caught[-1]))
         # Losses and penalties stay in full precision whatever the nets ran in.
         return map_sample(in_full, logits)
 
@@ -98,9 +108,22 @@ class _Body:
         return features
 
     def _side(self, sample: Sample) -> Side | None:
-        if sample is self._turn.real:
+        if _same(sample, self._turn.real):
             return "real"
-        return "fake" if sample is self._turn.fake else None
+        return "fake" if _same(sample, self._turn.fake) else None
+
+
+def _same(one: Sample, other: Sample) -> bool:
+    """Whether these are the same numbers in the same place, be it under other names, cut from a graph."""
+    return one is other or [(x.data_ptr(), x.shape, x.stride()) for x in scales(one)] == [
+        (x.data_ptr(), x.shape, x.stride()) for x in scales(other)
+    ]
+
+
+def _cut(sample: Sample, asked: Sample) -> bool:
+    """Whether no gradient goes from one to the other where one is wanted."""
+    pairs = zip(scales(sample), scales(asked), strict=True)
+    return any(b.requires_grad and a is not b for a, b in pairs)
 
 
 def in_full(x: Tensor) -> Tensor:

@@ -129,7 +129,7 @@ class Measurement:
         units_g, units_d = Units(), Units()
         copy = self._copy(trainer)
         averaged = self._samples(copy) if trainer.recipe.ema_halflife > 0 else None
-        copy.generator.load_state_dict(trainer.gan.generator.state_dict())
+        copy.net("g").load_state_dict(trainer.gan.net("g").state_dict())
         with units_g.watched(copy.generator):
             fakes = self._draw(copy)
         x = self._flat_samples(copy, fakes)

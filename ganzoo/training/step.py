@@ -187,7 +187,9 @@ class Step:
         """D's weights some steps from now, where a stabilizer looks ahead; None for D as it is."""
 
         def loss(weights: Weights) -> Tensor:
-            ahead = dataclasses.replace(turn, phase="d", real=_renamed(turn.real), fake=_renamed(turn.fake))
+            ahead = dataclasses.replace(
+                turn, phase="d", net=self.nets["d"], real=_renamed(turn.real), fake=_renamed(turn.fake)
+            )
             ahead = self._judged(ahead, weights)
             plain = self.loss.d(ahead.critic(ahead.real, ahead.y), ahead.critic(ahead.fake, ahead.y))
             return self._d_total(ahead, plain, Meter())

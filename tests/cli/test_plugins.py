@@ -43,7 +43,7 @@ def sentence(result) -> str:
 
 # --- ganzoo plugin new ---
 
-LINES = {"model": 20, "loss": 8, "stabilizer": 12, "metric": 12, "dataset": 25, "extractor": 12}
+LINES = {"model": 20, "loss": 8, "stabilizer": 11, "metric": 12, "dataset": 25, "extractor": 12}
 
 
 def code_lines(source: str) -> int:

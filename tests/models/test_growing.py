@@ -16,9 +16,8 @@ from ganzoo.models.equalized import BatchStd, EqualizedHead, PixelNorm, equalize
 from ganzoo.models.layers import widths_of
 from ganzoo.models.msg import MSGGAN
 from ganzoo.models.progan import ProGAN, double
-from ganzoo.models.sample import map_sample
+from ganzoo.models.sample import map_sample, pack
 from ganzoo.training.checkpoint import load_checkpoint, saved
-from ganzoo.training.step import pack
 from ganzoo.training.trainer import Callback, Trainer
 
 SHAPES = [(1, 28, 28), (3, 32, 32)]

@@ -10,9 +10,9 @@ import torch
 from ganzoo.data.base import kind_of_data
 from ganzoo.errors import UsageError
 from ganzoo.models.layers import Project
+from ganzoo.models.sample import pack
 from ganzoo.registry import MODELS
 from ganzoo.registry.options import options_of
-from ganzoo.training.step import pack
 
 SHAPES = [(c, s, s) for s, c in itertools.product((28, 32, 64), (1, 3))] + [(1,), (2,), (7,)]
 SMALL = {"width": 8, "d_width": 8, "z_dim": 6}  # of these, the options that a model has

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import pytest
@@ -11,7 +10,7 @@ from resuming import N, assert_same, interrupted
 from test_growing import colour_images
 from torch import nn
 from torch.nn import functional as F
-from toys import ToyGAN, toy_step
+from toys import ToyGAN, toy_step, turn_of
 
 import ganzoo
 from ganzoo.errors import UsageError
@@ -20,7 +19,8 @@ from ganzoo.models.styled import SLOW, ModulatedConv, Smooth, slow
 from ganzoo.models.stylegan2 import Block, StyleGAN2
 from ganzoo.stabilizers.path_length import PathLength, path_lengths
 from ganzoo.stabilizers.penalties import R1, R2
-from ganzoo.training.checkpoint import load_checkpoint, saved
+from ganzoo.training.checkpoint import load_checkpoint, saved, write_state
+from ganzoo.training.restoring import restored
 from ganzoo.training.sampling import draw
 
 F64 = torch.float64
@@ -287,11 +287,10 @@ def test_path_lengths_are_those_of_the_whole_jacobian():
     torch.testing.assert_close(path_lengths(images, w, noise), explicit_lengths(generator, w, noise))
 
 
-def penalise(stabilizer, gan, seed=3, batch=7, y=None):
+def penalise(stabilizer, gan, seed=3, batch=7, **told):
     stabilizer.setup(gan)
     torch.manual_seed(seed)
-    fake = torch.zeros(batch, 1, 2, 3, dtype=F64)
-    return stabilizer.g_penalty(lambda x, y=None: x, fake, fake, y)
+    return stabilizer.g_penalty(turn_of("g", gan, z=torch.zeros(batch, gan.z_dim), **told))
 
 
 @pytest.mark.parametrize("y", [None, torch.tensor([0, 1, 2, 0, 2, 1, 1])], ids=["plain", "labels"])
@@ -324,25 +323,26 @@ def test_the_running_mean_forgets_by_its_decay():
 def test_it_comes_every_kth_step_k_times_as_strong_and_scaled():
     gan, lazy = DrawnGAN(), PathLength(interval=4)
     every = penalise(PathLength(interval=1), gan)
-    lazy.scale = 0.5
-    torch.testing.assert_close(penalise(lazy, gan), 4 * 0.5 * every)
+    torch.testing.assert_close(penalise(lazy, gan, scale=0.5), 4 * 0.5 * every)
     for step in (1, 2, 3, 5):
-        lazy.step = step
-        before = lazy.state
-        assert penalise(lazy, gan) is None
+        before = dict(lazy.state)
+        assert penalise(lazy, gan, step=step) is None
         assert lazy.state == before
-    lazy.step = 8
-    assert penalise(lazy, gan) is not None
+    assert penalise(lazy, gan, step=8) is not None
 
 
-def test_its_state_goes_through_json_to_the_last_bit():
+@pytest.mark.parametrize("as_number", [False, True], ids=["a tensor", "a number, as contract 1 kept it"])
+def test_its_state_goes_through_a_file_to_the_last_bit(tmp_path, as_number):
     gan = built()
     first, second = PathLength(), PathLength()
     for seed in range(3):
         penalise(first, gan, seed)
-    second.state = json.loads(json.dumps(first.state))
-    assert type(first.state["mean"]) is float
+    kept = {"mean": float(first.state["mean"])} if as_number else first.state
+    write_state(tmp_path / "half.safetensors", {"path-length": kept})
+    read = load_checkpoint(tmp_path / "half.safetensors")["path-length"]
+    second.state = restored("path-length", read, second.state, torch.device("cpu"))
     assert first.state["mean"] > 0.0
+    assert not first.state["mean"].requires_grad
     for seed in range(3, 6):
         a, b = (penalise(stabilizer, gan, seed) for stabilizer in (first, second))
         assert torch.equal(a, b)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import sys
@@ -14,8 +15,11 @@ from packages import distribution, forgotten
 
 from ganzoo.cli.main import main
 from ganzoo.errors import UsageError
-from ganzoo.registry import LOSSES, MODELS, REGISTRIES
+from ganzoo.losses import Loss
+from ganzoo.models.base import GAN
+from ganzoo.registry import LOSSES, MODELS, REGISTRIES, STABILIZERS
 from ganzoo.registry.registry import DISTRIBUTION
+from ganzoo.stabilizers.base import Stabilizer
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 DECLARED = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["entry-points"]
@@ -89,7 +93,7 @@ def test_every_member_loads_and_is_of_its_kind(plural, name):
     module, _, attribute = BASES[plural].partition(":")
     member = REGISTRIES[plural].get(name)
     assert issubclass(member, getattr(import_module(module), attribute))
-    assert member.contract == 1
+    assert member.contract == 2
 
 
 @pytest.mark.parametrize(("plural", "name"), OWN)
@@ -232,10 +236,117 @@ def test_a_member_of_another_kind_is_refused(plugin):
 
 
 def test_another_contract_is_a_sentence(plugin):
-    source = A_LOSS.replace("def d(", "contract = 2\n    def d(", 1)
+    source = A_LOSS.replace("def d(", "contract = 1\n    def d(", 1)
     plugin("extra", {"flat": "extra_mod:Flat"}, {"extra_mod.py": source})
-    with pytest.raises(UsageError, match=r"extra 1\.0 .*contract 2, and this ganzoo has contract 1"):
+    with pytest.raises(UsageError, match=r"extra 1\.0 .*contract 1, and this ganzoo has contract 2: install"):
         LOSSES.get("flat")
+
+
+# --- hooks that take other arguments than the contract's ---
+
+CONTRACT_1 = {
+    "transform": lambda self, sample, y: sample,
+    "wrap_critic": lambda self, critic, phase: critic,
+    "real_target": lambda self, target: target,
+    "update_d": lambda self, stats: True,
+    "differentiates_at": lambda self: frozenset(),
+    "d_penalty": lambda self, critic, real, fake, y: None,
+    "g_penalty": lambda self, critic, real, fake, y: None,
+    "look_ahead": lambda self, loss, discriminator, optimizer: None,
+    "gradients": lambda self, module: None,
+    "weights": lambda self, module: None,
+}
+
+
+def test_these_are_all_hooks_that_have_changed():
+    hooks = {
+        name: inspect.signature(hook)
+        for name, hook in vars(Stabilizer).items()
+        if inspect.isfunction(hook) and not name.startswith("_")
+    }
+    assert {name for name, signature in hooks.items() if "turn" in signature.parameters} == set(CONTRACT_1)
+
+
+@pytest.mark.parametrize("hook", CONTRACT_1)
+def test_a_hook_of_contract_1_is_refused_by_its_name(hook):
+    """Even where the number of arguments is the same: `phase == "d"` would never be true, without a word."""
+    old = type("Old", (Stabilizer,), {hook: CONTRACT_1[hook]})
+    sibling = type("Sibling", (old,), {})
+    for member in (old, sibling):
+        with STABILIZERS.lent("old", member), pytest.raises(UsageError) as error:
+            STABILIZERS.get("old")
+        said = str(error.value)
+        assert said.startswith("stabilizer 'old' ")
+        assert "is not written for contract 2: it has " + hook + "(self" in said
+        assert (
+            f"which is called as {hook}{inspect.signature(getattr(Stabilizer, hook))}; what changed" in said
+        )
+        assert "docs/contract-2.md" in said
+        assert "\n" not in said
+
+
+def test_a_hook_of_contract_1_in_a_plugin_is_one_line_of_the_command(plugin, capsys):
+    source = "from ganzoo import Stabilizer\nclass Old(Stabilizer):\n    def weights(self, module): ..."
+    plugin("extra", {"old": "extra_mod:Old"}, {"extra_mod.py": source}, group="stabilizers")
+    with pytest.raises(SystemExit) as end:
+        main(["run", "mlp-gan", "--dataset", "ring8", "--stabilizer", "old", "--dry-run"])
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ganzoo: stabilizer 'old' of extra 1.0 (extra_mod:Old) is not written for")
+    assert "it has weights(self, module), which is called as weights(self, turn" in line
+    with pytest.raises(SystemExit) as end:
+        main(["list", "--check", "--json"])
+    assert end.value.code == 1
+    faults = {row["name"]: row["fault"] for row in json.loads(capsys.readouterr().out)}
+    assert {name for name, fault in faults.items() if fault} == {"old"}
+
+
+def wrapped(function):
+    @functools.wraps(function)
+    def inner(*args, **options):
+        return function(*args, **options)
+
+    return inner
+
+
+@pytest.mark.parametrize(
+    "hooks",
+    [
+        {"d_penalty": lambda self, turn, weight=1.0, *, more=None: None},
+        {"d_penalty": lambda *args: None, "weights": lambda self, *args, **more: None},
+        {"d_penalty": lambda self, _: None, "transform": lambda self, x, _turn: x},
+        {"look_ahead": lambda self, turn, f, by: None, "real_target": lambda self, t, turn, /: t},
+        {"g_penalty": wrapped(lambda self, turn: None), "_own": lambda self, a, b, c: None},
+        {"update_d": staticmethod(lambda turn: True), "more": lambda self, y: None, "gradients": None},
+    ],
+    ids=["optional", "any number", "unused", "other names", "decorated", "no plain method"],
+)
+def test_hooks_that_can_be_called_by_the_contract_are_its(hooks):
+    member = type("Mine", (Stabilizer,), hooks)
+    with STABILIZERS.lent("mine", member):
+        assert STABILIZERS.get("mine") is member
+
+
+@pytest.mark.parametrize(
+    ("registry", "hooks", "fits"),
+    [
+        (MODELS, {"d_terms": lambda self, critic, real, fake, y: {}}, False),
+        (MODELS, {"g_terms": lambda self: {}}, False),
+        (MODELS, {"sample_z": lambda self, n, y: None}, False),
+        (MODELS, {"g_terms": lambda self, turn: {}, "sample_z": lambda self, how_many: None}, True),
+        (LOSSES, {"d": lambda self, real, fake: None}, False),
+        (LOSSES, {"d": lambda self, r, f, real_target=1.0: None, "g": lambda self, *logits: None}, True),
+        (LOSSES, {"g": lambda self, fake: None}, False),
+    ],
+)
+def test_methods_of_other_kinds_are_held_against_theirs(registry, hooks, fits):
+    member = type("Mine", ({MODELS: GAN, LOSSES: Loss}[registry],), hooks)
+    with registry.lent("mine", member):
+        if fits:
+            assert registry.get("mine") is member
+        else:
+            with pytest.raises(UsageError, match=f"not written for contract 2: it has {next(iter(hooks))}"):
+                registry.get("mine")
 
 
 def test_the_same_name_twice_names_both_and_breaks_that_name_alone(plugin):

@@ -361,13 +361,13 @@ def test_the_end_of_a_run_says_what_was_seen(ganzoo, monkeypatch):
 # Where a number that is not finite came from
 
 
-def diverging(dataset="ring8", **words):
+def diverging(dataset="ring8", model="mlp-gan", out="N", steps=20, **words):
     """The sentence of a run that diverges, and its log's last row. Not rehearsed: it would be refused."""
-    asked = Words(model="mlp-gan", dataset=dataset, steps=20, batch_size=16, device="cpu", **words)
-    run = create(plan(asked)[0], "N")
+    asked = Words(model=model, dataset=dataset, steps=steps, batch_size=16, device="cpu", **words)
+    run = create(plan(asked)[0], out)
     with pytest.raises(WorkError) as error:
         run.train(progress=False)
-    return str(error.value), read_lines(Path("N/log.jsonl"))[-1]
+    return str(error.value), read_lines(Path(out, "log.jsonl"))[-1]
 
 
 def test_weights_that_ran_away_are_named():
@@ -395,6 +395,33 @@ def test_members_at_fault_are_named(kind, member, words, cases, monkeypatch):
     assert row["fault"] in said
     (found, *_) = look([row], load("N").config)
     assert found.name == "diverged"
+
+
+@pytest.mark.parametrize("net", ["d", "g"])
+def test_terms_of_the_model_at_fault_are_named(net):
+    """By their value, and by their gradient where the value is finite."""
+
+    class Terms(MODELS.get("mlp-gan")):
+        """A model whose terms are no numbers after a while."""
+
+        gradient = False
+
+        def term(self, turn):
+            x = turn.critic(turn.fake, turn.y)
+            if turn.step < 5 or turn.phase != net:
+                return {"late": 0.0 * x.sum()}
+            return {"late": (0.0 * x).sum().abs().sqrt() if self.gradient else (x * math.nan).mean()}
+
+        d_terms = g_terms = term
+
+    with MODELS.lent("terms", Terms):
+        said, row = diverging(model="terms")
+        assert f"it began at step 6: the model's own terms in {net.upper()}'s loss" in said
+        assert (row["step"], row["fault_net"]) == (6, net)
+        Terms.gradient = True
+        said, row = diverging(model="terms", out="M", steps=1000)
+        assert f"the gradient of the model's own terms in {net.upper()}'s loss at {net.upper()}'s " in said
+        assert (row["step"], row["fault_kind"], row["fault_net"]) == (6, "layer", net)
 
 
 def test_it_begins_from_the_last_checkpoint_and_a_resumed_run_forgets_it(cases, monkeypatch):

@@ -38,7 +38,9 @@ def rates(monkeypatch):
         step = trainer.step
         one_step(trainer)
         groups = (optimizer.param_groups[0]["lr"] for optimizer in (trainer.optimizer_g, trainer.optimizer_d))
-        seen[step] = (trainer.stabilizers[0].t, *groups, trainer.stabilizers[0].scale)
+        now, t, scale = trainer._make_step.now
+        assert now == step
+        seen[step] = (t, *groups, scale)
 
     monkeypatch.setattr(Trainer, "one_step", watched)
     return seen

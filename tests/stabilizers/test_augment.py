@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from toys import ToyGAN, real_batch, toy_step
+from toys import ToyGAN, real_batch, toy_step, turn_of
 
 from ganzoo.errors import UsageError
 from ganzoo.registry import LOSSES, MODELS
@@ -28,8 +28,7 @@ def test_noise_has_the_level_of_its_time():
     noise = InstanceNoise(std=0.5, until=0.5)
     x = torch.zeros(200, 3, 10, 10)
     for t, level in ((0.0, 0.5), (0.25, 0.25), (0.4, 0.1)):
-        noise.t = t
-        seen = seeded(noise.transform, x, None)
+        seen = seeded(noise.transform, x, turn_of(t=t))
         assert float(seen.std()) == pytest.approx(level, rel=0.02)
         assert abs(float(seen.mean())) < 0.02 * level
 
@@ -38,15 +37,14 @@ def test_noise_that_has_faded_draws_nothing():
     x = torch.zeros(2, 3)
     for noise, t in ((InstanceNoise(0.5, until=0.5), 0.5), (InstanceNoise(0.5, until=0.5), 1.0),
                      (InstanceNoise(std=0.0), 0.0)):  # fmt: skip
-        noise.t = t
         before = torch.get_rng_state()
-        assert noise.transform(x, None) is x
+        assert noise.transform(x, turn_of(t=t)) is x
         assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_noise_is_on_every_scale_and_gradients_pass_it():
     scales = tuple(torch.zeros(50, 1, side, side, requires_grad=True) for side in (4, 8))
-    seen = InstanceNoise(std=1.0).transform(scales, None)
+    seen = InstanceNoise(std=1.0).transform(scales, turn_of())
     assert [x.shape for x in seen] == [x.shape for x in scales]
     assert all(0.9 < float(x.detach().std()) < 1.1 for x in seen)
     for x, noisy in zip(scales, seen, strict=True):
@@ -97,7 +95,7 @@ def test_translation_takes_any_layout():
 def test_diffaugment_translates_by_up_to_an_eighth_each_shift_equally_often():
     x = torch.zeros(4000, 1, 16, 28)
     x[:, :, 8, 14] = 1.0
-    seen = seeded(DiffAugment("translation").transform, x, None)
+    seen = seeded(DiffAugment("translation").transform, x, turn_of())
     place = seen.flatten(1).argmax(1)
     for shift, most in ((place // 28 - 8, 2), (place % 28 - 14, 4)):
         values, counts = shift.unique(return_counts=True)
@@ -118,7 +116,7 @@ def test_cutout_zeroes_half_the_side():
 
 
 def test_diffaugment_cuts_a_square_of_half_the_side_anywhere():
-    seen = seeded(DiffAugment("cutout").transform, torch.ones(3000, 3, 16, 16), None)
+    seen = seeded(DiffAugment("cutout").transform, torch.ones(3000, 3, 16, 16), turn_of())
     cut = seen == 0
     assert torch.equal(cut.all(1), cut.any(1))  # all channels alike
     cut = cut[:, 0]
@@ -149,7 +147,7 @@ def test_saturation_does_nothing_to_one_channel():
 
 def test_color_stays_in_its_ranges():
     x = images(2000, 3, 4)
-    seen = seeded(DiffAugment("color").transform, x, None)
+    seen = seeded(DiffAugment("color").transform, x, turn_of())
     brightness = (seen - x).mean((1, 2, 3))
     assert brightness.abs().max() <= 0.5
     assert brightness.std() == pytest.approx(12**-0.5, rel=0.1)
@@ -176,14 +174,14 @@ def test_a_policy_is_its_parts_in_one_order():
     parts = {name: DiffAugment(name) for name in DiffAugment.parts}
     by_hand = x
     for name in ("color", "translation", "cutout"):
-        by_hand = seeded(parts[name].transform, by_hand, None)
+        by_hand = seeded(parts[name].transform, by_hand, turn_of())
     for policy in ("color+translation+cutout", "cutout + color+translation"):
-        assert torch.equal(seeded(DiffAugment(policy).transform, x, None), by_hand)
-    assert not torch.equal(seeded(DiffAugment().transform, x, None, seed=1), by_hand)
+        assert torch.equal(seeded(DiffAugment(policy).transform, x, turn_of()), by_hand)
+    assert not torch.equal(seeded(DiffAugment().transform, x, turn_of(), seed=1), by_hand)
 
 
 def test_images_draw_for_themselves():
-    seen = DiffAugment().transform(images(1).repeat(20, 1, 1, 1), None)
+    seen = DiffAugment().transform(images(1).repeat(20, 1, 1, 1), turn_of())
     assert len(seen.flatten(1).unique(dim=0)) == 20
 
 
@@ -192,13 +190,13 @@ def test_a_pyramid_changes_alike_on_every_scale():
     pyramid = tuple(torch.nn.functional.avg_pool2d(fine, k) if k > 1 else fine for k in (4, 2, 1))
     flat = tuple(torch.ones_like(x) for x in pyramid)
     # Cutout: the masks are the same squares.
-    cut = seeded(DiffAugment("cutout").transform, flat, None)
+    cut = seeded(DiffAugment("cutout").transform, flat, turn_of())
     for small, k in zip(cut, (4, 2), strict=False):
         shrunk = torch.nn.functional.avg_pool2d(cut[-1], k)
         assert torch.equal(small[(shrunk == 0) | (shrunk == 1)], shrunk[(shrunk == 0) | (shrunk == 1)])
         assert ((shrunk == 0) | (shrunk == 1)).float().mean() > 0.75
     # Colour: a mean of pixels is changed as they are.
-    seen = seeded(DiffAugment("color").transform, pyramid, None)
+    seen = seeded(DiffAugment("color").transform, pyramid, turn_of())
     for small, k in zip(seen, (4, 2), strict=False):
         grey = [x.mean(1, keepdim=True) for x in (small, torch.nn.functional.avg_pool2d(seen[-1], k))]
         assert torch.equal(grey[0].argmax(), grey[1].argmax())
@@ -208,7 +206,7 @@ def test_a_pyramid_changes_alike_on_every_scale():
     dots = tuple(torch.zeros(50, 1, side, side) for side in (16, 32, 64))
     for dot in dots:
         dot[:, :, dot.shape[2] // 2, dot.shape[2] // 2] = 1.0
-    moved = seeded(DiffAugment("translation").transform, dots, None)
+    moved = seeded(DiffAugment("translation").transform, dots, turn_of())
     places = [x.flatten(1).argmax(1) for x in moved]
     shifts = [(p // s - s // 2) / s for p, s in zip(places, (16, 32, 64), strict=True)]
     assert len(shifts[2].unique()) > 10
@@ -216,20 +214,22 @@ def test_a_pyramid_changes_alike_on_every_scale():
         assert (shift - shifts[2]).abs().max() <= 0.5 / side
     # The full resolution is changed as it is alone.
     whole = DiffAugment()
-    assert torch.equal(seeded(whole.transform, pyramid, None)[-1], seeded(whole.transform, fine, None))
+    assert torch.equal(
+        seeded(whole.transform, pyramid, turn_of())[-1], seeded(whole.transform, fine, turn_of())
+    )
 
 
 def test_gradients_pass_all_of_it_twice():
     x = images(2, 3, 6).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: seeded(DiffAugment().transform, x, None), (x,))
-    power = lambda x: seeded(DiffAugment().transform, x, None).pow(3)  # noqa: E731
+    assert torch.autograd.gradcheck(lambda x: seeded(DiffAugment().transform, x, turn_of()), (x,))
+    power = lambda x: seeded(DiffAugment().transform, x, turn_of()).pow(3)  # noqa: E731
     assert torch.autograd.gradgradcheck(power, (images(2, 3, 4).requires_grad_(),))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, F64])
 def test_it_keeps_dtype_and_layout(dtype):
     x = images().to(dtype)
-    seen = DiffAugment().transform(x, None)
+    seen = DiffAugment().transform(x, turn_of())
     assert seen.dtype == dtype
     assert seen.shape == x.shape
     assert seen.is_contiguous(memory_format=torch.channels_last)
@@ -266,7 +266,7 @@ def test_a_linear_d_learns_from_what_it_sees():
     step = toy_step(stabilizers=[InstanceNoise(std=3.0)], lr=0.1)
     step.gan.discriminator.weight.data.zero_()
     torch.manual_seed(5)
-    step._update_d(real_batch()[0], real_batch(1)[0], None)
+    step._update_d(torch.zeros(8, 3), None, real_batch()[0], real_batch(1)[0])
     torch.manual_seed(5)
     real, fake = (real_batch(i)[0] + 3.0 * torch.randn(8, 3, dtype=F64) for i in range(2))
     torch.testing.assert_close(step.gan.discriminator.weight.data, 0.05 * (real.mean(0) - fake.mean(0)))

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from toys import ToyGAN, real_batch, toy_step
+from toys import ToyGAN, real_batch, toy_step, turn_of
 
 from ganzoo.errors import UsageError
 from ganzoo.models.sample import map_sample
@@ -42,10 +42,10 @@ def gradient(x, a=A):
     return x @ (a + a.T) / 2
 
 
-def penalty(stabilizer, critic, real=REAL, fake=FAKE, y=None, pack=1, seed=7):
+def penalty(stabilizer, critic, real=REAL, fake=FAKE, y=None, pack=1, seed=7, **told):
     stabilizer.setup(ToyGAN(pack=pack))
     torch.manual_seed(seed)
-    return stabilizer.d_penalty(critic, real, fake, y)
+    return stabilizer.d_penalty(turn_of(critic=critic, real=real, fake=fake, y=y, **told))
 
 
 class Watched:
@@ -166,7 +166,7 @@ def test_gradients_are_with_respect_to_the_sample_before_transforms():
 
     def critic(x, y=None):
         torch.manual_seed(11)
-        return augment.transform(x, None).flatten(1) @ w
+        return augment.transform(x, turn_of()).flatten(1) @ w
 
     for kind in (R1, R2, GradientPenalty, Dragan):
         value = penalty(kind(), critic, real, real + 0.1)
@@ -277,16 +277,15 @@ def test_the_step_adds_them_to_ds_update_and_not_to_gs(interval, pack):
             w = plain.gan.discriminator.weight.detach().clone()
             for step in (one, plain):
                 step.gan.load_state_dict(plain.gan.state_dict())
-                for stabilizer in step.stabilizers:
-                    stabilizer.step = number
+                step.now = number, 0.0, 1.0
                 torch.manual_seed(number)
-                fake = step.gan.sample_z(8)
-                step._update_d(real_batch(number)[0], fake, None)
+                z = step.gan.sample_z(8)
+                step._update_d(z, None, real_batch(number)[0], z)
             change = one.gan.discriminator.weight - plain.gan.discriminator.weight
             strength = interval if number % interval == 0 else 0
             torch.testing.assert_close(change.detach(), -0.1 * strength * extra(w), rtol=1e-6, atol=1e-8)
             weight = one.gan.discriminator.weight.detach().clone()
-            one._update_g(one.gan.generator(fake), real_batch()[0], None)
+            one._update_g(z, None, real_batch()[0], one.gan.generator(z))
             assert torch.equal(one.gan.discriminator.weight, weight)
 
 
@@ -309,9 +308,8 @@ def test_lazy_penalties_come_every_kth_step_k_times_as_strong(kind):
     lazy = kind(interval=4)
     values = []
     for step in range(8):
-        lazy.step = step
-        values.append(penalty(lazy, quadratic()))
-        assert bool(lazy.differentiates_at()) == (kind in (R1, R2) and step % 4 == 0)
+        values.append(penalty(lazy, quadratic(), step=step))
+        assert bool(lazy.differentiates_at(turn_of(step=step))) == (kind in (R1, R2) and step % 4 == 0)
     assert [value is None for value in values] == [False, True, True, True] * 2
     torch.testing.assert_close(values[0], 4 * every)
     torch.testing.assert_close(sum(value for value in values if value is not None) / 8, every)
@@ -319,16 +317,14 @@ def test_lazy_penalties_come_every_kth_step_k_times_as_strong(kind):
 
 @pytest.mark.parametrize("kind", LAZY)
 def test_the_schedule_scales_them(kind):
-    scaled = kind()
-    scaled.scale = 0.25
-    torch.testing.assert_close(penalty(scaled, quadratic()), 0.25 * penalty(kind(), quadratic()))
+    torch.testing.assert_close(penalty(kind(), quadratic(), scale=0.25), 0.25 * penalty(kind(), quadratic()))
 
 
 def test_where_they_differentiate():
-    assert R1().differentiates_at() == {"real"}
-    assert R2().differentiates_at() == {"fake"}
+    assert R1().differentiates_at(turn_of()) == {"real"}
+    assert R2().differentiates_at(turn_of()) == {"fake"}
     for kind in (GradientPenalty, Dragan, Drift):
-        assert kind().differentiates_at() == frozenset()
+        assert kind().differentiates_at(turn_of()) == frozenset()
 
 
 @pytest.mark.parametrize("kind", LAZY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from toys import ToyGAN, real_batch, toy_step
+from toys import ToyGAN, real_batch, toy_step, turn_of
 
 from ganzoo.errors import UsageError
 from ganzoo.registry import LOSSES, MODELS
@@ -44,7 +44,7 @@ def test_label_smoothing_outside_its_range_is_refused(amount):
 
 
 def feed(skip: Stabilizer, losses: list[float]) -> list[bool]:
-    return [skip.update_d({} if loss is None else {"d_loss": loss}) for loss in losses]
+    return [skip.update_d(turn_of(d_loss=loss)) for loss in losses]
 
 
 def test_skip_d_compares_the_running_mean_one_update_late():
@@ -78,11 +78,11 @@ def test_skip_d_sees_the_plain_loss_without_smoothing_and_penalties():
         name = "spy"
         seen: list[float] = []
 
-        def update_d(self, stats):
-            self.seen.append(stats.get("d_loss"))
+        def update_d(self, turn):
+            self.seen.append(turn.d_loss)
             return True
 
-        def d_penalty(self, critic, real, fake, y):
+        def d_penalty(self, turn):
             return torch.tensor(1000.0)
 
     spy = Spy()
@@ -107,7 +107,7 @@ def grads_after(spec: str) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     stabilizer = make(spec)
     stabilizer.setup(gan)
     untouched = [p.grad.clone() for p in gan.generator.parameters()]
-    stabilizer.gradients(gan.discriminator)
+    stabilizer.gradients(turn_of("d", gan))
     assert all(torch.equal(a, p.grad) for a, p in zip(untouched, gan.generator.parameters(), strict=True))
     return before, [p.grad for p in gan.discriminator.parameters()]
 
@@ -145,7 +145,7 @@ def test_gradients_of_one_net_alone(name):
 def test_gradient_normalization_of_a_linear_critic():
     """f = w . x has |grad f| = |w|, so the critic becomes f / (|w| + |f|)."""
     gan = ToyGAN()
-    critic = make("gradient-normalization").wrap_critic(lambda x, y: gan.discriminator(x, y), "d")
+    critic = make("gradient-normalization").wrap_critic(lambda x, y: gan.discriminator(x, y), turn_of())
     x = real_batch()[0]
     f, norm = x @ gan.discriminator.weight, gan.discriminator.weight.norm()
     torch.testing.assert_close(critic(x, None), f / (norm + f.abs()))
@@ -165,7 +165,7 @@ def test_gradient_normalization_is_lipschitz_and_bounded_on_a_real_net():
     gan = MODELS.get("mlp-gan")((2,), d_width=32).double()
     for p in gan.discriminator.parameters():
         p.data.mul_(5.0)
-    critic = make("gradient-normalization").wrap_critic(lambda x, y: gan.discriminator(x, y), "d")
+    critic = make("gradient-normalization").wrap_critic(lambda x, y: gan.discriminator(x, y), turn_of())
     x = (3 * torch.randn(500, 2, dtype=torch.float64)).requires_grad_()
     out = critic(x, None)
     assert out.abs().max() <= 1.0
@@ -179,7 +179,7 @@ def test_gradient_normalization_reads_each_sample_alone_and_packs_as_one():
     gan = ToyGAN(pack=2)
     x = real_batch()[0]
     critic = make("gradient-normalization").wrap_critic(
-        lambda x, y: gan.discriminator(x.reshape(4, 6), y), "d"
+        lambda x, y: gan.discriminator(x.reshape(4, 6), y), turn_of()
     )
     f, norm = x.reshape(4, 6) @ gan.discriminator.weight, gan.discriminator.weight.norm()
     torch.testing.assert_close(critic(x, None), f / (norm + f.abs()))
@@ -199,6 +199,35 @@ def test_needs_of_the_loss(loss):
         else:
             with pytest.raises(UsageError, match=f"{spec} needs a loss .*{loss}.*--loss .*minimax"):
                 refuse("mlp-gan", loss, spec)
+
+
+class LooksAtFakesAlone(Stabilizer):
+    """What a loss that compares samples in pairs would take the sense of."""
+
+    name, needs = "looks-at-fakes", ("unpaired-loss",)
+
+
+@pytest.mark.parametrize("loss", LOSSES.names())
+def test_a_need_of_unpaired_samples(loss):
+    member, gan = LOSSES.get(loss)(), ToyGAN()
+    if not member.needs_real_in_g:
+        refuse_nonsense(gan, member, loss, [LooksAtFakesAlone()])
+        return
+    with pytest.raises(UsageError) as error:
+        refuse_nonsense(gan, member, loss, [LooksAtFakesAlone()])
+    before, named = str(error.value).split(": use --loss ")
+    assert before == (
+        f"looks-at-fakes needs a loss whose G looks at generated samples alone, and '{loss}' compares them "
+        f"with real ones"
+    )
+    unpaired = [name for name in LOSSES.names() if not LOSSES.get(name).needs_real_in_g]
+    assert named.split(" or ") == unpaired
+
+
+def test_relativistic_losses_are_those_in_pairs():
+    assert {name for name in LOSSES.names() if LOSSES.get(name).needs_real_in_g} == {
+        "relativistic", "relativistic-average",
+    }  # fmt: skip
 
 
 def test_per_sample_gradients_are_refused_on_batchnorm_by_name():

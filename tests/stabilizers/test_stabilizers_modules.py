@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 from torch import nn
-from toys import ToyGAN, real_batch, toy_step
+from toys import ToyGAN, real_batch, toy_step, turn_of
 
 import ganzoo
 from ganzoo.errors import UsageError
@@ -289,20 +289,23 @@ def headed(pack=1) -> ToyGAN:
     return gan
 
 
+def judging(step, real, fake, **told):
+    """A turn of G, with the critic of the step."""
+    return step._judged(turn_of("g", step.gan, real=real, fake=fake, **told))
+
+
 @pytest.mark.parametrize("pack", [1, 2])
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_feature_matching_is_the_distance_of_mean_features(pack, wrapped):
+@pytest.mark.parametrize("judged", [False, True])
+def test_feature_matching_is_the_distance_of_mean_features(pack, judged):
     gan = headed(pack)
     matching = FeatureMatching(weight=3.0)
-    matching.setup(gan)
-    matching.scale = 0.5
-    critic = lambda x, y=None: gan.discriminator(x.reshape(len(x) // pack, -1))  # noqa: E731
-    if wrapped:
-        critic = matching.wrap_critic(critic, "g")
     real, fake = real_batch(0)[0], real_batch(1)[0].requires_grad_()
+    turn = judging(toy_step(gan=gan, stabilizers=[matching]), real, fake, scale=0.5)
+    if judged:
+        turn.critic(real, None), turn.critic(fake, None)
     v = gan.discriminator.main.weight.detach()
     means = [x.reshape(len(x) // pack, -1).mean(0) for x in (real, fake)]
-    penalty = matching.g_penalty(critic, real, fake, None)
+    penalty = matching.g_penalty(turn)
     torch.testing.assert_close(penalty, 1.5 * (v @ (means[0] - means[1])).square().sum())
     (grad,) = torch.autograd.grad(penalty, fake)
     rows = (3.0 * pack / 8) * (v.T @ v @ (means[1] - means[0])).detach()
@@ -314,7 +317,7 @@ def test_feature_matching_moves_g_and_not_d():
     steps = [toy_step(gan=gan, stabilizers=[FeatureMatching(2.0)], lr=0.1), toy_step(gan=plain, lr=0.1)]
     real, fake = real_batch()[0], real_batch(1)[0]
     for step in steps:
-        step._update_g(step.gan.generator(fake), real, None)
+        step._update_g(fake, None, real, step.gan.generator(fake))
     v = plain.discriminator.main.weight.detach()
     expected = -0.1 * 4.0 * v.T @ v @ (fake.mean(0) - real.mean(0))
     torch.testing.assert_close((gan.generator.bias - plain.generator.bias).detach(), expected)
@@ -324,9 +327,9 @@ def test_feature_matching_moves_g_and_not_d():
 @pytest.mark.parametrize(("loss", "calls"), [("non-saturating", 2), ("relativistic", 2)])
 def test_feature_matching_listens_to_the_forwards_of_the_loss(loss, calls):
     step = toy_step(loss, gan=headed(), stabilizers=[FeatureMatching()])
-    step._update_g(step.gan.generator(real_batch(1)[0]), real_batch()[0], None)
+    z = real_batch(1)[0]
+    step._update_g(z, None, real_batch()[0], step.gan.generator(z))
     assert step.gan.discriminator.calls == calls
-    assert not step.stabilizers[0]._seen  # no graph outlives the step
     assert not step.gan.discriminator.head._forward_pre_hooks
 
 
@@ -336,10 +339,10 @@ def test_feature_matching_sees_what_d_sees():
         noise, matching = InstanceNoise(std=5.0), FeatureMatching()
         step = toy_step(gan=headed(), stabilizers=[noise, matching][::order])
         real, fake = real_batch()[0], real_batch(1)[0]
-        critic = step._critic("g")
+        turn = judging(step, real, fake)
         torch.manual_seed(3)
-        critic(fake, None)
-        seen = matching.g_penalty(critic, real, fake, None)
+        turn.critic(fake, None)
+        seen = matching.g_penalty(turn)
         torch.manual_seed(3)
         noisy = fake + 5.0 * torch.randn_like(fake), real + 5.0 * torch.randn_like(real)
         v = step.gan.discriminator.main.weight
@@ -350,10 +353,10 @@ def test_feature_matching_registers_no_module_and_draws_no_gradient_from_real_sa
     gan = headed()
     before = list(gan.state_dict())
     matching = FeatureMatching()
-    matching.setup(gan)
+    step = toy_step(gan=gan, stabilizers=[matching])
     assert list(gan.state_dict()) == before
     real, fake = real_batch()[0].requires_grad_(), real_batch(1)[0].requires_grad_()
-    matching.g_penalty(gan.discriminator, real, fake, None).backward()
+    matching.g_penalty(judging(step, real, fake)).backward()
     assert real.grad is None
     assert fake.grad.abs().sum() > 0
 

@@ -6,13 +6,14 @@ import copy
 
 import pytest
 import torch
-from toys import real_batch, toy_step
+from toys import ToyGAN, real_batch, toy_step, turn_of
 
 import ganzoo
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Optimizer
 from ganzoo.registry import MODELS
 from ganzoo.stabilizers.balance import LabelSmoothing
+from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.penalties import R1, R2
 from ganzoo.stabilizers.unrolled import Unrolled
 from ganzoo.training.optimizers import make_optimizer
@@ -26,6 +27,14 @@ def d_loss(w, real, fake, gamma=0.0, target=1.0):
     real_logits, fake_logits = real @ w, fake @ w
     on_real = target * softplus(-real_logits) + (1 - target) * softplus(real_logits)
     return on_real.mean() + softplus(fake_logits).mean() + gamma * w.square().sum()
+
+
+def weights_ahead(k, loss, net, optimizer):
+    """The weights of a D k updates of its optimizer from now."""
+    gan, stabilizer = ToyGAN(), Unrolled(k)
+    gan.discriminator = net
+    stabilizer.setup(gan)
+    return stabilizer.look_ahead(turn_of("g", gan), loss, optimizer)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +102,8 @@ def test_the_updates_are_the_optimizers_own(kind, momentum):
         for _ in range(warm):
             update()
         before = copy.deepcopy((net.state_dict(), optimizer.state_dict()))
-        ahead = Unrolled(3).look_ahead(
-            lambda weights: torch.func.functional_call(net, weights, (x,)).square().mean(), net, optimizer
+        ahead = weights_ahead(
+            3, lambda weights: torch.func.functional_call(net, weights, (x,)).square().mean(), net, optimizer
         )
         for kept, now in zip(before[0].values(), net.state_dict().values(), strict=True):
             assert torch.equal(kept, now)
@@ -128,9 +137,7 @@ def test_a_weight_out_of_use_stays_as_the_optimizer_leaves_it(kind):
     update("before")
     update("before")
     forward, net.forward = net.forward, lambda: loss()
-    ahead = Unrolled(3).look_ahead(
-        lambda weights: torch.func.functional_call(net, weights, ()), net, optimizer
-    )
+    ahead = weights_ahead(3, lambda weights: torch.func.functional_call(net, weights, ()), net, optimizer)
     net.forward = forward
     before = copy.deepcopy(net.state_dict())
     for _ in range(3):
@@ -157,12 +164,29 @@ def test_what_is_frozen_in_d_stays_when_looking_ahead():
     step = toy_step(stabilizers=[Unrolled(2)], lr=0.1, lr_d=0.3)
     step.gan.discriminator.scale = torch.nn.Parameter(torch.ones(1, dtype=F64), requires_grad=False)
     assert "scale" not in step.stabilizers[0].look_ahead(
+        turn_of("g", step.gan),
         lambda weights: step.gan.discriminator(real_batch()[0]).sum() * 0 + weights["weight"].square().sum(),
-        step.gan.discriminator,
-        step.optimizer_d,
+        step.optimizers["d"],
     )
     step(real_batch)
     assert not step.gan.discriminator.scale.requires_grad
+
+
+def test_it_looks_at_the_d_that_another_stabilizer_puts_in_place():
+    class Replaces(Stabilizer):
+        name = "replaces"
+
+        def setup(self, gan):
+            gan.discriminator = type(gan.discriminator)(3)
+            gan.discriminator.weight.data.fill_(0.5)
+
+    moved = []
+    for order in (1, -1):
+        torch.manual_seed(3)
+        step = toy_step(stabilizers=[Unrolled(2), Replaces()][::order], lr=0.1, lr_d=0.3)
+        step(real_batch)
+        moved.append(step.gan.generator.bias.detach())
+    assert torch.equal(*moved)
 
 
 def test_a_dead_unit_gives_no_nan():
@@ -171,8 +195,8 @@ def test_a_dead_unit_gives_no_nan():
     torch.nn.init.constant_(net[0].bias, -100.0)
     x = torch.ones(4, 2, requires_grad=True)
     optimizer = make_optimizer(Optimizer(), net, torch.device("cpu"))
-    ahead = Unrolled(2).look_ahead(
-        lambda weights: torch.func.functional_call(net, weights, (x,)).square().mean(), net, optimizer
+    ahead = weights_ahead(
+        2, lambda weights: torch.func.functional_call(net, weights, (x,)).square().mean(), net, optimizer
     )
     torch.func.functional_call(net, ahead, (x,)).sum().backward()
     assert x.grad.isfinite().all()

@@ -209,13 +209,13 @@ def stabilizer(**attributes):
     return type("Changed", (ganzoo.Stabilizer,), {"__doc__": "A switch.", **attributes})
 
 
-def scale_weights(self, module):
-    for parameter in module.parameters():
+def scale_weights(self, turn):
+    for parameter in turn.net.parameters():
         parameter.data.fill_(float("nan"))
 
 
-def freeze(self, module):
-    for parameter in module.parameters():
+def freeze(self, turn):
+    for parameter in turn.net.parameters():
         parameter.grad = torch.zeros_like(parameter)
 
 
@@ -226,9 +226,9 @@ class Remembers(ganzoo.Stabilizer):
         super().__init__()
         self.seen = 0
 
-    def d_penalty(self, critic, real, fake, y):
+    def d_penalty(self, turn):
         self.seen += 1
-        return self.seen * critic(real, y).square().mean()
+        return self.seen * turn.critic(turn.real, turn.y).square().mean()
 
 
 class RefusesAll(ganzoo.Stabilizer):
@@ -244,18 +244,20 @@ STABILIZERS = {
     "trains": (stabilizer(weights=scale_weights), "finite weights after 4 steps for mlp-gan"),
     "trains-still": (stabilizer(gradients=freeze), r"a \w+ that moves in 4 steps for mlp-gan"),
     "keeps": (
-        stabilizer(update_d=lambda self, stats: not self.state.update(mean=torch.ones(()))),
-        r"plain Python numbers in `state`, got state/mean = tensor",
+        stabilizer(update_d=lambda self, turn: not self.state.update(mean=np.ones(()))),
+        r"numbers and tensors in `state`, got state/mean = array",
     ),
     "keeps-log": (stabilizer(log=lambda self: {"mean": "high"}), "numbers by name, got 'mean': 'high'"),
     "resumes": (Remembers, "what is kept to be in parameters, buffers or `state`"),
     "transforms": (
-        stabilizer(transform=lambda self, x, y: x[0] if isinstance(x, tuple) else x),
+        stabilizer(transform=lambda self, x, turn: x[0] if isinstance(x, tuple) else x),
         "transform to keep the shapes",
     ),
     "transforms-gradient": (
         stabilizer(
-            transform=lambda self, x, y: tuple(s.detach() for s in x) if isinstance(x, tuple) else x.detach()
+            transform=lambda self, x, turn: (
+                tuple(s.detach() for s in x) if isinstance(x, tuple) else x.detach()
+            )
         ),
         "a transform through which gradients go",
     ),
@@ -265,6 +267,26 @@ STABILIZERS = {
 @pytest.mark.parametrize("what", STABILIZERS)
 def test_a_broken_stabilizer_is_told_what_is_wrong(what):
     fails("stabilizer", *_with(STABILIZERS, what))
+
+
+class KeepsTensors(ganzoo.Stabilizer):
+    """A switch that keeps tensors from step to step, one of them from the first time on that it is asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.state = {"scale": torch.ones(())}
+
+    def d_penalty(self, turn):
+        mean = turn.critic.features(turn.real, turn.y).detach().mean(0)
+        self.state["mean"] = 0.5 * (self.state.get("mean", mean) + mean)
+        self.state["scale"] = self.state["scale"] + self.state["mean"].norm()
+        return self.state["scale"] * turn.critic(turn.fake, turn.y).square().mean()
+
+
+def test_a_stabilizer_may_keep_tensors():
+    with OF_KIND["stabilizer"].lent("keeps-tensors", KeepsTensors):
+        for check in checks("keeps-tensors", "stabilizer"):
+            check()
 
 
 def metric(call=lambda self, context: {"size": float(len(context.fake))}, **attributes):

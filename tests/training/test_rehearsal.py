@@ -129,7 +129,7 @@ def test_a_function_beside_the_class_is_its_members(tmp_path, monkeypatch):
         "def broken(critic):\n"
         "    raise ZeroDivisionError('by nothing')\n"
         "class Beside(Stabilizer):\n"
-        "    def wrap_critic(self, critic, phase):\n"
+        "    def wrap_critic(self, critic, turn):\n"
         "        return lambda x, y: broken(critic)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -181,7 +181,7 @@ def test_a_dataset_that_fails_is_named():
 
 def test_ctrl_c_goes_through():
     class Stops(Stabilizer):
-        def weights(self, module):
+        def weights(self, turn):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -193,8 +193,8 @@ def test_both_ends_of_the_plan_are_tried_with_lazy_penalties(at):
     class Lazy(Stabilizer):
         interval = 7
 
-        def d_penalty(self, critic, real, fake, y):
-            if self.step % self.interval == 0 and self.t == at:
+        def d_penalty(self, turn):
+            if turn.step % self.interval == 0 and turn.t == at:
                 raise ValueError("now")
 
     assert "stabilizer 'toy' fails in a dry step: ValueError: now" in refused(stabilizer=Lazy)
@@ -328,10 +328,32 @@ def test_a_loss_or_a_penalty_that_is_no_number_is_refused():
         "Nan", (NonSaturating,), {"d": lambda self, real, fake, real_target=1.0: (real * float("nan")).mean()}
     )
     assert "loss 'toy' gives a d of nan for untrained nets" in refused(loss=nan)
-    penalty = type("Rows", (Stabilizer,), {"d_penalty": lambda self, critic, real, fake, y: critic(real, y)})
+    penalty = type("Rows", (Stabilizer,), {"d_penalty": lambda self, turn: turn.critic(turn.real, turn.y)})
     assert refused({"batch_size": 4}, stabilizer=penalty).startswith(
         "stabilizer 'toy' gives d_penalty of float32 (4,)"
     )
+
+
+def with_terms(d=lambda turn: {}, g=lambda turn: {}):
+    return type(
+        "Terms", (Toy,), {"d_terms": lambda self, turn: d(turn), "g_terms": lambda self, turn: g(turn)}
+    )
+
+
+def test_terms_that_are_no_numbers_are_refused_by_their_names():
+    rows = {"rows": lambda turn: {"sound": turn.z.mean(), "rows": turn.critic(turn.fake, turn.y)}}
+    for phase in "dg":
+        said = refused({"batch_size": 4}, model=with_terms(**{phase: rows["rows"]}))
+        assert said.startswith("model 'toy' gives rows of float32 (4,): expected a scalar")
+        said = refused(model=with_terms(**{phase: lambda turn: {"nan": turn.z.mean() * float("nan")}}))
+        assert "model 'toy' gives a nan of nan for untrained nets" in said
+    rehearse(model=with_terms(d=lambda turn: {"sound": turn.critic(turn.real, turn.y).square().mean()}))
+
+
+def test_terms_that_fail_are_the_models():
+    said = refused(model=with_terms(g=lambda turn: {}[turn.phase]))
+    assert said.startswith("model 'toy' ")
+    assert "fails in a dry step: KeyError: 'g' (" in said
 
 
 # --- data ---
@@ -441,6 +463,26 @@ def test_modules_that_nothing_teaches_are_said(capsys):
     assert said.count("\n") == 1
     rehearse({"loss": "relativistic"}, model=Bi)
     assert "no step teaches discriminator.spare, stray of toy" in capsys.readouterr().err
+
+
+def test_nets_that_go_with_g_or_d_are_taught_by_terms_or_named(capsys):
+    class More(Toy):
+        with_g, with_d = ("encoder",), ("tell",)
+
+        def __init__(self, sample_shape, z_dim=4, **common: Unpack[Common]) -> None:
+            super().__init__(sample_shape, z_dim, **common)
+            self.encoder, self.tell = Net(16, z_dim), Net(16, z_dim)
+
+    def told(net):
+        return lambda self, turn: {net: (getattr(self, net)(turn.fake) - turn.z).square().mean()}
+
+    rehearse(model=More)
+    assert "no step teaches encoder, tell of toy" in capsys.readouterr().err
+    # A term teaches what its own turn trains: the encoder does not learn from D's.
+    rehearse(model=type("Wrong", (More,), {"d_terms": told("encoder"), "g_terms": told("tell")}))
+    assert "no step teaches encoder, tell of toy" in capsys.readouterr().err
+    rehearse(model=type("Right", (More,), {"d_terms": told("tell"), "g_terms": told("encoder")}))
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("last", [2.0, 100.0])

@@ -36,9 +36,9 @@ def test_d_is_frozen_in_gs_step_and_thawed_after_it():
     seen = []
 
     class Spy(Stabilizer):
-        def wrap_critic(self, critic, phase):
+        def wrap_critic(self, critic, turn):
             def spy(x, y):
-                seen.append((phase, step.gan.discriminator.weight.requires_grad))
+                seen.append((turn.phase, step.gan.discriminator.weight.requires_grad))
                 return critic(x, y)
 
             return spy
@@ -49,7 +49,8 @@ def test_d_is_frozen_in_gs_step_and_thawed_after_it():
     assert step.gan.discriminator.weight.requires_grad
     step.gan.discriminator.weight.requires_grad_(False)
     toy = toy_step(gan=step.gan)
-    toy._update_g(step.gan.generator(step.gan.sample_z(4)), real_batch()[0], None)
+    z = step.gan.sample_z(4)
+    toy._update_g(z, None, real_batch()[0], step.gan.generator(z))
     assert not step.gan.discriminator.weight.requires_grad  # what was frozen before stays so
 
 
@@ -73,13 +74,13 @@ def test_transforms_touch_real_and_fake_alike_and_penalties_differentiate_before
     seen = []
 
     class Double(Stabilizer):
-        def transform(self, sample, y):
+        def transform(self, sample, turn):
             return 2.0 * sample
 
-        def d_penalty(self, critic, real, fake, y):
-            x = real.detach().requires_grad_()
-            (grad,) = torch.autograd.grad(critic(x, y).sum(), x, create_graph=True)
-            seen.append((real.clone(), grad))
+        def d_penalty(self, turn):
+            x = turn.real.detach().requires_grad_()
+            (grad,) = torch.autograd.grad(turn.critic(x, turn.y).sum(), x, create_graph=True)
+            seen.append((turn.real.clone(), grad))
             return grad.square().sum()
 
     step = toy_step(stabilizers=[Double()])

@@ -15,11 +15,8 @@ from ganzoo.models.layers import HeadedDiscriminator, LatentInput, ProjectionHea
 class Generators(nn.Module):
     """z [N, z_dim], y [N] | None -> samples [N, *shape], each by one of `count` generators, equally often.
 
-    They share all layers but the first. Which one it is follows from the first number of z; `chosen` [N]
-    remembers it of the last batch.
+    They share all layers but the first. Which one it is follows from the first number of z.
     """
-
-    chosen: Tensor
 
     def __init__(self, shape: tuple[int, ...], z_dim: int, num_classes: int, width: int, count: int) -> None:
         super().__init__()
@@ -31,12 +28,14 @@ class Generators(nn.Module):
         )
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        quantile = torch.special.ndtr(z[:, 0])
-        self.chosen = (quantile * self.count).long().clamp(max=self.count - 1)
         own = self.own(self.latent(z, y)).unflatten(1, (self.count, -1))
-        samples: Tensor = self.shared(own[torch.arange(len(z), device=z.device), self.chosen])
+        samples: Tensor = self.shared(own[torch.arange(len(z), device=z.device), self.choice(z)])
         samples = samples.unflatten(1, self.shape)
         return samples.tanh() if len(self.shape) == 3 else samples
+
+    def choice(self, z: Tensor) -> Tensor:
+        """Which of the generators each z is for. [N]"""
+        return (torch.special.ndtr(z[:, 0]) * self.count).long().clamp(max=self.count - 1)
 
 
 class Discriminator(HeadedDiscriminator):

@@ -7,8 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ganzoo import GAN, Sample, Stabilizer, UsageError
-from ganzoo.stabilizers.base import Critic
+from ganzoo import GAN, Stabilizer, Turn, UsageError
 
 
 class TellGeneratorsApart(Stabilizer):
@@ -21,7 +20,7 @@ class TellGeneratorsApart(Stabilizer):
         weight: of the reward, the paper's beta.
     """
 
-    refuses: ClassVar = ("unrolled",)  # it looks at D as it is, and not at one of later steps
+    refuses: ClassVar = ("unrolled",)  # its classifier is what it is, and not one of later steps
 
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
@@ -34,12 +33,9 @@ class TellGeneratorsApart(Stabilizer):
             )
         self.gan = gan
 
-    def d_penalty(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor:
-        return self._not_told(fake, y)
+    def d_penalty(self, turn: Turn) -> Tensor:
+        told = self.gan.discriminator.tell(turn.critic.features(turn.fake, turn.y))
+        return cross_entropy(told, self.gan.generator.choice(turn.z))
 
-    def g_penalty(self, critic: Critic, real: Sample, fake: Sample, y: Tensor | None) -> Tensor:
-        return self.weight * self._not_told(fake, y)
-
-    def _not_told(self, fake: Sample, y: Tensor | None) -> Tensor:
-        d = self.gan.discriminator
-        return cross_entropy(d.tell(d.features(fake, y)), self.gan.generator.chosen)
+    def g_penalty(self, turn: Turn) -> Tensor:
+        return self.weight * self.d_penalty(turn)
