@@ -77,7 +77,6 @@ MOMENTUM = {"optimizer_g.beta1": 0.9, "optimizer_d.beta1": 0.9}
 SLOW_D = {"steps": 800, "stabilizer": "none", "lr_g": 2e-3, "lr_d": 1e-6}
 CRITIC = {"loss": "wasserstein", "stabilizer": "clip-weights:max=0.1"}
 STUCK = {"ema_halflife": 1e9, "ema_ramp": 1000.0}
-FEW = {"dataset": "test-64-digits", "conditional": False}
 FOUR = {"dataset": "test-4-digits", "conditional": False}
 
 FAILING = [
@@ -94,10 +93,8 @@ FAILING = [
         },
         # G far faster than D: it runs to where D's answer is best, whatever z is.
         "collapse": {
-            "ring8": _vectors("ring8", loss="minimax", lr_g=1e-3, lr_d=1e-6, set=BARE),
             "grid25": _vectors("grid25", lr_g=1e-3, lr_d=1e-6, set=BARE),
             "ring8-hinge": _vectors("ring8", loss="hinge", lr=1e-2, set={**BARE, **MOMENTUM}),
-            "dcgan": _digits("dcgan", **SLOW_D, conditional=False),
             "dcgan-in-class": _digits("dcgan", **SLOW_D),
         },
         # A game without friction.
@@ -105,17 +102,13 @@ FAILING = [
             "ring8-fast-g": _vectors("ring8", lr_g=5e-3, lr_d=5e-4, set={**BARE, **MOMENTUM}),
             "grid25-fast-g": _vectors("grid25", lr_g=5e-3, lr_d=5e-4, set={**BARE, **MOMENTUM}),
             "ring8-critic": _vectors("ring8", **CRITIC, set={**BARE, **SGD}),
-            "line-critic": _vectors("gaussian-1d", **CRITIC, lr=2e-3, set={**BARE, **MOMENTUM}),
         },
         # The first updates throw the ReLUs out of the data's reach.
         "dead": {
             "ring8-g": _vectors("ring8", steps=600, lr_g=0.3, set=BARE),
-            "ring8-squares": _vectors(
-                "ring8", loss="least-squares", lr_g=1e-2, lr_d=2e-3, set={**BARE, **MOMENTUM}
-            ),
-            "mlp-gan-g": _digits("mlp-gan", lr_g=0.3, set={"model.g_norm": False}),
+            "mlp-gan-g": _digits("mlp-gan", steps=600, lr_g=0.3, set={"model.g_norm": False}),
             "sngan-d": _digits("sngan", lr_d=0.5),
-            "wgan-gp-d": _digits("wgan-gp", lr_d=0.5),
+            "wgan-gp-d": _digits("wgan-gp", steps=600, lr_d=0.5),
         },
         # Numbers that are not finite, of every origin.
         "diverged": {
@@ -130,21 +123,19 @@ FAILING = [
         "average": {
             "ring8": _vectors("ring8", steps=600, set={**BARE, **STUCK}),
             "dcgan": _digits("dcgan", set=STUCK),
-            "mlp-gan": _digits("mlp-gan", set=STUCK),
+            "mlp-gan": _digits("mlp-gan", steps=800, set=STUCK),
         },
-        # Few digits, which D knows by heart before long.
+        # Few samples, which D knows by heart before long.
         "overfitting": {
-            "four": _digits("mlp-gan", steps=600, **FOUR),
-            "mlp-gan": _digits(
-                "mlp-gan", steps=600, lr_d=1e-3, **FEW, set={"model.dropout": 0.0, "model.d_width": 256}
-            ),
+            "vectors": _vectors("test-16-vectors", steps=4000),
             "dcgan-four": _digits("dcgan", steps=600, stabilizer="none", **FOUR),
+            "lsgan-four": _digits("lsgan", steps=600, stabilizer="none", **FOUR),
         },
         # And which G copies.
         "memorizing": {
+            "vectors": _vectors("test-16-vectors", steps=4000),
             "four": _digits("mlp-gan", steps=1500, **FOUR),
-            "vectors": _vectors("test-16-vectors", set=BARE),
-            "dcgan-four": _digits("dcgan", steps=600, **FOUR),
+            "dcgan-four": _digits("dcgan", steps=1500, **FOUR),
         },
     }.items()
     for name, words in runs.items()
@@ -196,20 +187,13 @@ class Poisoned(Dataset):
         self.train, self.test = PoisonedSplit(x[1000:], None), TensorSplit(x[:1000], None)
 
 
-class FewDigits(ImageSet):
-    """So many digits to train on, 1,000 held out."""
-
-    few = 64
+class FourDigits(ImageSet):
+    """Four digits to train on, over and over, and 1,000 held out."""
 
     def __init__(self) -> None:
         (x, y), test = mnist.read_5k()
-        # Over and over, so that a batch is no larger than the split.
-        rows = torch.arange(64) % self.few
-        super().__init__(f"test-{self.few}-digits", (x[rows], y[rows]), test, mnist.DIGITS)
-
-
-class FourDigits(FewDigits):
-    few = 4
+        rows = torch.arange(64) % 4  # so that a batch is no larger than the split
+        super().__init__("test-4-digits", (x[rows], y[rows]), test, mnist.DIGITS)
 
 
 class FewVectors(Dataset):
@@ -231,7 +215,6 @@ def add_members() -> None:
         (STABILIZERS, "test-nan-penalty", NaNPenalty),
         (STABILIZERS, "test-nan-transform", NaNTransform),
         (DATASETS, "test-poisoned", Poisoned),
-        (DATASETS, "test-64-digits", FewDigits),
         (DATASETS, "test-4-digits", FourDigits),
         (DATASETS, "test-16-vectors", FewVectors),
     ):

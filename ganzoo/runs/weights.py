@@ -113,12 +113,20 @@ def _last(folder: Path) -> Path | None:
             hashes[str(error)] = path
     if said.generator in hashes:
         return hashes[said.generator]
-    if not _is_newer(there[0], said.step):
+    if not _is_newer(there[0], said.step) and _is_whole(checkpoints[-1]):
         raise UsageError(
             f"{there[0]} does not hold this run's generator of step {said.step}, the newest checkpoint's: "
             f"{typed('ganzoo', 'resume', folder)} makes it again"
         )
     return there[0]
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        read_state(checkpoint)
+    except DamagedFile:
+        return False
+    return True
 
 
 def _is_newer(weights: Path, step: int) -> bool:

@@ -205,7 +205,7 @@ def test_a_suite_that_is_trained(shown):
     Path(f"s {NAME}.toml").write_text(SUITE)
     told = shown("bench", f"s {NAME}.toml")
     assert f"{SHOWN}, seed 0: done" in told
-    assert "[/], loss=hinge, seed 0: done" in told
+    assert "mlp-gan on ring8, [/], seed 0: done" in told
     assert SHOWN in shown("table results")
 
 
