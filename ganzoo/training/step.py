@@ -187,10 +187,16 @@ class Step:
         """D's weights some steps from now, where a stabilizer looks ahead; None for D as it is."""
 
         def loss(weights: Weights) -> Tensor:
-            ahead = dataclasses.replace(turn, phase="d", real=_renamed(turn.real), fake=_renamed(turn.fake))
+            ahead = dataclasses.replace(
+                turn, phase="d", real=_renamed(turn.real), fake=_renamed(turn.fake), net=self.nets["d"]
+            )
             ahead = self._judged(ahead, weights)
             plain = self.loss.d(ahead.critic(ahead.real, ahead.y), ahead.critic(ahead.fake, ahead.y))
-            return self._d_total(ahead, plain, Meter())
+            kept = [dict(stabilizer.state) for stabilizer in self.stabilizers]
+            total = self._d_total(ahead, plain, Meter())
+            for stabilizer, state in zip(self.stabilizers, kept, strict=True):
+                stabilizer.state = state  # it is no update of D
+            return total
 
         for stabilizer in self.stabilizers:
             weights = stabilizer.look_ahead(turn, loss, self.optimizers["d"])
