@@ -50,12 +50,20 @@ class AveragedD(Stabilizer):
         n = self.state["updates"]
         self.state["updates"] = n + 1
         decay = min(self.decay, (1 + n) / (10 + n))
-        weights = dict(self._discriminator.named_parameters())
-        torch._foreach_lerp_([self.state[name] for name in weights], list(weights.values()), 1.0 - decay)
+        averages, weights = list(self._averages().values()), list(self._discriminator.parameters())
+        torch._foreach_lerp_(averages, weights, 1.0 - decay)
 
     def look_ahead(
         self, turn: Turn, loss: Callable[[Weights], Tensor], optimizer: Optimizer
     ) -> Weights | None:
         if not self.state["updates"]:
             return None  # the average of D as it started
-        return {name: self.state[name] for name, _ in self._discriminator.named_parameters()}
+        return self._averages()
+
+    def _averages(self) -> Weights:
+        """Each in the memory format of its weight: kernels differ by it in the last bit."""
+        weights = dict(self._discriminator.named_parameters())
+        for name, weight in weights.items():
+            if self.state[name].stride() != weight.stride():  # as files have it
+                self.state[name] = torch.empty_like(weight).copy_(self.state[name])
+        return {name: self.state[name] for name in weights}
