@@ -100,4 +100,6 @@ class BiGAN(DCGAN):
     def g_terms(self, turn: Turn) -> Mapping[str, Tensor]:
         if turn.loss.needs_real_in_g:
             return {}  # which teaches E already
-        return {"encoder": turn.loss.g(map_sample(torch.neg, turn.critic(turn.real, turn.y)))}
+        middle = 2.0 * (turn.loss.level or 0.0)
+        real = turn.critic(turn.real, turn.y)
+        return {"encoder": turn.loss.g(map_sample(lambda logits: middle - logits, real))}

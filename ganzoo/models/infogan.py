@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss, one_hot
+from torch.nn.functional import cross_entropy, one_hot
 
 from ganzoo.errors import UsageError
 from ganzoo.models.base import Common
@@ -70,7 +70,12 @@ class InfoGAN(DCGAN):
         **more: Unpack[Common],
     ) -> None:
         super().__init__(sample_shape, z_dim, *common, width=width, d_norm=d_norm, **more)
-        at_least_one(codes=codes, categories=categories - 1)
+        at_least_one(codes=codes)
+        if categories < 2:
+            raise UsageError(f"model.categories: expected a whole number of at least 2, got {categories}")
+        for name, value in (("weight", weight), ("code_weight", code_weight)):
+            if not 0.0 <= value < float("inf"):
+                raise UsageError(f"model.{name}: expected a number of at least 0, got {value:g}")
         self.noise = z_dim - categories - codes
         if self.noise < 1 or self.pack > 1:
             raise UsageError(
@@ -100,5 +105,5 @@ class InfoGAN(DCGAN):
         said_kind, said_codes = torch.split(read, sizes, dim=1)
         return {
             "category": self.weights[0] * cross_entropy(said_kind, kind),
-            "codes": self.weights[1] * 0.5 * mse_loss(said_codes, codes),
+            "codes": self.weights[1] * 0.5 * (said_codes - codes).square().sum(1).mean(),
         }

@@ -81,7 +81,7 @@ class Schedule:
             return self.start
         done = min(1.0, t / self.until)
         if self.kind == "step":
-            done = math.floor(done * self.steps) / self.steps
+            done = math.floor(round(done * self.steps, 9)) / self.steps  # 0.29 * 100 is a little under 29
         if self.kind in ("step", "exponential"):
             return self.start * math.pow(self.end / self.start, done)
         if self.kind == "cosine":
@@ -178,7 +178,8 @@ class Recipe:
     def with_settings(self, given: Mapping[str, Any]) -> Recipe:
         """The same with other values, by dotted name."""
         recipe = self
-        for key, value in given.items():
+        # What D's own schedule leaves open is that of both, as it is in the end.
+        for key, value in sorted(given.items(), key=lambda item: item[0].startswith("lr_schedule_d.")):
             name, _, part = key.partition(".")
             whole: Any = recipe.lr_schedules()["d"] if name == "lr_schedule_d" else getattr(recipe, name)
             new: Any = dataclasses.replace(whole, **{part: value}) if part else value

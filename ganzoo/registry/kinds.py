@@ -84,7 +84,7 @@ def told(kind: Any) -> str:
 
 
 def cast(label: str, value: Any, kind: Any) -> Any:
-    """`value`, typed or already an object, as one of a kind. Raises UsageError that says what was expected."""
+    """`value`, typed or already an object, as one of a kind. Raises UsageError: what was expected."""
     kind = _bare(kind)
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):

@@ -70,7 +70,7 @@ class ADA(Stabilizer):
             if part not in PARTS:
                 raise UsageError(f"ada: policy has no part {part!r}: {nearest(part, PARTS)}")
         self.target, self.ramp, self.interval = target, ramp, interval
-        self.state = {"p": torch.tensor(p), "signs": torch.zeros(()), "updates": 0}
+        self.state = {"p": torch.tensor(p), "signs": torch.zeros(()), "images": 0, "updates": 0}
 
     def setup(self, gan: GAN) -> None:
         if kind_of_data(gan.sample_shape) != "images":
@@ -110,14 +110,20 @@ class ADA(Stabilizer):
         else:
             levels = [torch.tensor(level, device=turn.z.device)] * len(logits)
         signs = [(part.detach() - mid).sign().mean() for part, mid in zip(logits, levels, strict=True)]
+        n = len(turn.z)
+        self.state["signs"] = self.state["signs"] + n * torch.stack(signs).mean()
+        self.state["images"] += n
+
+    def weights(self, turn: Turn) -> None:
         state = self.state
-        state["signs"] = state["signs"] + torch.stack(signs).mean()
+        if turn.phase != "d":
+            return
         state["updates"] += 1
-        if self.ramp and state["updates"] % self.interval == 0:
-            step = self.interval * len(turn.z) / self.ramp
-            up = (state["signs"] / self.interval - self.target).sign()
-            state["p"] = (state["p"] + up * step).clamp(0.0, 1.0)
-            state["signs"] = torch.zeros_like(state["signs"])
+        if state["updates"] % self.interval == 0:
+            if self.ramp:
+                up = (state["signs"] / state["images"] - self.target).sign()
+                state["p"] = (state["p"] + up * (state["images"] / self.ramp)).clamp(0.0, 1.0)
+            state["signs"], state["images"] = torch.zeros_like(state["signs"]), 0
 
     def log(self) -> dict[str, float]:
         return {"ada_p": float(self.state["p"])}
@@ -208,7 +214,7 @@ def color(draws: _Draws, channels: int) -> tuple[Tensor, Tensor]:
     grey = torch.full((channels, channels), 1.0 / channels, device=like)  # v v^T, v along the greys
     flipped = eye - 2.0 * flip.view(-1, 1, 1) * grey
     matrix = flipped * contrast.view(-1, 1, 1)
-    offset = (flipped @ brightness.view(-1, 1, 1).expand(-1, channels, 1)).clone()
+    offset = matrix @ brightness.view(-1, 1, 1).expand(-1, channels, 1)  # brightness comes first
     if channels != 3:
         return matrix, offset
     hue = draws.some(draws.uniform(-math.pi, math.pi), 0.0).view(-1, 1, 1)

@@ -36,9 +36,12 @@ class AveragedD(Stabilizer):
         self.state = {"updates": 0}
 
     def setup(self, gan: GAN) -> None:
-        self._weights = dict(gan.discriminator.named_parameters())
-        for name, weight in self._weights.items():
-            self.state[name] = weight.detach().clone()
+        self._discriminator = gan.discriminator
+
+    def gradients(self, turn: Turn) -> None:
+        # Not in setup: other stabilizers may change D after it.
+        if turn.phase == "d" and not self.state["updates"]:
+            self.state |= {name: w.detach().clone() for name, w in self._discriminator.named_parameters()}
 
     @torch.no_grad()
     def weights(self, turn: Turn) -> None:
@@ -47,8 +50,20 @@ class AveragedD(Stabilizer):
         n = self.state["updates"]
         self.state["updates"] = n + 1
         decay = min(self.decay, (1 + n) / (10 + n))
-        averages = [self.state[name] for name in self._weights]
-        torch._foreach_lerp_(averages, [w.detach() for w in self._weights.values()], 1.0 - decay)
+        averages, weights = list(self._averages().values()), list(self._discriminator.parameters())
+        torch._foreach_lerp_(averages, weights, 1.0 - decay)
 
-    def look_ahead(self, turn: Turn, loss: Callable[[Weights], Tensor], optimizer: Optimizer) -> Weights:
-        return {name: self.state[name] for name in self._weights}
+    def look_ahead(
+        self, turn: Turn, loss: Callable[[Weights], Tensor], optimizer: Optimizer
+    ) -> Weights | None:
+        if not self.state["updates"]:
+            return None  # the average of D as it started
+        return self._averages()
+
+    def _averages(self) -> Weights:
+        """Each in the memory format of its weight: kernels differ by it in the last bit."""
+        weights = dict(self._discriminator.named_parameters())
+        for name, weight in weights.items():
+            if self.state[name].stride() != weight.stride():  # as files have it
+                self.state[name] = torch.empty_like(weight).copy_(self.state[name])
+        return {name: self.state[name] for name in weights}

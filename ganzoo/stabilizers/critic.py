@@ -46,6 +46,7 @@ class TopK(Stabilizer):
     """
 
     needs = ("unpaired-loss",)
+    refuses = ("gradient-normalization",)  # which takes each logit's gradient at its own sample
 
     def __init__(self, least: float = 0.5, until: float = 0.5) -> None:
         super().__init__()

@@ -32,20 +32,34 @@ class LeCam(Stabilizer):
         self.weight, self.decay = at_least_zero("weight", weight), decay
         nothing = torch.tensor(float("nan"))  # before the first update
         self.state = {"real": nothing, "fake": nothing}
+        self._start()
+
+    def _start(self) -> None:
+        """Of the update to come: the sums of D's mean logits in the parts of its batch so far."""
+        self.state |= {"sum_real": torch.zeros(()), "sum_fake": torch.zeros(()), "parts": 0}
 
     def d_penalty(self, turn: Turn) -> Tensor:
         real, fake = (turn.critic(sample, turn.y) for sample in (turn.real, turn.fake))
+        self.state["parts"] += 1
         anchors = {side: self._followed(side, logits) for side, logits in (("real", real), ("fake", fake))}
         away = _square(real, anchors["fake"]) + _square(fake, anchors["real"])
         return self.weight * turn.scale * away
 
+    def weights(self, turn: Turn) -> None:
+        if turn.phase == "d":
+            self.state |= {side: self._mean(side) for side in ("real", "fake")}
+            self._start()
+
     def _followed(self, side: str, logits: Logits) -> Tensor:
-        """The running mean, one update on; on the device, and nothing waits for its value."""
+        """The running mean with these logits in it; on the device, and nothing waits for its value."""
         now = torch.stack([part.detach().mean() for part in scales(logits)]).mean()
-        before = self.state[side].to(now.device)
-        mean = torch.where(before.isnan(), now, torch.lerp(now, before.to(now.dtype), self.decay))
-        self.state[side] = mean
-        return mean
+        self.state[f"sum_{side}"] = self.state[f"sum_{side}"].to(now) + now
+        return self._mean(side)
+
+    def _mean(self, side: str) -> Tensor:
+        now: Tensor = self.state[f"sum_{side}"] / self.state["parts"]
+        before = self.state[side].to(now)
+        return torch.where(before.isnan(), now, torch.lerp(now, before, self.decay))
 
 
 def _square(logits: Logits, anchor: Tensor) -> Tensor:

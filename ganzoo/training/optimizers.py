@@ -20,7 +20,11 @@ KINDS: dict[str, type[BASE]] = {
     for name, kind in vars(torch.optim).items()
     if isinstance(kind, type) and issubclass(kind, BASE) and kind is not BASE
 }
-UNFIT = {"lbfgs": "asks for the loss again and again", "sparseadam": "is for sparse gradients"}
+UNFIT = {
+    "lbfgs": "asks for the loss again and again",
+    "sparseadam": "is for sparse gradients",
+    "rprop": "keeps step sizes of its own, which no learning rate reaches",
+}
 # Their arguments, and what a recipe calls them.
 OURS = {"lr": "lr", "momentum": "momentum", "alpha": "beta2", "eps": "eps", "betas": "beta1"}
 
@@ -45,13 +49,15 @@ def make_optimizer(
         if key not in ("params", "foreach", "fused", "capturable", "differentiable", "maximize")
     }
     arguments = {key: getattr(settings, ours) for key, ours in OURS.items() if _is_number(known.get(key))}
+    if kind == "asgd":
+        del arguments["alpha"]  # which is another thing there
     if "betas" in known:
         arguments["betas"] = settings.beta1, settings.beta2
     own = known_options(name, known, settings.given("options"))
     for key in own.keys() & arguments.keys():
         raise UsageError(f"{name}: {key} is not one of its options: use {name}.{OURS[key]}")
     if "fused" in inspect.signature(KINDS[kind]).parameters:
-        arguments["fused"] = device.type in ("cpu", "cuda")
+        arguments["fused"] = device.type == "cpu" or (device.type == "cuda" and kind != "adagrad")
     try:
         return KINDS[kind](_groups(settings, net, name), **arguments, **own)
     except (TypeError, ValueError, RuntimeError) as error:

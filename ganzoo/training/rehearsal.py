@@ -93,7 +93,8 @@ class _Rehearsal:
         device = "cpu" if self.few else self.config.device
         trainer = Trainer(dataclasses.replace(self.config, recipe=recipe, device=device), self.dataset)
         self.members.know(trainer)
-        batch = min(recipe.batch_size, ROWS * trainer.gan.pack) if self.few else recipe.batch_size
+        few = ROWS * trainer.gan.pack * recipe.accumulate
+        batch = min(recipe.batch_size, few) if self.few else recipe.batch_size
         period = math.lcm(PERIOD, *(int(getattr(s, "interval", 1)) for s in trainer.stabilizers))
         trainer.recipe = dataclasses.replace(recipe, batch_size=batch, steps=64 * period)
         return trainer

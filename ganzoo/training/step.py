@@ -192,7 +192,11 @@ class Step:
             )
             ahead = self._judged(ahead, weights)
             plain = self.loss.d(ahead.critic(ahead.real, ahead.y), ahead.critic(ahead.fake, ahead.y))
-            return self._d_total(ahead, plain, Meter())
+            kept = [dict(stabilizer.state) for stabilizer in self.stabilizers]
+            total = self._d_total(ahead, plain, Meter())
+            for stabilizer, state in zip(self.stabilizers, kept, strict=True):
+                stabilizer.state = state  # it is no update of D
+            return total
 
         for stabilizer in self.stabilizers:
             weights = stabilizer.look_ahead(turn, loss, self.optimizers["d"])

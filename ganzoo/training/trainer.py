@@ -244,7 +244,8 @@ def refuse_difference(before: dict[str, str], now: dict[str, str]) -> None:
     Where the data lie is nothing that changes: their fingerprint says what they are. A setting that was not
     there yet had the value that is its default now.
     """
-    before = {**{f"recipe.{key}": value for key, value in flatten(plain(Recipe())).items()}, **before}
+    defaults = {f"recipe.{key}": value for key, value in flatten(plain(Recipe())).items()}
+    before = {**{key: value for key, value in defaults.items() if key in now}, **before}
     keys = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
     keys = [key for key in keys if not key.startswith(PLACES)]
     if keys:
