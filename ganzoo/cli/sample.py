@@ -10,6 +10,7 @@ import click
 
 from ganzoo.cli.words import PATH, Whole
 from ganzoo.errors import UsageError, WorkError
+from ganzoo.registry.spec import pair
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 @click.option("--nearest", is_flag=True, help="Below each sample its nearest training image.")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or mps.")
 @click.option("--interpolate", is_flag=True, help="Rows that walk from one z to another.")
+@click.option(
+    "--reconstruct", is_flag=True, help="Held-out images, and below each what the encoder makes of it."
+)
+@click.option("--z", "z", type=PATH, metavar="FILE.npy", help="Latent vectors of your own, [n, z_dim].")
+@click.option("--set", "settings", multiple=True, metavar="K=V", help="Options of the model's samples.")
 def command(
     run: str | None,
     n: int,
@@ -35,24 +41,44 @@ def command(
     nearest: bool,
     device: str,
     interpolate: bool,
+    reconstruct: bool,
+    z: Path | None,
+    settings: tuple[str, ...],
 ) -> None:
-    """Draw from RUN (a folder, a name under runs/, or the newest): a picture, or arrays for programs."""
+    """Draw from RUN (a folder, a name under runs/, or the newest): a picture, or arrays for programs.
+
+    \b
+    ganzoo sample --class 7 -n 16
+    ganzoo sample --set truncation=0.7     (stylegan2: typical samples alone)
+    """
     from ganzoo.runs.run import load
     from ganzoo.system.console import say
 
     if out is not None and out.suffix not in (".png", ".npz"):
         raise UsageError(f"--out {out}: expected a name that ends in .png or .npz")
-    if nearest and interpolate:
-        raise UsageError("--nearest and --interpolate are two different pictures: give one of them")
+    ways = {"nearest": nearest, "interpolate": interpolate, "reconstruct": reconstruct}
+    asked = [way for way, is_asked in ways.items() if is_asked]
+    if len(asked) > 1:
+        raise UsageError(f"--{' and --'.join(asked)} are different pictures: give one of them")
+    if z is not None and (interpolate or reconstruct):
+        raise UsageError(f"--z and --{asked[0]} say twice where samples come from: give one of them")
     loaded = load(run, device=device)
+    options = dict(pair(setting, "KEY=VALUE, an option of the model's samples") for setting in settings)
     label = None if class_ is None else _class_index(loaded, class_)
-    words = ["interpolate" if interpolate else "nearest" if nearest else "sample", f"s{seed}"]
-    name = "-".join([*words, *([f"class{label}"] if label is not None else [])])
-    out = out or loaded.path / "samples" / f"{name}.png"
+    own = [f"{key}{value}" for key, value in options.items()]
+    words = [*(asked or ["sample"]), f"s{seed}", *([f"class{label}"] if label is not None else []), *own]
+    out = out or loaded.path / "samples" / f"{'-'.join(words)}.png"
+    if reconstruct:
+        _reconstruct(loaded, n, seed, out)
+        say(str(out))
+        return
     if interpolate:
-        samples, labels, columns = _interpolated(loaded, n, seed, label)
+        samples, labels, columns = _interpolated(loaded, n, seed, label, options)
     else:
-        samples, labels, columns = *_sampled(loaded, n, seed, label, mixed=out.suffix == ".npz"), None
+        drawn = None if z is None else _latents(z, loaded)
+        n = n if drawn is None else len(drawn)
+        mixed = out.suffix == ".npz"
+        samples, labels, columns = *_sampled(loaded, n, seed, label, mixed, drawn, options), None
     arrays: dict[str, Any] = {"samples": samples.numpy()}
     if labels is not None:
         arrays["labels"] = labels.numpy()
@@ -74,7 +100,38 @@ def _class_index(run: Run, word: str) -> int:
     return int(word)
 
 
-def _sampled(run: Run, n: int, seed: int, label: int | None, mixed: bool) -> tuple[Tensor, Tensor | None]:
+def _latents(path: Path, run: Run) -> Tensor:
+    """The z in a file."""
+    import torch
+
+    from ganzoo.data.arrays import Header, read_npy
+
+    def check(header: Header) -> None:
+        rows = header.dtype.kind in "iuf" and len(header.shape) == 2 and header.shape[0] > 0
+        if not rows or header.shape[1] != run.model.z_dim:
+            raise UsageError(f"--z {path}: expected rows of {run.model.z_dim} numbers, got {header.shape}")
+
+    return torch.as_tensor(read_npy(path, check, lambda header: 4 * header.size)).float()
+
+
+def _reconstruct(run: Run, n: int, seed: int, out: Path) -> None:
+    """Rows of held-out images, each above the row of what encoder and generator make of them."""
+    x, y = run.dataset.test.all()
+    x = x[:n]
+    made = run.reconstruct(x, y[:n] if y is not None and run.model.num_classes else None, seed)
+    samples, columns = _pairs_of_rows(x, made)
+    _write(out, samples, {"real": x.numpy(), "samples": made.numpy()}, run, columns)
+
+
+def _sampled(
+    run: Run,
+    n: int,
+    seed: int,
+    label: int | None,
+    mixed: bool,
+    z: Tensor | None,
+    options: dict[str, str],
+) -> tuple[Tensor, Tensor | None]:
     """Samples and their labels: in turn for a picture, by the data's shares (`mixed`) for programs."""
     from ganzoo.data.classes import labels_by_shares
     from ganzoo.training.sampling import labels_for
@@ -82,31 +139,38 @@ def _sampled(run: Run, n: int, seed: int, label: int | None, mixed: bool) -> tup
     classes = run.model.num_classes
     by_shares = mixed and classes and label is None
     labels = labels_by_shares(n, run.card.shares) if by_shares else labels_for(n, classes, label)
-    return run.sample(n, seed, labels), labels
+    return run.sample(n, seed, labels, z, **options), labels
 
 
-def _interpolated(run: Run, n: int, seed: int, label: int | None) -> tuple[Tensor, Tensor | None, int]:
+def _interpolated(
+    run: Run, n: int, seed: int, label: int | None, options: dict[str, str]
+) -> tuple[Tensor, Tensor | None, int]:
     from ganzoo.training.sampling import interpolate, labels_in_rows
 
     columns = min(n, 8)
     rows = max(1, n // columns)
-    samples = run.to_units(interpolate(run.model, rows, columns, seed, label))
+    samples = run.to_units(interpolate(run.model, rows, columns, seed, label, **options))
     return samples, labels_in_rows(rows, columns, run.model.num_classes, label), columns
 
 
 def _beside_nearest(run: Run, samples: Tensor, arrays: dict[str, Any]) -> tuple[Tensor, int]:
     """Rows of samples, each above the row of their nearest training images."""
-    import torch
-
     from ganzoo.training.sampling import nearest_real
 
     if samples.dim() != 4:
         raise UsageError("--nearest compares images, and this run makes vectors")
     real = nearest_real(samples, run.dataset.train.all()[0])
     arrays["nearest"] = real.numpy()
-    columns = min(len(samples), 8)
+    return _pairs_of_rows(samples, real)
+
+
+def _pairs_of_rows(upper: Tensor, lower: Tensor) -> tuple[Tensor, int]:
+    """Images in rows, each row above that of their partners; with the number of columns."""
+    import torch
+
+    columns = min(len(upper), 8)
     rows = []
-    for above, below in zip(torch.split(samples, columns), torch.split(real, columns), strict=True):
+    for above, below in zip(torch.split(upper, columns), torch.split(lower, columns), strict=True):
         gap = above.new_full((columns - len(above), *above.shape[1:]), 128)
         rows += [above, gap, below, gap]
     return torch.cat(rows), columns

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import UsageError
+from ganzoo.models.latent import slerp
 from ganzoo.models.recipe import Recipe
 from ganzoo.models.sample import Sample
 from ganzoo.models.turn import Phase, Turn
@@ -90,6 +91,30 @@ class GAN(nn.Module):
     def view(self, x: Tensor) -> Sample:
         """What D is shown of a real batch: itself; a pyramid for multi-scale models."""
         return x
+
+    def sample(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Samples [N, ...] of z [N, z_dim] and y, as they are drawn once G is trained: in eval mode.
+
+        A model that can be asked for more (truncation, say) takes it by name, `*, truncation: float = 1.0`:
+        these are the options of `ganzoo sample --set` and of `Run.sample`.
+        """
+        return self.samples(self.generator(z, y))
+
+    def between(self, a: Tensor, b: Tensor, t: Tensor, y: Tensor | None = None, **options: Any) -> Tensor:
+        """Samples on the way from z = a to z = b, [N, z_dim] each, at t [N, 1]: on the great circle.
+
+        Args:
+            options: those of `sample`.
+        """
+        return self.sample(slerp(a, b, t), y, **options)
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The z [N, z_dim] of samples x [N, ...], as the networks see them, where the model has an encoder.
+
+        Raises:
+            UsageError: it has none.
+        """
+        raise UsageError(f"{type(self).__name__} has no encoder, which finds the z of samples: use bigan")
 
     def d_terms(self, turn: Turn) -> Mapping[str, Tensor]:
         """Scalars by name, added to D's loss in D's turn and logged: those of an auxiliary classifier, say.

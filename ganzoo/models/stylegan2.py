@@ -9,11 +9,13 @@ from typing import Any, ClassVar, Unpack
 import torch
 from torch import Tensor, nn
 
+from ganzoo.errors import UsageError
 from ganzoo.models.base import Common
 from ganzoo.models.equalized import LEAK, EqualizedHead, conv, equalized, last_block
 from ganzoo.models.layers import HeadedDiscriminator, LadderGAN, LatentInput, at_least_one, widths_of
 from ganzoo.models.recipe import Optimizer, Recipe
 from ganzoo.models.styled import Mapping, Smooth, Synthesis
+from ganzoo.system.rng import counted
 
 MIXING = 0.9  # share of training samples with the styles of two w
 
@@ -146,3 +148,51 @@ class StyleGAN2(LadderGAN):
         self.generator = Generator(self.sizes, widths, self.channels, z_dim, w_dim, depth, self.z, classes)
         body = critic(self.sizes, widths, self.channels * self.pack)
         self.discriminator = HeadedDiscriminator(body, EqualizedHead(widths[0], classes))
+
+    def sample(
+        self,
+        z: Tensor,
+        y: Tensor | None = None,
+        *,
+        truncation: float = 1.0,
+        mix: int = 0,
+    ) -> Tensor:
+        """Samples of z and y.
+
+        Args:
+            truncation: how far w may be from the mean w, as a share of where it is, in [0, 1]: fewer kinds of
+                samples, and better ones (Karras et al. 2019, appendix B). The mean is over 4,096 z of the
+                label.
+            mix: from this place in the synthesis network on the styles are those of the sample before, the
+                last one's for the first (style mixing, section 3.1); 0 for no mixing.
+        """
+        return self._synthesized(self.generator.styles(z, y), y, truncation, mix)
+
+    def between(self, a: Tensor, b: Tensor, t: Tensor, y: Tensor | None = None, **options: Any) -> Tensor:
+        """On a straight line in w, where distances mean more than in z (Karras et al. 2019, section 4.1)."""
+        first, last = (self.generator.styles(end, y) for end in (a, b))
+        return self._synthesized(torch.lerp(first, last, t[:, :, None]), y, **options)
+
+    def _synthesized(self, w: Tensor, y: Tensor | None, truncation: float = 1.0, mix: int = 0) -> Tensor:
+        layers = self.generator.synthesis.layers
+        if not 0.0 <= truncation <= 1.0:
+            raise UsageError(f"sample: truncation must be in [0, 1], got {truncation:g}")
+        if not 0 <= mix < layers:
+            raise UsageError(f"sample: mix is a place in the synthesis network, 0 to {layers - 1}, got {mix}")
+        if mix:
+            w = torch.cat([w[:, :mix], w.roll(1, 0)[:, mix:]], dim=1)
+        if truncation < 1.0:
+            mean = self._mean_w(w, y)
+            w = mean + truncation * (w - mean)
+        images: Tensor = self.generator.synthesis(w)
+        return images
+
+    def _mean_w(self, like: Tensor, y: Tensor | None) -> Tensor:
+        """[N or 1, 1, w_dim]: over z that are always the same."""
+        with counted(like.device, 0, "mean w"):
+            z = self.sample_z(4096)
+        if y is None:
+            return self.generator.styles(z)[:, :1].mean(0, keepdim=True)
+        classes, place = torch.unique(y, return_inverse=True)  # type: ignore[no-untyped-call]
+        means = [self.generator.styles(z, label.expand(len(z)))[:, 0].mean(0) for label in classes]
+        return torch.stack(means)[place][:, None]

@@ -162,14 +162,42 @@ class Run:
         append_line(self.path / "metrics.jsonl", {"step": step, **measured})
         return measured
 
-    def sample(self, n: int = 64, seed: int = 0, labels: Tensor | Sequence[int] | None = None) -> Tensor:
+    def sample(
+        self,
+        n: int = 64,
+        seed: int = 0,
+        labels: Tensor | Sequence[int] | None = None,
+        z: Tensor | None = None,
+        **options: Any,
+    ) -> Tensor:
         """n samples in the data's own units: uint8 [n, C, H, W] for images, float32 [n, D] for vectors.
 
         Args:
             labels: n class indices for a conditional run; 0, 1, 2, ... in turn where left out.
+            z: [n, z_dim], latent vectors of your own; drawn from the seed where left out.
+            options: of the model's `sample`, such as truncation=0.7 of stylegan2.
+
+        Raises:
+            UsageError: there are no weights yet, or one of these does not fit the model.
         """
         chosen = None if labels is None else torch.as_tensor(labels, dtype=torch.int64)
-        return self.to_units(draw(self.model, n, seed, "sample", chosen))
+        return self.to_units(draw(self.model, n, seed, "sample", chosen, z=z, **options))
+
+    def reconstruct(self, x: Tensor, labels: Tensor | Sequence[int] | None = None, seed: int = 0) -> Tensor:
+        """Samples in the data's own units, through the model's encoder and back. As many, in the same units.
+
+        Raises:
+            UsageError: the model has no encoder.
+        """
+        return self.sample(len(x), seed, labels, z=self.encode(x))
+
+    @torch.no_grad()
+    def encode(self, x: Tensor) -> Tensor:
+        """The z [n, z_dim] of samples in the data's own units. Raises UsageError without an encoder."""
+        parts = [
+            self.model.encode(self.dataset.from_units(part).to(self.device)) for part in torch.split(x, 256)
+        ]
+        return torch.cat(parts).cpu()
 
     def train(self, dataset: Dataset | None = None, progress: bool = True) -> None:
         """Train from the newest whole checkpoint, or from the start, to the end of the plan."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
+from ganzoo.registry.options import known_options, options_of
 from ganzoo.system.bars import track
 from ganzoo.system.memory import room_for
 from ganzoo.system.rng import counted
@@ -31,7 +33,14 @@ def labels_in_rows(rows: int, columns: int, num_classes: int, label: int | None 
 
 @torch.no_grad()
 def draw(
-    gan: GAN, n: int, seed: int, purpose: str = "sample", labels: Tensor | None = None, progress: bool = False
+    gan: GAN,
+    n: int,
+    seed: int,
+    purpose: str = "sample",
+    labels: Tensor | None = None,
+    progress: bool = False,
+    z: Tensor | None = None,
+    **options: Any,
 ) -> Tensor:
     """n samples [n, ...] as the networks see them, on the CPU; the first k of n are the k of a smaller n.
 
@@ -40,8 +49,13 @@ def draw(
         seed: of the latent vectors.
         labels: [n] int64 for a conditional model; in turn 0, 1, 2, ... where it is None.
         progress: show a bar on stderr.
+        z: [n, z_dim], to draw from these and not from the seed, which has what G itself draws then.
+        options: of the model's `sample`.
     """
     device = next(gan.generator.parameters()).device
+    options = sample_options(gan, options)
+    if z is not None and (z.shape != (n, gan.z_dim) or not z.is_floating_point()):
+        raise UsageError(f"z: expected {n} rows of {gan.z_dim} numbers, got {list(z.shape)} of {z.dtype}")
     if labels is None:
         labels = labels_for(n, gan.num_classes)
     elif not gan.num_classes:
@@ -52,9 +66,11 @@ def draw(
     starts: Iterable[int] = range(0, n, CHUNK)
     for start in track(starts, "generating", -(-n // CHUNK)) if progress else starts:
         with counted(device, seed, purpose, start):
-            z = gan.sample_z(CHUNK)[: n - start]
+            some = gan.sample_z(CHUNK)[: n - start]
+            if z is not None:
+                some = z[start : start + CHUNK].to(some)
             y = None if labels is None else labels[start : start + CHUNK].to(device)
-            part = gan.samples(gan.generator(z, y)).float().cpu()
+            part = gan.sample(some, y, **options).float().cpu()
         if not start:
             with room_for(f"{n:,} samples"):
                 made = torch.empty(n, *part.shape[1:])
@@ -63,31 +79,29 @@ def draw(
 
 
 @torch.no_grad()
-def interpolate(gan: GAN, rows: int, columns: int, seed: int, label: int | None = None) -> Tensor:
-    """rows x columns samples: each row walks from one z to another on the great circle between them.
+def interpolate(
+    gan: GAN, rows: int, columns: int, seed: int, label: int | None = None, **options: Any
+) -> Tensor:
+    """rows x columns samples: each row walks from one z to another, by the model's `between`.
 
-    Slerp (Shoemake 1985; White 2016, arXiv 1609.04468): a straight line would leave the shell where normal z
-    live. Returns [rows * columns, ...]; a row has one label (`labels_in_rows`).
+    Returns [rows * columns, ...]; a row has one label (`labels_in_rows`).
     """
     device = next(gan.generator.parameters()).device
     with counted(device, seed, "interpolate"):
         a, b = gan.sample_z(rows), gan.sample_z(rows)
-    t = torch.linspace(0.0, 1.0, columns, device=device).reshape(1, columns, 1)
-    z = slerp(a[:, None, :], b[:, None, :], t).reshape(rows * columns, -1)
+    t = torch.linspace(0.0, 1.0, columns, device=device).repeat(rows)[:, None]
+    a, b = (end.repeat_interleave(columns, dim=0) for end in (a, b))
     y = labels_in_rows(rows, columns, gan.num_classes, label)
-    made = gan.generator(z, None if y is None else y.to(device))
-    return gan.samples(made).float().cpu().contiguous()
+    made = gan.between(a, b, t, None if y is None else y.to(device), **sample_options(gan, options))
+    return made.float().cpu().contiguous()
 
 
-def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """From a (t = 0) to b (t = 1) along the arc between them, lengths going over too. [..., D]."""
-    cosine = torch.nn.functional.cosine_similarity(a, b, dim=-1).clamp(-1.0, 1.0)[..., None]
-    angle = cosine.acos()
-    straight = angle.sin().abs() < 1e-3  # same or opposite directions: there is no one arc
-    sine = torch.where(straight, torch.ones_like(angle), angle.sin())
-    first = torch.where(straight, 1.0 - t, ((1.0 - t) * angle).sin() / sine)
-    second = torch.where(straight, t, (t * angle).sin() / sine)
-    return first * a + second * b
+def sample_options(gan: GAN, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked of a model's `sample`, checked. Raises UsageError for what it does not take."""
+    known = options_of(gan.sample, ("z", "y"))
+    if given and not known:
+        raise UsageError(f"{type(gan).__name__} takes no options when it is sampled, got {', '.join(given)}")
+    return known_options("sample", known, given)
 
 
 def nearest_real(samples: Tensor, real: Tensor) -> Tensor:
