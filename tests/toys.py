@@ -10,7 +10,7 @@ from ganzoo.models.base import GAN
 from ganzoo.models.sample import scales
 from ganzoo.models.turn import Turn
 from ganzoo.registry import LOSSES
-from ganzoo.training.step import Step
+from ganzoo.training.step import Step, _Made
 
 
 class Linear(nn.Module):
@@ -75,3 +75,8 @@ def turn_of(phase="d", gan=None, **told):
     some = next((scales(told[name])[0] for name in ("real", "fake") if name in told), torch.zeros(8, 3))
     nothing = {"z": torch.zeros(len(some), gan.z_dim), "y": None, "real": some, "fake": some}
     return Turn(**{"phase": phase, "loss": NonSaturating(), "net": gan.net(phase), **nothing, **told})
+
+
+def part(z, y, real, fake) -> list[_Made]:
+    """A batch in one part, as the turns of a step are given it."""
+    return [_Made(real, z, y, real, fake)]

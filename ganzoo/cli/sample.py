@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 @click.option("--nearest", is_flag=True, help="Below each sample its nearest training image.")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or mps.")
 @click.option("--interpolate", is_flag=True, help="Rows that walk from one z to another.")
-@click.option(
-    "--reconstruct", is_flag=True, help="Held-out images, and below each what the encoder makes of it."
-)
+@click.option("--reconstruct", is_flag=True, help="Held-out images, and below each its reconstruction.")
 @click.option("--z", "z", type=PATH, metavar="FILE.npy", help="Latent vectors of your own, [n, z_dim].")
 @click.option("--set", "settings", multiple=True, metavar="K=V", help="Options of the model's samples.")
 def command(

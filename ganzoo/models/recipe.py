@@ -8,11 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from torch import optim
+
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry.kinds import as_float, as_int
 from ganzoo.registry.spec import Spec, Specs
 
 ScheduleKind = Literal["const", "linear", "cosine", "exponential", "step"]
+BASE = optim.Optimizer
+KINDS: dict[str, type[BASE]] = {
+    name.lower(): kind
+    for name, kind in vars(optim).items()
+    if isinstance(kind, type) and issubclass(kind, BASE) and kind is not BASE
+}
+UNFIT = {"lbfgs": "asks for the loss again and again", "sparseadam": "is for sparse gradients"}
 MOST_STEPS = 10**9
 MOST = {"steps": MOST_STEPS, "batch_size": 2**20, "n_dis": 10_000, "accumulate": 2**20}
 
@@ -143,6 +152,7 @@ class Recipe:
             as_int(name, getattr(self, name), at_least=1, at_most=most)
         for name in ("optimizer_g", "optimizer_d"):
             settings = getattr(self, name)
+            check_optimizer(name, settings.kind)
             as_float(f"{name}.lr", settings.lr, above=0.0)
             _at_least_zero(f"{name}.eps", settings.eps)
             for part in ("beta1", "beta2", "momentum"):
@@ -185,6 +195,16 @@ class Recipe:
             new: Any = dataclasses.replace(whole, **{part: value}) if part else value
             recipe = dataclasses.replace(recipe, **{name: new})
         return recipe
+
+
+def check_optimizer(name: str, kind: str) -> str:
+    """The name of a class of torch.optim, in lower case. Raises UsageError if there is none that will do."""
+    kind = kind.lower()
+    if kind not in KINDS:
+        raise UsageError(f"{name}.kind={kind}: {nearest(kind, KINDS)}")
+    if kind in UNFIT:
+        raise UsageError(f"{name}.kind={kind} {UNFIT[kind]}: use adam, adamw, sgd or rmsprop")
+    return kind
 
 
 def _at_least_zero(name: str, value: float) -> None:

@@ -193,6 +193,6 @@ class StyleGAN2(LadderGAN):
             z = self.sample_z(4096)
         if y is None:
             return self.generator.styles(z)[:, :1].mean(0, keepdim=True)
-        classes, place = torch.unique(y, return_inverse=True)  # type: ignore[no-untyped-call]
+        classes, place = torch.unique(y, return_inverse=True)
         means = [self.generator.styles(z, label.expand(len(z)))[:, 0].mean(0) for label in classes]
         return torch.stack(means)[place][:, None]

@@ -10,21 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import UsageError, first_line, nearest
-from ganzoo.models.recipe import Optimizer
+from ganzoo.models.recipe import KINDS, Optimizer, check_optimizer
 from ganzoo.registry.options import known_options
 from ganzoo.training.restoring import Moments, check_moments
 
-BASE = torch.optim.Optimizer
-KINDS: dict[str, type[BASE]] = {
-    name.lower(): kind
-    for name, kind in vars(torch.optim).items()
-    if isinstance(kind, type) and issubclass(kind, BASE) and kind is not BASE
-}
-UNFIT = {
-    "lbfgs": "asks for the loss again and again",
-    "sparseadam": "is for sparse gradients",
-    "rprop": "keeps step sizes of its own, which no learning rate reaches",
-}
 # Their arguments, and what a recipe calls them.
 OURS = {"lr": "lr", "momentum": "momentum", "alpha": "beta2", "eps": "eps", "betas": "beta1"}
 
@@ -38,14 +27,11 @@ def make_optimizer(
         UsageError: there is no such optimizer, it has no such option, or takes no such value; or the net has
             no such part. The sentence calls the optimizer by its `name`.
     """
-    kind = settings.kind.lower()
-    if kind not in KINDS:
-        raise UsageError(f"{name}.kind={settings.kind}: {nearest(kind, KINDS)}")
-    if kind in UNFIT:
-        raise UsageError(f"{name}.kind={kind} {UNFIT[kind]}: use adam, adamw, sgd or rmsprop")
+    kind = check_optimizer(name, settings.kind)
+    takes = inspect.signature(KINDS[kind]).parameters
     known = {
         key: parameter.default
-        for key, parameter in inspect.signature(KINDS[kind]).parameters.items()
+        for key, parameter in takes.items()
         if key not in ("params", "foreach", "fused", "capturable", "differentiable", "maximize")
     }
     arguments = {key: getattr(settings, ours) for key, ours in OURS.items() if _is_number(known.get(key))}
@@ -56,12 +42,12 @@ def make_optimizer(
     own = known_options(name, known, settings.given("options"))
     for key in own.keys() & arguments.keys():
         raise UsageError(f"{name}: {key} is not one of its options: use {name}.{OURS[key]}")
-    if "fused" in inspect.signature(KINDS[kind]).parameters:
+    if "fused" in takes:
         arguments["fused"] = device.type == "cpu" or (device.type == "cuda" and kind != "adagrad")
     try:
         return KINDS[kind](_groups(settings, net, name), **arguments, **own)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise UsageError(f"{name}.kind={kind}: {first_line(error)}") from error
+        raise UsageError(f"{name}.kind={settings.kind}: {first_line(error)}") from error
 
 
 def _is_number(default: Any) -> bool:

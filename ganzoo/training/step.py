@@ -8,9 +8,10 @@ Models, losses and stabilizers say what to add or change; only this file runs ba
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,9 @@ from ganzoo.training.meter import Meter
 
 Draw = Callable[[int], tuple[Tensor, Tensor | None]]
 """The i-th real batch of this step: x on the device, and y or None."""
+
+
+Draws = TypeVar("Draws", Tensor, Tensor | None)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Step:
     def __call__(self, draw: Draw) -> None:
         for i in range(self.n_dis):
             x, y = draw(i)
-            parts = zip(x.chunk(self.accumulate), _chunks(y, self.accumulate), strict=True)
+            parts = zip(_chunks(x, self.accumulate), _chunks(y, self.accumulate), strict=True)
             # G's turn judges the last of these samples, so they are made once; the others need no graph, and
             # where memory is short those of the last batch are made again, part by part.
             graph = i == self.n_dis - 1 and self.accumulate == 1
@@ -236,8 +240,8 @@ class Step:
         return (logits.detach().sigmoid() if self.loss.probabilistic else logits.detach()).mean()
 
 
-def _chunks(y: Tensor | None, parts: int) -> Sequence[Tensor | None]:
-    return [None] * parts if y is None else y.chunk(parts)
+def _chunks(x: Draws, parts: int) -> list[Draws]:
+    return [x] * parts if x is None or parts == 1 else [*x.chunk(parts)]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from toys import ToyGAN, real_batch, toy_step, turn_of
+from toys import ToyGAN, part, real_batch, toy_step, turn_of
 
 from ganzoo.errors import UsageError
 from ganzoo.registry import LOSSES, MODELS
@@ -266,7 +266,7 @@ def test_a_linear_d_learns_from_what_it_sees():
     step = toy_step(stabilizers=[InstanceNoise(std=3.0)], lr=0.1)
     step.gan.discriminator.weight.data.zero_()
     torch.manual_seed(5)
-    step._update_d(torch.zeros(8, 3), None, real_batch()[0], real_batch(1)[0])
+    step._update_d(part(torch.zeros(8, 3), None, real_batch()[0], real_batch(1)[0]))
     torch.manual_seed(5)
     real, fake = (real_batch(i)[0] + 3.0 * torch.randn(8, 3, dtype=F64) for i in range(2))
     torch.testing.assert_close(step.gan.discriminator.weight.data, 0.05 * (real.mean(0) - fake.mean(0)))

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from toys import ToyGAN, real_batch, toy_step, turn_of
+from toys import ToyGAN, part, real_batch, toy_step, turn_of
 
 from ganzoo.errors import UsageError
 from ganzoo.models.sample import map_sample
@@ -280,12 +280,12 @@ def test_the_step_adds_them_to_ds_update_and_not_to_gs(interval, pack):
                 step.now = number, 0.0, 1.0
                 torch.manual_seed(number)
                 z = step.gan.sample_z(8)
-                step._update_d(z, None, real_batch(number)[0], z)
+                step._update_d(part(z, None, real_batch(number)[0], z))
             change = one.gan.discriminator.weight - plain.gan.discriminator.weight
             strength = interval if number % interval == 0 else 0
             torch.testing.assert_close(change.detach(), -0.1 * strength * extra(w), rtol=1e-6, atol=1e-8)
             weight = one.gan.discriminator.weight.detach().clone()
-            one._update_g(z, None, real_batch()[0], one.gan.generator(z))
+            one._update_g(part(z, None, real_batch()[0], one.gan.generator(z)))
             assert torch.equal(one.gan.discriminator.weight, weight)
 
 

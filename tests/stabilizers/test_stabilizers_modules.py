@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 from torch import nn
-from toys import ToyGAN, real_batch, toy_step, turn_of
+from toys import ToyGAN, part, real_batch, toy_step, turn_of
 
 import ganzoo
 from ganzoo.errors import UsageError
@@ -317,7 +317,7 @@ def test_feature_matching_moves_g_and_not_d():
     steps = [toy_step(gan=gan, stabilizers=[FeatureMatching(2.0)], lr=0.1), toy_step(gan=plain, lr=0.1)]
     real, fake = real_batch()[0], real_batch(1)[0]
     for step in steps:
-        step._update_g(fake, None, real, step.gan.generator(fake))
+        step._update_g(part(fake, None, real, step.gan.generator(fake)))
     v = plain.discriminator.main.weight.detach()
     expected = -0.1 * 4.0 * v.T @ v @ (fake.mean(0) - real.mean(0))
     torch.testing.assert_close((gan.generator.bias - plain.generator.bias).detach(), expected)
@@ -328,7 +328,7 @@ def test_feature_matching_moves_g_and_not_d():
 def test_feature_matching_listens_to_the_forwards_of_the_loss(loss, calls):
     step = toy_step(loss, gan=headed(), stabilizers=[FeatureMatching()])
     z = real_batch(1)[0]
-    step._update_g(z, None, real_batch()[0], step.gan.generator(z))
+    step._update_g(part(z, None, real_batch()[0], step.gan.generator(z)))
     assert step.gan.discriminator.calls == calls
     assert not step.gan.discriminator.head._forward_pre_hooks
 

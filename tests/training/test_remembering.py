@@ -8,7 +8,7 @@ import weakref
 import pytest
 import torch
 from torch import nn
-from toys import ToyGAN, real_batch, toy_step, turn_of
+from toys import ToyGAN, part, real_batch, toy_step, turn_of
 
 from ganzoo.errors import UsageError
 from ganzoo.stabilizers.augment import InstanceNoise
@@ -311,7 +311,7 @@ def test_feature_matching_has_features_of_its_own_labels_and_graph(ask):
     moved = []
     for stabilizers in ([FeatureMatching(3.0)], [Before(ask), FeatureMatching(3.0)]):
         step = toy_step(gan=labelled(), stabilizers=stabilizers, lr=0.1)
-        step._update_g(z, Y, x, step.gan.generator(z))
+        step._update_g(part(z, Y, x, step.gan.generator(z)))
         moved.append(step.gan.generator.bias.detach())
     torch.testing.assert_close(*moved)
     assert not torch.equal(moved[0], torch.zeros_like(moved[0]))

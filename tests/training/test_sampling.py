@@ -21,10 +21,11 @@ from ganzoo.data.classes import has_shares, labels_by_shares
 from ganzoo.data.pictures import SHOWN, grid, plot
 from ganzoo.metrics.base import Metric
 from ganzoo.models.base import GAN
+from ganzoo.models.latent import slerp
 from ganzoo.registry import METRICS, MODELS
 from ganzoo.testing.training import tiny
 from ganzoo.training.ema import EMA
-from ganzoo.training.sampling import draw, interpolate, labels_for, nearest_real, slerp
+from ganzoo.training.sampling import draw, interpolate, labels_for, nearest_real
 from ganzoo.training.trainer import Trainer
 
 

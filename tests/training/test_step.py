@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
-from toys import ToyGAN, real_batch, toy_step
+from toys import ToyGAN, part, real_batch, toy_step
 
 from ganzoo.registry import MODELS
 from ganzoo.stabilizers.base import Stabilizer
@@ -50,7 +50,7 @@ def test_d_is_frozen_in_gs_step_and_thawed_after_it():
     step.gan.discriminator.weight.requires_grad_(False)
     toy = toy_step(gan=step.gan)
     z = step.gan.sample_z(4)
-    toy._update_g(z, None, real_batch()[0], step.gan.generator(z))
+    toy._update_g(part(z, None, real_batch()[0], step.gan.generator(z)))
     assert not step.gan.discriminator.weight.requires_grad  # what was frozen before stays so
 
 
