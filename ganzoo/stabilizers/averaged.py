@@ -50,8 +50,8 @@ class AveragedD(Stabilizer):
         n = self.state["updates"]
         self.state["updates"] = n + 1
         decay = min(self.decay, (1 + n) / (10 + n))
-        averages, weights = list(self._averages().values()), list(self._discriminator.parameters())
-        torch._foreach_lerp_(averages, weights, 1.0 - decay)
+        weights: list[Tensor] = list(self._discriminator.parameters())
+        torch._foreach_lerp_(list(self._averages().values()), weights, 1.0 - decay)
 
     def look_ahead(
         self, turn: Turn, loss: Callable[[Weights], Tensor], optimizer: Optimizer
