@@ -166,9 +166,10 @@ class Recipe:
             schedule = getattr(self, name)
             if schedule is not None:
                 schedule.check(name)
-        for schedule in self.lr_schedules().values():
-            if schedule.start == 0.0 and schedule.at(0.5) == 0.0 == schedule.at(1.0):
-                raise UsageError("lr_schedule is 0 from start to end, so that nothing would be learnt")
+        for name in ("lr_schedule", "lr_schedule_d"):
+            schedule = getattr(self, name)
+            if schedule is not None and schedule.start == schedule.at(0.5) == schedule.at(1.0) == 0.0:
+                raise UsageError(f"{name} is 0 from start to end, so that nothing would be learnt")
         _at_least_zero("ema_halflife", self.ema_halflife)
         as_float("ema_ramp", self.ema_ramp, above=0.0)
 

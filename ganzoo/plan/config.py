@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import msgspec
 
@@ -182,10 +182,17 @@ def _shape(kind: Any) -> type[msgspec.Struct]:
     hints, parts = get_type_hints(kind), []
     for each in fields(kind):
         hint = hints[each.name]
-        wanted = _shape(hint) if is_dataclass(hint) else IN_JSON.get(hint, hint)
+        part = _part(hint)
+        shape: Any = _shape(part) if part else IN_JSON.get(hint, hint)
+        wanted = shape | None if part and part is not hint else shape
         needed = each.default is MISSING and each.default_factory is MISSING
         parts.append((each.name, wanted) if needed else (each.name, wanted, None))
     return msgspec.defstruct(kind.__name__, parts, forbid_unknown_fields=True, kw_only=True)
+
+
+def _part(hint: Any) -> Any:
+    """The dataclass that a field is of, or may be of (`Schedule | None`); None where there is none."""
+    return next((kind for kind in (hint, *get_args(hint)) if is_dataclass(kind)), None)
 
 
 def plain(value: Any) -> Any:
@@ -201,9 +208,10 @@ def plain(value: Any) -> Any:
 
 def _built(kind: Any, value: Any) -> Any:
     """The inverse of `plain`, for a field of this type."""
-    if isinstance(kind, type) and is_dataclass(kind):
-        kinds = get_type_hints(kind)
-        return kind(**{key: _built(kinds[key], part) for key, part in value.items()})
+    part = _part(kind)
+    if part and value is not None:
+        kinds = get_type_hints(part)
+        return part(**{key: _built(kinds[key], own) for key, own in value.items()})
     return tuple(value) if isinstance(value, list) else value
 
 

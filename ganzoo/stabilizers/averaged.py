@@ -50,7 +50,7 @@ class AveragedD(Stabilizer):
         n = self.state["updates"]
         self.state["updates"] = n + 1
         decay = min(self.decay, (1 + n) / (10 + n))
-        weights: list[Tensor] = [*self._discriminator.parameters()]
+        weights: list[Tensor] = list(self._discriminator.parameters())
         torch._foreach_lerp_(list(self._averages().values()), weights, 1.0 - decay)
 
     def look_ahead(

@@ -30,7 +30,7 @@ def make_optimizer(
     kind = check_optimizer(name, settings.kind)
     takes = inspect.signature(KINDS[kind]).parameters
     known = {
-        key: parameter.default
+        key: _as_annotated(parameter)
         for key, parameter in takes.items()
         if key not in ("params", "foreach", "fused", "capturable", "differentiable", "maximize")
     }
@@ -48,6 +48,12 @@ def make_optimizer(
         return KINDS[kind](_groups(settings, net, name), **arguments, **own)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"{name}.kind={settings.kind}: {first_line(error)}") from error
+
+
+def _as_annotated(parameter: inspect.Parameter) -> Any:
+    """Its default, as a float where torch writes `weight_decay: float = 0`."""
+    value = parameter.default
+    return float(value) if type(value) is int and "float" in str(parameter.annotation) else value
 
 
 def _is_number(default: Any) -> bool:
