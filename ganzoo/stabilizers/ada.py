@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -91,14 +92,16 @@ class ADA(Stabilizer):
             place = place @ geometry(draws, height, width)
         tint = color(draws, channels) if "color" in self.policy else None
 
-        def change(x: Tensor) -> Tensor:
-            if len(self.policy) > ("color" in self.policy):
+        def change(image: Tensor) -> Tensor:
+            # Half precision would put pixels in other places.
+            x = image.to(torch.promote_types(image.dtype, torch.float32))
+            if {"blit", "geometry"} & set(self.policy):
                 grid = F.affine_grid(place[:, :2].to(x.dtype), list(x.shape), align_corners=False)
-                x = F.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+                x = _Sampled.apply(x, grid)
             if tint is not None:
                 matrix, offset = tint
                 x = torch.einsum("ncd,ndhw->nchw", matrix.to(x.dtype), x) + offset.to(x.dtype)[..., None]
-            return x
+            return x.to(image.dtype)
 
         return map_images(change, sample)
 
@@ -127,6 +130,41 @@ class ADA(Stabilizer):
 
     def log(self) -> dict[str, float]:
         return {"ada_p": float(self.state["p"])}
+
+
+class _Sampled(torch.autograd.Function):
+    """Images [N, C, H, W] at the places of a grid [N, H, W, 2]: linear in the images, which alone learn.
+
+    torch differentiates `grid_sample` twice from version 2.12 on; a linear function needs its adjoint only.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, grid: Tensor) -> Tensor:
+        ctx.save_for_backward(grid)
+        return F.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
+        (grid,) = ctx.saved_tensors
+        return _Scattered.apply(slopes[0], grid), None
+
+
+class _Scattered(torch.autograd.Function):
+    """The adjoint of `_Sampled`."""
+
+    @staticmethod
+    def forward(ctx: Any, slopes: Tensor, grid: Tensor) -> Tensor:
+        ctx.save_for_backward(grid)
+        modes = 0, 2, False, (True, False)  # bilinear, reflection, not of corners, at the images
+        at: Tensor = torch.ops.aten.grid_sampler_2d_backward(slopes, torch.empty_like(slopes), grid, *modes)[
+            0
+        ]
+        return at
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
+        (grid,) = ctx.saved_tensors
+        return _Sampled.apply(slopes[0], grid), None
 
 
 class _Draws:

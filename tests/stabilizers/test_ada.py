@@ -233,6 +233,25 @@ def test_it_can_be_differentiated_twice():
     assert torch.autograd.gradgradcheck(lambda x: (w * seen(x)).tanh(), x, atol=1e-6)
 
 
+def test_with_torchs_own_sampling_the_gradient_would_be_the_same():
+    x = images(2, 3, 6, 5, dtype=F64).requires_grad_()
+    w = torch.randn(2, 3, 6, 5, dtype=F64)
+    ada = ADA(p=1.0, policy="blit+geometry")
+    (ours,) = torch.autograd.grad((changed(ada, x) * w).sum(), x)
+    torch.manual_seed(0)
+    draws = module._Draws(2, ONE)
+    both = blit(draws, 6, 5) @ geometry(draws, 6, 5)
+    (plain,) = torch.autograd.grad((place(both, x) * w).sum(), x)
+    torch.testing.assert_close(ours, plain)
+
+
+def test_in_half_precision_images_go_to_the_same_places():
+    x = images(4, 3, 64)
+    half = changed(ADA(p=1.0), x.bfloat16())
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half, changed(ADA(p=1.0), x.bfloat16().float()).bfloat16())
+
+
 def test_r1_goes_through_it():
     config, data = tiny("dcgan", (3, 8, 8), stabilizer=["ada:p=0.5", "r1:gamma=1", "none"])
     gan = trained(config, data).gan
