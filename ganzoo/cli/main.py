@@ -107,6 +107,11 @@ def never_fail_to_show() -> None:
 
 def _unforeseen(error: Exception) -> str:
     """What nobody below has put into words."""
+    from ganzoo.registry.blame import blame
+
+    sentence = blame(error)
+    if sentence:
+        return f"{sentence} (--debug shows where)"
     if is_too_large(error):
         return f"{too_large('the numbers that were typed', error)} (--debug shows where)"
     if isinstance(error, RecursionError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
@@ -63,7 +65,8 @@ def _needs(metric: Metric, dataset: Dataset) -> tuple[Need, ...]:
 def guarded(name: str, call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
     """`call(...)` of a metric's code. Raises WorkError, which says whose it is, for all that it raises."""
     try:
-        return call(*args, **options)
+        with redirect_stdout(sys.stderr):  # stdout is for the scores
+            return call(*args, **options)
     except (UsageError, WorkError):
         raise
     except (Exception, SystemExit) as error:

@@ -17,6 +17,7 @@ from typing import Any
 
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.registry import installed
+from ganzoo.registry.blame import know
 from ganzoo.registry.hooks import misfit
 from ganzoo.registry.installed import points
 from ganzoo.registry.kinds import Options
@@ -113,7 +114,9 @@ class Registry:
                 what this registry holds; the sentence names the distribution.
         """
         if name in self._added:
-            return self._checked(self._added[name], self._where(name))
+            member = self._checked(self._added[name], self._where(name))
+            know(member, self._where(name))
+            return member
         entry, where = self._entry(name), self._where(name)
         _check_name(name, where)
         module, _, attribute = entry.target.partition(":")
@@ -129,7 +132,10 @@ class Registry:
                 f"{where} cannot be loaded: {type(error).__name__}: {error}; install what it needs or "
                 f"another version of it, or uninstall {entry.distribution}"
             ) from error
-        return self._checked(member, where)
+        checked = self._checked(member, where)
+        if entry.distribution != DISTRIBUTION:
+            know(checked, f"{self.kind} {name!r} of {entry.distribution} {entry.version}")
+        return checked
 
     def make(self, name: str, *arguments: Any, **options: Any) -> Any:
         """An object of the member called `name`.

@@ -16,6 +16,7 @@ from ganzoo.metrics.context import order
 from ganzoo.metrics.foreign import read_samples
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given, check_names
+from ganzoo.registry.blame import blaming
 from ganzoo.registry.kinds import as_int
 from ganzoo.system.devices import choose_device
 from ganzoo.system.paths import typed_path
@@ -24,6 +25,7 @@ from ganzoo.system.provenance import provenance
 Document = dict[str, Any]
 
 
+@blaming(silent=True)  # stdout is for the scores
 def evaluate(
     samples: str | Path | Tensor,
     dataset: str,

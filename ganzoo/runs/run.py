@@ -20,6 +20,7 @@ from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_trained
 from ganzoo.plan.config import Config
 from ganzoo.registry import changes
+from ganzoo.registry.blame import blaming
 from ganzoo.registry.kinds import as_int
 from ganzoo.runs import training
 from ganzoo.runs.evaluation import Document, document
@@ -84,6 +85,7 @@ class Run:
         gan, _ = build_trained(self.config, self.device)
         return gan, weights.into(gan, discriminator)
 
+    @blaming(silent=True)  # stdout is for the scores
     def evaluate(
         self,
         metrics: Sequence[str] = (),
@@ -162,6 +164,7 @@ class Run:
         append_line(self.path / "metrics.jsonl", {"step": step, **measured})
         return measured
 
+    @blaming()
     def sample(
         self,
         n: int = 64,

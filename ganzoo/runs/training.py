@@ -16,6 +16,7 @@ from ganzoo.metrics.harness import Evaluation
 from ganzoo.plan.config import Config
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
+from ganzoo.registry.blame import blaming
 from ganzoo.runs.budget import change_of_schedules, extended
 from ganzoo.runs.evaluations import Evaluations, ended_at, evaluation_of
 from ganzoo.runs.places import keep_card
@@ -128,7 +129,7 @@ def _attempt(
     _record_changes(run, trainer.step)
     keeper.begin(found[1] if found else None)
     try:
-        with telling_where(run.path, trainer):
+        with telling_where(run.path, trainer), blaming():
             trainer.fit()
     finally:
         bar.close()
