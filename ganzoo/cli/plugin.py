@@ -112,16 +112,19 @@ def _files(name: str, module: str, kind: str) -> dict[str, str]:
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of it, such as width=8."
 )
-def check(name: str, kind: str | None, settings: tuple[str, ...]) -> None:
+@click.option("--shape", metavar="C,H,W", help="With samples of one shape alone: 3,48,48, or 2 for vectors.")
+def check(name: str, kind: str | None, settings: tuple[str, ...], shape: str | None) -> None:
     """Test whether NAME keeps the contract: any registered member, the zoo's own too.
 
     A dataset or an extractor may be NAME:PATH.
     """
-    from ganzoo.testing.core import checks, find
+    from ganzoo.registry.kinds import cast
+    from ganzoo.testing.core import NotRun, checks, find
 
     registry = find(name, kind)
     plain = Ref.parse(name).name
     broken: list[Exception] = []
+    not_run = 0
     try:
         registry.get(plain)
     except UsageError as error:
@@ -130,17 +133,23 @@ def check(name: str, kind: str | None, settings: tuple[str, ...]) -> None:
     origin = registry.origin(plain)
     by = f"{origin['distribution']} {origin['version']}".strip()
     say(f"{name} is a {registry.kind} of {by}; contract {CONTRACT}")
-    todo = checks(name, registry.kind, **dict(pair(setting, "KEY=VALUE") for setting in settings))
+    only = None if shape is None else cast("--shape", shape, tuple[int, ...])
+    if only is not None and (len(only) not in (1, 3) or min(only) < 1):
+        raise UsageError(f"--shape {shape}: expected C,H,W of images or D of vectors, such as 3,48,48 or 2")
+    todo = checks(name, registry.kind, only, **dict(pair(setting, "KEY=VALUE") for setting in settings))
     todo[0].subject()  # refused here, where it cannot be made at all
     for one in todo:
         try:
-            _say(one.name, one.title, one())
+            remark = one()
+            not_run += isinstance(remark, NotRun)
+            _say(one.name, one.title, remark)
         except Exception as error:
             _say(one.name, one.title, _cause(error), error)
             broken.append(error)
     if broken:
         raise WorkError(f"{name}: {len(broken)} of {len(todo)} checks failed") from broken[0]
-    say(f"{name} keeps the contract: {len(todo)} checks")
+    idle = f", {not_run} of them not run" if not_run else ""
+    say(f"{name} keeps the contract: {len(todo)} checks{idle}")
 
 
 def _cause(error: Exception) -> str:
@@ -151,6 +160,10 @@ def _cause(error: Exception) -> str:
 
 def _say(name: str, title: str, remark: str, error: Exception | None = None) -> None:
     """A line for the check, and what is to be said of it below."""
-    say(("FAIL", "red") if error else ("ok  ", "green"), f"  {name:<15} {title}")
-    for line in textwrap.wrap(remark, 88):
-        say(" " * 22 + line)
+    from ganzoo.testing.core import NotRun
+
+    passed = ("not run", "dim") if isinstance(remark, NotRun) else ("ok", "green")
+    mark, style = ("FAIL", "red") if error else passed
+    say((f"{mark:<7}", style), f" {name:<15} {title}")
+    for line in textwrap.wrap(remark, 86):
+        say(" " * 24 + line)

@@ -53,13 +53,14 @@ class Model(Subject):
         failed: what it does not build for another reason.
     """
 
-    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, options: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> None:
         super().__init__(MODELS, name)
         self.options = known_options(f"model {name}", MODELS.options(name), options)
         self.cases: list[Case] = []
         self.refused: dict[Case, str] = {}
         self.failed: dict[Case, Exception] = {}
-        for case in itertools.starmap(Case, itertools.product(SHAPES, (0, CLASSES))):
+        shapes = SHAPES if shape is None else [shape]
+        for case in itertools.starmap(Case, itertools.product(shapes, (0, CLASSES))):
             try:
                 self.build(case)
             except UsageError as error:

@@ -11,12 +11,19 @@ from typing import Any
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry import OF_KIND
+from ganzoo.registry.kinds import unusable
 from ganzoo.registry.registry import Registry
 from ganzoo.registry.spec import Ref
+
+FILLED_IN = ("path", "root", "offline", "weights")  # by ganzoo, from words of their own
 
 
 class Broken(AssertionError):
     """The contract is not kept: the sentence says what it wants, and what it got."""
+
+
+class NotRun(str):
+    """The remark of a check that has nothing to check in this member: why."""
 
 
 def want(kept: Any, what: str, got: Any) -> None:
@@ -51,6 +58,15 @@ def described(subject: Subject) -> None:
             want(found, "an entry point that names the module in which the class is written", entry.target)
 
 
+def typed(subject: Subject) -> str:
+    """Every option is a number, text, true or false, a path, a Literal, an Enum, a list of such, or None."""
+    known = subject.registry.options(subject.ref.name)
+    for name, kind in known.kinds.items():
+        if name not in FILLED_IN:
+            want(not unusable(kind), f"an option {name} of a kind that can be typed", kind)
+    return "" if known else NotRun("it has none")
+
+
 @dataclass(frozen=True)
 class Check:
     """One thing that the contract wants of one member.
@@ -71,13 +87,16 @@ class Check:
         return self.function(self.subject()) or ""
 
 
-def checks(name: str, kind: str | None = None, **options: Any) -> list[Check]:
+def checks(
+    name: str, kind: str | None = None, shape: tuple[int, ...] | None = None, **options: Any
+) -> list[Check]:
     """The checks of a registered member; nothing of it is imported before the first of them is called.
 
     Args:
-        name: as on the command line; a dataset or an extractor may be NAME:PATH.
-        kind: "model", "loss", "stabilizer", "metric", "dataset" or "extractor", where the name does not say.
-        options: of the member, where the defaults are not what should be checked.
+        name: as on the command line; a dataset or an extractor may be NAME:PATH. kind: "model", "loss",
+        "stabilizer", "metric", "dataset" or "extractor", where the name does not say. shape: of the samples
+        that a model or a stabilizer is checked with, where it should be one shape alone. options: of the
+        member, where the defaults are not what should be checked.
 
     Raises:
         UsageError: there is no such member.
@@ -87,7 +106,11 @@ def checks(name: str, kind: str | None = None, **options: Any) -> list[Check]:
 
     @lru_cache
     def subject() -> Any:
-        return module.SUBJECT(name, options)
+        if shape is None:
+            return module.SUBJECT(name, options)
+        if registry.kind not in ("model", "stabilizer"):
+            raise UsageError(f"--shape is for models and stabilizers, and {name} is a {registry.kind}")
+        return module.SUBJECT(name, options, shape)
 
     return [
         Check(function.__name__, (inspect.getdoc(function) or "").rstrip("."), function, subject)

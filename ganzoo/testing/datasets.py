@@ -15,7 +15,7 @@ from ganzoo.plan.words import Words
 from ganzoo.registry import DATASETS
 from ganzoo.registry.options import known_options, options_of
 from ganzoo.registry.spec import Ref
-from ganzoo.testing.core import Subject, described, want
+from ganzoo.testing.core import Subject, described, typed, want
 from ganzoo.testing.training import BATCH, STEPS, want_exact_resume
 
 SOME = 200
@@ -178,4 +178,15 @@ def _equal(one: tuple[Tensor, Tensor | None], other: tuple[Tensor, Tensor | None
 
 
 SUBJECT = Data
-CHECKS = (described, declares, reopens, batches, counted, everything, splits, units, trains)
+CHECKS = (
+    described,
+    typed,
+    declares,
+    reopens,
+    batches,
+    counted,
+    everything,
+    splits,
+    units,
+    trains,
+)

@@ -13,7 +13,7 @@ from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.open import open_extractor
 from ganzoo.registry import EXTRACTORS
 from ganzoo.registry.options import known_options, options_of
-from ganzoo.testing.core import Subject, described, first, want
+from ganzoo.testing.core import Subject, described, first, typed, want
 
 SHAPES = [(c, s, s) for s in (28, 32, 64) for c in (1, 3)] + [(1,), (2,), (7,)]
 N = 10
@@ -122,4 +122,4 @@ def _close(one: Tensor | None, other: Tensor | None, tolerance: float) -> bool:
 
 
 SUBJECT = Features
-CHECKS = (described, takes, identifies, extracts, repeats, independent)
+CHECKS = (described, typed, takes, identifies, extracts, repeats, independent)

@@ -31,7 +31,7 @@ from ganzoo.testing.cases import (
     without_gradient,
     z_of,
 )  # fmt: skip
-from ganzoo.testing.core import Broken, described, first, want
+from ganzoo.testing.core import Broken, NotRun, described, first, typed, want
 from ganzoo.testing.training import STOP, same, trained, want_exact_resume, want_moving
 from ganzoo.training.checkpoint import load_generator, save_generator
 from ganzoo.training.sampling import draw
@@ -151,18 +151,18 @@ def labels(subject: Model) -> str:
         for what, net, sample in nets:
             one, other = (seeded(net, sample, torch.tensor([k])) for k in (0, 1))
             want(not alike(one, other), f"another {what} for another label {case}", "the same")
-    return "" if cases else "it is not conditional"
+    return "" if cases else NotRun("it is not conditional")
 
 
 def packing(subject: Model) -> str:
     """With pack=2, D gives one row for two samples that are joined along dimension 1."""
     if "pack" not in MODELS.options(subject.name):
-        return "it has no option `pack`, so that packing refuses it"
+        return NotRun("it has no option `pack`, so that packing refuses it")
     for case in subject.few:
         try:
             gan = subject.build(case, pack=2)
         except UsageError as error:
-            return f"refuses: {error}"
+            return NotRun(f"refuses: {error}")
         want(gan.pack == 2, "pack 2 handed on to GAN.__init__", gan.pack)
         packed = pack(gan.view(case.real(2 * N)), 2)
         for output in scales(gan.discriminator(packed, case.y(2 * N))):
@@ -177,7 +177,7 @@ def split(subject: Model) -> str:
         d: Any = gan.discriminator
         x, y = gan.view(case.real()), case.y()
         if not (hasattr(d, "features") and hasattr(d, "head")):
-            return "D has no `features` and `head`, so that what needs them refuses it"
+            return NotRun("D has no `features` and `head`, so that what needs them refuses it")
         for a, b in zip(scales(d.head(d.features(x, y), y)), scales(d(x, y)), strict=True):
             want(torch.allclose(a, b, atol=1e-5), f"head(features(x, y), y) to be D(x, y) {case}", "others")
     return ""
@@ -186,7 +186,7 @@ def split(subject: Model) -> str:
 def progress(subject: Model) -> str:
     """`progress` is a function of t alone, and changes no weights."""
     if subject.member.progress is GAN.progress:
-        return "nothing grows"
+        return NotRun("nothing grows")
     for case in subject.few:
         gan = subject.moved(case).eval()
         before = copy.deepcopy(gan.state_dict())
@@ -260,6 +260,6 @@ def samples(subject: Model) -> None:
 
 SUBJECT = Model
 CHECKS = (
-    described, recipes, builds, latent, generates, judges, gradients, differentiable, labels, packing, split,
-    progress, repeats, reloads, trains, resumes, samples,
+    described, typed, recipes, builds, latent, generates, judges, gradients, differentiable, labels, packing,
+    split, progress, repeats, reloads, trains, resumes, samples,
 )  # fmt: skip

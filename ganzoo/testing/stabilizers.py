@@ -10,18 +10,20 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset
-from ganzoo.errors import UsageError
+from ganzoo.errors import UsageError, WorkError
 from ganzoo.models.sample import scales
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS, STABILIZERS
 from ganzoo.registry.options import known_options, options_of
+from ganzoo.registry.registry import DISTRIBUTION
 from ganzoo.registry.spec import Spec
 from ganzoo.stabilizers.base import Need, Stabilizer
 from ganzoo.stabilizers.open import open_stabilizer
-from ganzoo.testing.core import Subject, described, first, want
+from ganzoo.testing.core import Subject, described, first, typed, want
 from ganzoo.testing.training import STOP, flat, tiny, trained, turn_of, want_exact_resume, want_moving
 
 VECTORS, IMAGES = (4,), (1, 16, 16)
+USUAL = (("mlp-gan", VECTORS), ("dcgan", IMAGES))
 SMALL = {"width": 8, "d_width": 8, "z_dim": 6}
 NORMS = ("none", "batch")  # of D: some stabilizers refuse BatchNorm, and some replace it
 PLAIN = bool | int | float | str | Tensor
@@ -30,14 +32,15 @@ PLAIN = bool | int | float | str | Tensor
 class Switch(Subject):
     """A stabilizer, and the small runs that it goes with.
 
-    Vectors with mlp-gan and images with dcgan; where it goes with neither, models of its own distribution.
+    Models of its own distribution come first; the zoo's own, and all others where it goes with none of these,
+    are checked on vectors with mlp-gan and on images with dcgan.
 
     Attributes:
         runs: a plan for each model and shape.
         refused: why others are not among them.
     """
 
-    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, options: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> None:
         super().__init__(STABILIZERS, name)
         given = known_options(f"stabilizer {name}", options_of(self.member), options)
         self.spec = Spec(name, given)
@@ -45,9 +48,12 @@ class Switch(Subject):
         self.refused: dict[str, str] = {}
         owner = STABILIZERS.origin(name)["distribution"]
         own = [entry.name for entry in MODELS.entries() if entry.distribution == owner]
-        for pairs in ([("mlp-gan", VECTORS), ("dcgan", IMAGES)], itertools.product(own, (VECTORS, IMAGES))):
-            for model, shape in pairs if not self.runs else ():
-                self._try(model, shape)
+        shapes = (VECTORS, IMAGES) if shape is None else (shape,)
+        usual = itertools.product(("mlp-gan", "dcgan"), shapes) if shape else USUAL
+        theirs = itertools.product(own, shapes)
+        for pairs in (usual, theirs) if owner == DISTRIBUTION else (theirs, usual):
+            for model, of in pairs if not self.runs else ():
+                self._try(model, of)
 
     def _try(self, model: str, shape: tuple[int, ...]) -> None:
         where = f"for {model} on samples of shape {shape}"
@@ -55,7 +61,7 @@ class Switch(Subject):
             try:
                 self.runs[where] = self.plan(model, shape, norm)
                 return
-            except UsageError as error:
+            except (UsageError, WorkError) as error:  # of a broken sibling too
                 self.refused[where] = str(error)
 
     def make(self) -> Stabilizer:
@@ -128,4 +134,4 @@ def transforms(subject: Switch) -> None:
 
 
 SUBJECT = Switch
-CHECKS = (described, declares, goes_with, trains, keeps, resumes, transforms)
+CHECKS = (described, typed, declares, goes_with, trains, keeps, resumes, transforms)
