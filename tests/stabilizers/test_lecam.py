@@ -114,6 +114,8 @@ def test_looking_ahead_is_no_update_of_d():
         lecam = LeCam()
         toy_step(stabilizers=[*others, lecam], gan=ToyGAN())(real_batch)
         means.append((lecam.state["real"], lecam.state["fake"]))
+        assert lecam.state["parts"] == 0
+        assert float(lecam.state["sum_real"]) == float(lecam.state["sum_fake"]) == 0.0
     assert means[0] == means[1]
 
 

@@ -186,13 +186,25 @@ def test_options_as_typed_or_by_name(kind, given, expected):
         ("adam", "amsgrad=true,amsgrad=false", "amsgrad is given twice"),
     ],
 )
-def test_wrong_options_are_refused(kind, given, words, ganzoo):
+def test_wrong_options_are_refused(kind, given, words):
     with pytest.raises(UsageError, match=words):
         make_optimizer(Optimizer(kind, options=given), net(), CPU, "optimizer_g")
-    where = f"--set optimizer_g.kind={kind} --set optimizer_g.options={given}"
-    result = ganzoo(f"run mlp-gan {RING} {where} --out X")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "options=weight_decy=0.1",
+        "options=amsgrad",
+        "options=weight_decay=-1",
+        "parts=mian=0.1",
+        "parts=main=-1",
+    ],
+)
+def test_they_are_refused_in_a_sentence_before_anything_is_written(given, ganzoo):
+    result = ganzoo(f"run mlp-gan {RING} --set optimizer_g.{given} --out X")
     assert result.code == 2
-    assert result.sentence.count("\n") == 0
+    assert result.sentence
     assert not Path("X").exists()
 
 
