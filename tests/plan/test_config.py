@@ -57,7 +57,7 @@ def put(written: dict, place: str, value: object) -> Path:
         ("recipe.optimizer_g.lr", "fast", "recipe.optimizer_g.lr: expected a number, got text"),
         ("recipe.optimizer_g.lr", 10**400, "recipe.optimizer_g.lr: number out of range"),
         ("recipe.optimizer_g.lr", -1.0, "optimizer_g.lr: expected a number above 0"),
-        ("recipe.optimizer_d.kind", "adm", "recipe.optimizer_d.kind: invalid enum value 'adm'"),
+        ("recipe.optimizer_d.kind", "adm", "optimizer_d.kind=adm: did you mean adam"),
         ("recipe.lr_schedule.until", 0, "lr_schedule.until: expected a number above 0"),
         ("recipe.stabilizers", "r1", "recipe.stabilizers: expected a list, got text"),
         ("recipe.stabilizers", [1], "recipe.stabilizers[0]: expected text, got a whole number"),

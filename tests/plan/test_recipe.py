@@ -11,10 +11,12 @@ from ganzoo.models.recipe import Recipe, Schedule
 from ganzoo.registry import MODELS
 
 NOT_FINITE = (math.nan, math.inf, -math.inf)
-SCHEDULES = ("lr_schedule", "penalty_schedule", "ema_schedule")
+SCHEDULES = ("lr_schedule", "lr_schedule_d", "penalty_schedule", "ema_schedule")
 WRONG = {
     **{f"{name}.{part}": (*NOT_FINITE, -0.5, -1.0) for name in SCHEDULES for part in ("start", "end")},
     **{f"{name}.until": (*NOT_FINITE, 0.0, -1.0) for name in SCHEDULES},
+    **{f"{name}.warmup": (*NOT_FINITE, -0.1, 1.0, 2.0) for name in SCHEDULES},
+    **{f"{name}.steps": (0, -1, 1.5, math.nan) for name in SCHEDULES},
     **{f"{name}.kind": ("lin",) for name in SCHEDULES},
     **{f"optimizer_{net}.lr": (*NOT_FINITE, 0.0, -1.0) for net in "gd"},
     **{f"optimizer_{net}.eps": (*NOT_FINITE, -1e-8) for net in "gd"},
@@ -25,7 +27,8 @@ WRONG = {
     },
     "ema_halflife": (*NOT_FINITE, -1.0),
     "ema_ramp": (*NOT_FINITE, 0.0, -1.0),
-    **dict.fromkeys(("steps", "batch_size", "n_dis"), (0, -1, 2.5, math.nan)),
+    **{f"optimizer_{net}.kind": ("adm", "lbfgs", "sparseadam") for net in "gd"},
+    **dict.fromkeys(("steps", "batch_size", "n_dis", "accumulate"), (0, -1, 2.5, math.nan)),
 }
 CASES = [(key, value) for key, values in WRONG.items() for value in values]
 

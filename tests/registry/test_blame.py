@@ -69,9 +69,8 @@ def test_a_loss_a_model_s_layer_and_a_dataset(tmp_path):
             return x
 
     class BadGAN(MLPGAN):
-        def __init__(self, sample_shape, z_dim=2, **common: int) -> None:
-            super().__init__(sample_shape, z_dim)
-            self.generator.main.append(Layer())
+        def sample_z(self, n):
+            return Layer()(super().sample_z(n))
 
     class BadRing(Ring8):
         def to_units(self, x):
@@ -80,7 +79,7 @@ def test_a_loss_a_model_s_layer_and_a_dataset(tmp_path):
 
     with LOSSES.lent("bad", Bad), pytest.raises(WorkError, match=r"^loss 'bad' fails in g: IndexError"):
         train(loss="bad", steps=200)
-    said = r"^model 'bad' fails in forward: IndexError"
+    said = r"^model 'bad' fails in sample_z: IndexError"
     with MODELS.lent("bad", BadGAN), pytest.raises(WorkError, match=said):
         ganzoo.train("bad", "ring8", steps=200, batch_size=8, progress=False)
     said = r"^dataset 'bad' fails in to_units: IndexError"

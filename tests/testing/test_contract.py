@@ -14,7 +14,7 @@ from ganzoo.registry import MODELS, OF_KIND, REGISTRIES
 from ganzoo.registry.registry import DISTRIBUTION
 from ganzoo.testing import checks, contract
 
-SMALL = {"width": 8, "d_width": 8, "z_dim": 6}  # of these, the options that a model has
+SMALL = {"width": 8, "d_width": 8, "z_dim": 14}  # of these, the options that a model has
 ELSEWHERE = {  # what needs a path, a network or weights; some of them are opened below
     "folder", "npy", "cnn", "inception", "cifar10", "fashion-mnist", "stacked-mnist",
 }  # fmt: skip

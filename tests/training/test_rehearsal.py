@@ -266,14 +266,14 @@ def test_linear_images_pass_though_untrained_ones_leave_their_range():
 def test_no_model_of_the_zoo_is_taken_for_one_of_another_range(name):
     kind = MODELS.get(name)
     recipe = kind.recipes.get("default") or kind.recipes["default/images"]
-    x = torch.full((2, 1, 28, 28), -1.0)
+    x, y = torch.full((2, 1, 28, 28), -1.0), torch.tensor([0, 1])
     for seed in range(4):
         torch.manual_seed(seed)
-        gan = kind((1, 28, 28), **recipe.model)
+        gan = kind((1, 28, 28), num_classes=2, **recipe.model)
         for t in (0.0, 0.5, 1.0):
             gan.progress(t)
             with torch.no_grad():
-                looks.at_range(name, gan, gan.samples(gan.generator(gan.sample_z(2))), x, None)
+                looks.at_range(name, gan, gan.samples(gan.generator(gan.sample_z(2), y)), x, y)
 
 
 def test_images_that_are_positive_by_chance_pass():
