@@ -215,6 +215,6 @@ def test_some_words(ganzoo, world):
     fuzz(ganzoo, world, range(300))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_many_words(ganzoo, world):
     fuzz(ganzoo, world, range(300, 6000))

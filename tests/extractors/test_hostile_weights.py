@@ -189,7 +189,7 @@ def test_damaged_classifiers(tmp_path, small):
     assert_all_end_well(small, tmp_path, 400, 0)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_many_damaged_classifiers(tmp_path, small):
     assert_all_end_well(small, tmp_path, 10_000, 1)
     assert_all_end_well(SHIPPED.read_bytes(), tmp_path, 1_000, 2)

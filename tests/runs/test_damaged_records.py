@@ -289,7 +289,7 @@ def test_a_command_on_damaged_records(batch, whole, ganzoo, quick):
         one_case(number, whole, ganzoo)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", range(50))
 def test_many_more_of_them(batch, whole, ganzoo, quick):
     for number in range(1000 + 100 * batch, 1000 + 100 * (batch + 1)):

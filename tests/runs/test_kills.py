@@ -15,7 +15,7 @@ from killing import contents, differences
 from killing.operations import unseen
 
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="forks, and reads /proc"),
 ]
 

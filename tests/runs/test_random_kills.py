@@ -21,7 +21,7 @@ pytestmark = [
 
 KILLS = 11  # of each model: more than 100 in all
 PATIENCE = 4  # kills of one run, after which it may end
-SMALL = {"width": 4, "max_width": 4, "d_width": 4, "z_dim": 4, "w_dim": 4, "depth": 1, "d_depth": 1}
+SMALL = {"width": 4, "max_width": 4, "d_width": 4, "z_dim": 14, "w_dim": 4, "depth": 1, "d_depth": 1}
 
 
 def words_for(model: str, pictures: Path) -> list[str]:
