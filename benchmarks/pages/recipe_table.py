@@ -19,6 +19,8 @@ FIELDS = {
     "ema_halflife": ("half-life of the averaged G, in images", "--set ema_halflife"),
     "ema_ramp": ("that half-life at most, as a share of the images so far", "--set ema_ramp"),
     "lr_schedule": ("factor on the learning rates over the run", "--set lr_schedule.*"),
+    "lr_schedule_d": ("that of D, where it is another", "--set lr_schedule_d.*"),
+    "accumulate": ("parts of a batch, whose gradients are added up", "--set accumulate"),
     "penalty_schedule": ("factor on the penalties over the run", "--set penalty_schedule.*"),
     "ema_schedule": ("factor on that half-life over the run", "--set ema_schedule.*"),
 }
@@ -26,6 +28,8 @@ RARE = (
     "conditional",
     "ema_ramp",
     "lr_schedule",
+    "lr_schedule_d",
+    "accumulate",
     "penalty_schedule",
     "ema_schedule",
 )  # shown where some recipe sets them
@@ -57,17 +61,17 @@ def recipe_table(recipes: Mapping[str, Recipe], options: Mapping[str, Any]) -> s
 def setting(key: str, value: Any) -> str:
     """One cell of a recipe's table."""
     if isinstance(value, Optimizer):
-        extra = {
-            "adam": f"betas {value.beta1:g} and {value.beta2:g}",
-            "rmsprop": f"alpha {value.beta2:g}",
-            "sgd": f"momentum {value.momentum:g}",
-        }
-        return f"{value.kind}, lr {value.lr:g}, {extra[value.kind]}"
+        extra = {"rmsprop": f"alpha {value.beta2:g}", "sgd": f"momentum {value.momentum:g}"}
+        betas = f"betas {value.beta1:g} and {value.beta2:g}"
+        said = [f"{value.kind}, lr {value.lr:g}, {extra.get(value.kind, betas)}", value.options]
+        return ", ".join([*filter(None, said), *([f"rates of parts {value.parts}"] if value.parts else [])])
     if isinstance(value, Schedule):
+        first = f", rising over the first {value.warmup:.0%}" if value.warmup else ""
         if value.kind == "const":
-            return f"{value.start:g}"
+            return f"{value.start:g}{first}"
+        jumps = f" in {value.steps} jumps" if value.kind == "step" else ""
         until = "" if value.until == 1.0 else f", reached after {value.until:.0%} of the run"
-        return f"{value.kind}, {value.start:g} to {value.end:g}{until}"
+        return f"{value.kind}, {value.start:g} to {value.end:g}{jumps}{until}{first}"
     if isinstance(value, tuple):
         return ", ".join(f"`{spec}`" for spec in value) or "none"
     if key == "conditional":

@@ -42,8 +42,8 @@ def _describe(registry: Registry, name: str) -> None:
         console.say(("options", "bold"), f" ({_how(kind, name)})")
         for key, default in options.items():
             shown = "required" if required(default) else f"default {plainly(default)!r}"
-            kind = kind_in(options, key)
-            console.say(f"  {key:<14} {told(kind)}, {shown}" if kind is not Any else f"  {key:<14} {shown}")
+            what = kind_in(options, key)
+            console.say(f"  {key:<14} {told(what)}, {shown}" if what is not Any else f"  {key:<14} {shown}")
     console.print()
     console.say(("try it", "bold"))
     for line in USES[kind].split("\n"):

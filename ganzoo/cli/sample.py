@@ -64,10 +64,12 @@ def command(
     options = dict(pair(setting, "KEY=VALUE, an option of the model's samples") for setting in settings)
     label = None if class_ is None else _class_index(loaded, class_)
     own = [f"{key}{value}" for key, value in options.items()]
+    if z is not None:
+        own.append(f"z-{z.stem}")
     words = [*(asked or ["sample"]), f"s{seed}", *([f"class{label}"] if label is not None else []), *own]
     out = out or loaded.path / "samples" / f"{'-'.join(words)}.png"
     if reconstruct:
-        _reconstruct(loaded, n, seed, out)
+        _reconstruct(loaded, n, seed, label, out, options)
         say(str(out))
         return
     if interpolate:
@@ -112,11 +114,15 @@ def _latents(path: Path, run: Run) -> Tensor:
     return torch.as_tensor(read_npy(path, check, lambda header: 4 * header.size)).float()
 
 
-def _reconstruct(run: Run, n: int, seed: int, out: Path) -> None:
+def _reconstruct(run: Run, n: int, seed: int, label: int | None, out: Path, options: dict[str, str]) -> None:
     """Rows of held-out images, each above the row of what encoder and generator make of them."""
     x, y = run.dataset.test.all()
-    x = x[:n]
-    made = run.reconstruct(x, y[:n] if y is not None and run.model.num_classes else None, seed)
+    if x.dim() != 4:
+        raise UsageError("--reconstruct shows images, and this run makes vectors")
+    if label is not None and y is not None:
+        x, y = x[y == label], y[y == label]
+    x, labels = x[:n], y[:n] if y is not None and run.model.num_classes else None
+    made = run.reconstruct(x, labels, seed, **options)
     samples, columns = _pairs_of_rows(x, made)
     _write(out, samples, {"real": x.numpy(), "samples": made.numpy()}, run, columns)
 

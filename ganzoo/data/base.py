@@ -131,9 +131,7 @@ class Dataset:
 
     def from_units(self, x: Tensor) -> Tensor:
         """The inverse of `to_units`, but for rounding: what a network is shown of samples."""
-        if len(self.sample_shape) == 3:
-            return from_uint8(x)
-        return x.float() if self.standardization is None else self.standardization.from_units(x)
+        return as_seen(x, self.sample_shape, self.standardization)
 
 
 def in_units(x: Tensor, sample_shape: tuple[int, ...], standardization: Standardization | None) -> Tensor:
@@ -141,6 +139,13 @@ def in_units(x: Tensor, sample_shape: tuple[int, ...], standardization: Standard
     if len(sample_shape) == 3:
         return to_uint8(x)
     return x.float() if standardization is None else standardization.to_units(x)
+
+
+def as_seen(x: Tensor, sample_shape: tuple[int, ...], standardization: Standardization | None) -> Tensor:
+    """What `Dataset.from_units` gives of data that have no `from_units` of their own."""
+    if len(sample_shape) == 3:
+        return from_uint8(x)
+    return x.float() if standardization is None else standardization.from_units(x)
 
 
 def shares(y: Tensor | None, num_classes: int) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, Standardization, in_units
+from ganzoo.data.base import Dataset, Standardization, as_seen, in_units
 from ganzoo.data.classes import class_shares
 from ganzoo.errors import UsageError
 from ganzoo.system.tensors import DamagedFile, read_tensors, write_tensors
@@ -48,6 +48,10 @@ class DataCard:
     def to_units(self, x: Tensor) -> Tensor:
         """As `Dataset.to_units`, where `knows_units`."""
         return in_units(x, self.sample_shape, self.standardization)
+
+    def from_units(self, x: Tensor) -> Tensor:
+        """As `Dataset.from_units`, where `knows_units`."""
+        return as_seen(x, self.sample_shape, self.standardization)
 
     def write(self, path: Path) -> None:
         """The same bytes for the same data, wherever they lie. Raises WorkError if it cannot be written."""

@@ -64,7 +64,9 @@ class BiGAN(DCGAN):
             lr_schedule=Schedule("linear", 1.0, 0.3),
             model={"width": 32, "z_dim": 32, "d_norm": "none"},
         ),
-        "paper": Recipe(batch_size=128, steps=100_000, ema_halflife=0.0, model={"width": 64, "z_dim": 50}),
+        "paper": Recipe(
+            batch_size=128, steps=100_000, ema_halflife=0.0, model={"width": 64, "z_dim": 50, "z": "uniform"}
+        ),
     }
 
     def __init__(

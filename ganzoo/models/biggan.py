@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Unpack
 
@@ -100,10 +101,9 @@ class BigGAN(LadderGAN):
                 f"sample: truncation must be at least 0, of a normal z, got {truncation:g} and z {self.z}"
             )
         if truncation:
-            normal = torch.distributions.Normal(0.0, 1.0)
-            low, high = normal.cdf(torch.tensor([-truncation, truncation])).tolist()
-            place = low + (high - low) * normal.cdf(z.double())
-            z = normal.icdf(place).clamp(-truncation, truncation).to(z.dtype)
+            low = 0.5 * math.erfc(truncation / math.sqrt(2.0))
+            place = low + (1.0 - 2.0 * low) * torch.special.ndtr(z)
+            z = torch.special.ndtri(place).clamp(-truncation, truncation)
         return super().sample(z, y)
 
 

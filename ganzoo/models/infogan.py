@@ -52,7 +52,7 @@ class InfoGAN(DCGAN):
             optimizer_d=Optimizer(lr=2e-4),
             steps=50_000,
             ema_halflife=0.0,
-            model={"width": 64, "z_dim": 74},
+            model={"width": 64, "z_dim": 74, "z": "uniform"},
         ),
     }
 

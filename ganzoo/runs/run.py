@@ -167,7 +167,7 @@ class Run:
     @blaming()
     def sample(
         self,
-        n: int = 64,
+        n: int | None = None,
         seed: int = 0,
         labels: Tensor | Sequence[int] | None = None,
         z: Tensor | None = None,
@@ -176,6 +176,7 @@ class Run:
         """n samples in the data's own units: uint8 [n, C, H, W] for images, float32 [n, D] for vectors.
 
         Args:
+            n: 64 where left out, or as many as there are z.
             labels: n class indices for a conditional run; 0, 1, 2, ... in turn where left out.
             z: [n, z_dim], latent vectors of your own; drawn from the seed where left out.
             options: of the model's `sample`, such as truncation=0.7 of stylegan2.
@@ -184,23 +185,34 @@ class Run:
             UsageError: there are no weights yet, or one of these does not fit the model.
         """
         chosen = None if labels is None else torch.as_tensor(labels, dtype=torch.int64)
-        return self.to_units(draw(self.model, n, seed, "sample", chosen, z=z, **options))
+        count = n if n is not None else 64 if z is None else len(z)
+        return self.to_units(draw(self.model, count, seed, "sample", chosen, z=z, **options))
 
-    def reconstruct(self, x: Tensor, labels: Tensor | Sequence[int] | None = None, seed: int = 0) -> Tensor:
-        """Samples in the data's own units, through the model's encoder and back. As many, in the same units.
+    def reconstruct(
+        self, x: Tensor, labels: Tensor | Sequence[int] | None = None, seed: int = 0, **options: Any
+    ) -> Tensor:
+        """Samples x in the data's own units, through the model's encoder and back: as many, in the same units.
+
+        Args:
+            labels: of x, for a conditional run.
+            options: as for `sample`.
 
         Raises:
             UsageError: the model has no encoder.
         """
-        return self.sample(len(x), seed, labels, z=self.encode(x))
+        return self.sample(len(x), seed, labels, self.encode(x, labels), **options)
 
+    @blaming()
     @torch.no_grad()
-    def encode(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor, labels: Tensor | Sequence[int] | None = None) -> Tensor:
         """The z [n, z_dim] of samples in the data's own units. Raises UsageError without an encoder."""
-        parts = [
-            self.model.encode(self.dataset.from_units(part).to(self.device)) for part in torch.split(x, 256)
-        ]
-        return torch.cat(parts).cpu()
+        data = self.card if self.card.knows_units else self.dataset
+        y = None if labels is None else torch.as_tensor(labels, dtype=torch.int64).split(256)
+        parts = []
+        for i, part in enumerate(x.split(256)):
+            seen = data.from_units(part).to(self.device)
+            parts.append(self.model.encode(seen, None if y is None else y[i].to(self.device)).cpu())
+        return torch.cat(parts)
 
     def train(self, dataset: Dataset | None = None, progress: bool = True) -> None:
         """Train from the newest whole checkpoint, or from the start, to the end of the plan."""

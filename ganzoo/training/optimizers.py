@@ -44,8 +44,9 @@ def make_optimizer(
         raise UsageError(f"{name}: {key} is not one of its options: use {name}.{OURS[key]}")
     if "fused" in takes:
         arguments["fused"] = device.type == "cpu" or (device.type == "cuda" and kind != "adagrad")
+    groups = _groups(settings, net, name)
     try:
-        return KINDS[kind](_groups(settings, net, name), **arguments, **own)
+        return KINDS[kind](groups, **arguments, **own)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"{name}.kind={settings.kind}: {first_line(error)}") from error
 

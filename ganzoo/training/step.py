@@ -7,6 +7,7 @@ Models, losses and stabilizers say what to add or change; only this file runs ba
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -196,7 +197,7 @@ class Step:
             )
             ahead = self._judged(ahead, weights)
             plain = self.loss.d(ahead.critic(ahead.real, ahead.y), ahead.critic(ahead.fake, ahead.y))
-            kept = [dict(stabilizer.state) for stabilizer in self.stabilizers]
+            kept = [copy.deepcopy(stabilizer.state) for stabilizer in self.stabilizers]
             total = self._d_total(ahead, plain, Meter())
             for stabilizer, state in zip(self.stabilizers, kept, strict=True):
                 stabilizer.state = state  # it is no update of D
