@@ -52,11 +52,12 @@ class ConditionalNorm(nn.Module):
         self.scale = spectral_norm(nn.Linear(width, 2 * channels, bias=False)) if width else None
 
     def forward(self, h: Tensor, c: Tensor | None) -> Tensor:
-        h = self.norm(h)
+        normed: Tensor = self.norm(h)
         if self.scale is None:
-            return h
-        gain, bias = self.scale(c)[:, :, None, None].chunk(2, dim=1)
-        return h * (1.0 + gain) + bias
+            return normed
+        gain, bias = torch.chunk(self.scale(c)[:, :, None, None], 2, dim=1)
+        changed: Tensor = normed * (1.0 + gain) + bias
+        return changed
 
 
 class UpBlock(nn.Module):

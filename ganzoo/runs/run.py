@@ -191,7 +191,7 @@ class Run:
     def reconstruct(
         self, x: Tensor, labels: Tensor | Sequence[int] | None = None, seed: int = 0, **options: Any
     ) -> Tensor:
-        """Samples x in the data's own units, through the model's encoder and back: as many, in the same units.
+        """Samples x in the data's own units, through the model's encoder and back, in the same units.
 
         Args:
             labels: of x, for a conditional run.
@@ -207,9 +207,9 @@ class Run:
     def encode(self, x: Tensor, labels: Tensor | Sequence[int] | None = None) -> Tensor:
         """The z [n, z_dim] of samples in the data's own units. Raises UsageError without an encoder."""
         data = self.card if self.card.knows_units else self.dataset
-        y = None if labels is None else torch.as_tensor(labels, dtype=torch.int64).split(256)
+        y = None if labels is None else torch.split(torch.as_tensor(labels, dtype=torch.int64), 256)
         parts = []
-        for i, part in enumerate(x.split(256)):
+        for i, part in enumerate(torch.split(x, 256)):
             seen = data.from_units(part).to(self.device)
             parts.append(self.model.encode(seen, None if y is None else y[i].to(self.device)).cpu())
         return torch.cat(parts)
