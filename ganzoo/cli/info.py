@@ -43,7 +43,7 @@ def _describe(registry: Registry, name: str) -> None:
         for key, default in options.items():
             shown = "required" if required(default) else f"default {plainly(default)!r}"
             what = kind_in(options, key)
-            console.say(f"  {key:<14} {told(what)}, {shown}" if what is not Any else f"  {key:<14} {shown}")
+            console.say(f"  {key:<14} {shown}" + ("" if what is Any else f" ({told(what)})"))
     console.print()
     console.say(("try it", "bold"))
     for line in USES[kind].split("\n"):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ganzoo.models.base import Common
 from ganzoo.models.dcgan import DCGAN, discriminator, generator
-from ganzoo.models.layers import HeadedDiscriminator, LatentGenerator, ProjectionHead, init_normal
+from ganzoo.models.layers import HeadedDiscriminator, LatentGenerator, ProjectionHead, init_normal, normed
 from ganzoo.models.recipe import Optimizer, Recipe, Schedule
 from ganzoo.models.sample import Sample, map_sample
 from ganzoo.models.turn import Turn
@@ -30,14 +30,16 @@ class WithLatent(nn.Module):
 class PairBody(nn.Module):
     """(images [N, C, H, W], z [N, z_dim]) -> what D's head judges both by, [N, width]."""
 
-    def __init__(self, images: nn.Module, features: int, z_dim: int, width: int) -> None:
+    def __init__(self, images: nn.Module, features: int, z_dim: int, width: int, d_norm: str) -> None:
         super().__init__()
         self.images = images
-        self.latents = nn.Sequential(nn.Linear(z_dim, width), nn.LeakyReLU(0.2, inplace=True))
-        self.both = nn.Sequential(
-            nn.Linear(features + width, width), nn.LeakyReLU(0.2, inplace=True), nn.Linear(width, width),
-            nn.LeakyReLU(0.2, inplace=True),
-        )  # fmt: skip
+        norm = "spectral" if d_norm == "spectral" else "none"
+
+        def layer(inputs: int) -> list[nn.Module]:
+            return [*normed(nn.Linear(inputs, width), width, norm), nn.LeakyReLU(0.2, inplace=True)]
+
+        self.latents = nn.Sequential(*layer(z_dim))
+        self.both = nn.Sequential(*layer(features + width), *layer(width))
 
     def forward(self, pair: tuple[Tensor, Tensor]) -> Tensor:
         x, z = pair
@@ -85,8 +87,10 @@ class BiGAN(DCGAN):
         self.generator = WithLatent(generator(self.sizes, channels, z_dim, classes, width))
         self.encoder = nn.Sequential(encoder.main, nn.Linear(features, z_dim))
         images = discriminator(self.sizes, channels * self.pack, 0, width, d_norm).main
-        body = PairBody(images, features, self.pack * z_dim, 8 * width)
-        self.discriminator = HeadedDiscriminator(body, ProjectionHead(8 * width, classes))
+        body = PairBody(images, features, self.pack * z_dim, 8 * width, d_norm)
+        self.discriminator = HeadedDiscriminator(
+            body, ProjectionHead(8 * width, classes, d_norm == "spectral")
+        )
         init_normal(self)
 
     def view(self, x: Tensor) -> Sample:

@@ -21,7 +21,11 @@ KINDS: dict[str, type[BASE]] = {
     for name, kind in vars(optim).items()
     if isinstance(kind, type) and issubclass(kind, BASE) and kind is not BASE
 }
-UNFIT = {"lbfgs": "asks for the loss again and again", "sparseadam": "is for sparse gradients"}
+UNFIT = {
+    "lbfgs": "asks for the loss again and again",
+    "sparseadam": "is for sparse gradients",
+    "rprop": "keeps step sizes of its own, which no learning rate reaches",
+}
 MOST_STEPS = 10**9
 MOST = {"steps": MOST_STEPS, "batch_size": 2**20, "n_dis": 10_000, "accumulate": 2**20}
 

@@ -114,7 +114,8 @@ class Generator(nn.Module):
         first, *others = z.tensor_split(self.parts, dim=1)
         label = None
         if self.classes:
-            assert y is not None
+            if y is None:
+                raise ValueError("a conditional generator needs labels y [N]")
             label = F.one_hot(y, self.classes).to(z.dtype) if self.embed is None else self.embed(y)
         h: Tensor = self.first(first)
         for i, block in enumerate(self.blocks):

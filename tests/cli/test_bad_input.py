@@ -113,7 +113,7 @@ def run(finished):
         (f"{RING} --set lr=3", ["--set lr", "optimizer_g.lr", "optimizer_d.lr", "did you mean"]),
         (f"{RING} --set width", ["--set width", "key=value"]),
         (f"{RING} --set =3", ["--set =3", "key=value"]),
-        (f"{RING} --set optimizer_g.kind=adan", ["optimizer_g.kind", "did you mean adam?"]),
+        (f"{RING} --set optimizer_g.kind=adan", ["optimizer_g.kind", "did you mean adam or radam or nadam?"]),
         (f"{RING} --set lr_schedule.kind=lin", ["lr_schedule.kind", "did you mean linear?"]),
         (f"{RING} --set loss=hinje", ["no loss 'hinje'", "did you mean hinge?"]),
         (f"{RING} --set d_norm=bach", ["d_norm", "did you mean batch?"]),

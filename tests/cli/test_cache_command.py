@@ -38,7 +38,7 @@ def test_an_empty_cache(ganzoo):
     shown = ganzoo("cache")
     assert shown.code == 0
     assert "0 entries, 0 bytes in " in shown.out
-    assert "with a limit of 20 GiB (GANZOO_CACHE_GB)" in shown.out
+    assert "with a limit of 20.0 GiB (GANZOO_CACHE_GB)" in shown.out
     assert ganzoo("cache clear").out == "removed: 0 entries, 0 bytes\n"
     assert not files.cache_folder().exists()
 

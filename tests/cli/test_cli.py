@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -504,9 +505,7 @@ def test_debug_shows_where(capsys, words):
 
 
 def test_a_fault_of_ganzoo_itself_is_one_line_too(ganzoo, monkeypatch):
-    def broken(words):
-        raise LookupError("first line\nsecond line")
-
+    broken = Mock(side_effect=LookupError("first line\nsecond line"))
     monkeypatch.setattr("ganzoo.runs.training.plan_run", broken)
     result = ganzoo(f"run mlp-gan {RING}")
     assert result.code == 1

@@ -15,14 +15,16 @@ from ganzoo.registry import MODELS
 from ganzoo.registry.options import options_of
 
 SHAPES = [(c, s, s) for s, c in itertools.product((28, 32, 64), (1, 3))] + [(1,), (2,), (7,)]
-SMALL = {"width": 8, "d_width": 8, "z_dim": 6}  # of these, the options that a model has
+SMALL = {"width": 8, "d_width": 8, "z_dim": 14}  # of these, the options that a model has
+LABELLED = ("acgan",)  # which are for labelled data alone
 
 
 def build(name: str, shape: tuple[int, ...], **options):
 
     known = MODELS.options(name)
     torch.manual_seed(0)
-    return MODELS.get(name)(shape, **{k: v for k, v in SMALL.items() if k in known} | options)
+    small = {k: v for k, v in SMALL.items() if k in known}
+    return MODELS.get(name)(shape, **small | ({"num_classes": 5} if name in LABELLED else {}) | options)
 
 
 @pytest.mark.parametrize(("name", "shape"), [(name, shape) for name in MODELS.names() for shape in SHAPES])
@@ -68,14 +70,15 @@ def test_pack_lays_neighbours_side_by_side():
     "name", [name for name in MODELS.names() if "d_norm" in options_of(MODELS.get(name))]
 )
 def test_norm_of_d_is_a_switch(name, d_norm):
-    net = build(name, (1, 28, 28), d_norm=d_norm).discriminator
+    gan = build(name, (1, 28, 28), d_norm=d_norm)
+    net, x = gan.discriminator, torch.randn(2, 1, 28, 28)
     kinds = {type(module).__name__ for module in net.modules()}
     assert ("BatchNorm2d" in kinds or "BatchNorm1d" in kinds) == (d_norm == "batch")
     assert ("GroupNorm" in kinds) == (d_norm == "layer")
     if d_norm == "spectral":
         net.train()
         for _ in range(200):  # power iteration settles with use
-            net(torch.randn(2, 1, 28, 28), None)
+            net(gan.view(x), None)
         net.eval()
         weights = [m.weight for m in net.modules() if hasattr(m, "parametrizations")]
         assert weights
@@ -109,7 +112,7 @@ def test_dcgan_weights_start_as_in_the_paper():
 @pytest.mark.parametrize(("z", "std"), [("normal", 1.0), ("uniform", 3**-0.5)])
 def test_z_is_drawn_as_it_says(name, z, std):
     gan = build(name, (1, 28, 28), z=z)
-    drawn = gan.sample_z(20_000)
+    drawn = gan.sample_z(20_000)[:, : getattr(gan, "noise", None)]  # infogan's codes follow it
     assert float(drawn.std()) == pytest.approx(std, rel=0.02)
     assert z == "normal" or float(drawn.abs().max()) <= 1.0
     with pytest.raises(UsageError, match="normal or uniform"):

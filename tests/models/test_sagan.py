@@ -129,7 +129,7 @@ def test_truncated_z_is_of_the_truncated_normal_distribution(truncation):
     assert torch.equal(seen[0], seen[1][:4])
     values = seen[1].flatten()
     assert float(values.abs().max()) <= truncation
-    assert torch.equal(values.argsort(), z.flatten().argsort()) or truncation < 1.0  # ties where it is narrow
+    assert bool((values[z.flatten().argsort()].diff() >= 0.0).all())
     assert stats.kstest(values.double().numpy(), stats.truncnorm(-truncation, truncation).cdf).pvalue > 1e-3
 
 

@@ -138,8 +138,8 @@ def test_a_run_keeps_them(ganzoo):
         )
         assert ganzoo("resume X --steps 3").code == 0
         told = ganzoo("info typed").out
-        assert "shade          dark or light, default 'dark'" in told
-        assert "least          a number or none, default None" in told
+        assert "shade          default 'dark' (dark or light)" in told
+        assert "least          default None (a number or none)" in told
 
 
 def test_a_member_with_an_option_that_nobody_could_type_breaks_the_contract(ganzoo):

@@ -35,7 +35,14 @@ def test_its_settings_are_read_and_would_be_written_as_they_were(run):
         "stop_when": "",
         "patience": 0,
     }  # what was not said then, at its default
-    since["recipe"] = {**written["recipe"], "conditional": False}
+    recipe = written["recipe"]
+    optimizers = {net: {**recipe[net], "options": "", "parts": ""} for net in ("optimizer_g", "optimizer_d")}
+    schedules = {
+        name: {**recipe[name], "steps": 1, "warmup": 0.0}
+        for name in ("lr_schedule", "penalty_schedule", "ema_schedule")
+    }
+    rest = {"conditional": False, "lr_schedule_d": None, "accumulate": 1}
+    since["recipe"] = {**recipe, **optimizers, **schedules, **rest}
     assert json.loads(json.dumps(run.config.as_json())) == {**written, **since}
     assert [(spec.name, dict(spec.options)) for spec in run.config.recipe.stabilizers] == [
         ("skip-d", {"below": "1.38", "momentum": "0.9", "max_skips": "10"}),

@@ -106,6 +106,13 @@ class Grows(Base):
         self.generator.main[0].bias.data.fill_(0.01 * self.grown)
 
 
+class OddOption(Base):
+    """A model with an option that nobody could type."""
+
+    def __init__(self, sample_shape, num_classes=0, table: dict[str, int] | None = None, **more):
+        super().__init__(sample_shape, num_classes=num_classes, **more)
+
+
 class NoZ(Base):
     """A model with a z of its own mind."""
 
@@ -115,6 +122,7 @@ class NoZ(Base):
 
 MODELS = {
     "described": (type("Changed", (Base,), {"__doc__": None}), "a docstring, got none"),
+    "typed": (OddOption, "an option table of a kind that can be typed, got dict"),
     "recipes": (model(Base.change, recipes={"paper": ganzoo.Recipe()}), "a recipe called default"),
     "builds": (model(raises), r"a model for samples of shape \(7,\).*TypeError: seven is too many"),
     "builds-strays": (model(layer_outside), r"others are never trained, got \['outside.weight'"),

@@ -11,13 +11,13 @@ import torch
 from parts import step_of
 
 from ganzoo.errors import UsageError
-from ganzoo.models.recipe import Optimizer, Recipe, Schedule
+from ganzoo.models.recipe import KINDS, UNFIT, Optimizer, Recipe, Schedule
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS
 from ganzoo.stabilizers.unrolled import Unrolled
 from ganzoo.testing.training import StopAt, flat, resumed, same, tiny, trained, want_exact_resume
 from ganzoo.training.checkpoint import load_checkpoint, write_state
-from ganzoo.training.optimizers import KINDS, UNFIT, make_optimizer, set_rate
+from ganzoo.training.optimizers import make_optimizer, set_rate
 from ganzoo.training.trainer import Trainer
 
 CPU = torch.device("cpu")
