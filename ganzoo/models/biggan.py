@@ -37,7 +37,7 @@ class BigGAN(LadderGAN):
         "default": Recipe(
             loss="hinge",
             optimizer_g=Optimizer(lr=5e-4, beta1=0.0, eps=1e-6),
-            optimizer_d=Optimizer(lr=1e-3, beta1=0.0, eps=1e-6),
+            optimizer_d=Optimizer(lr=5e-4, beta1=0.0, eps=1e-6),
             steps=3000,
             lr_schedule=Schedule("linear", 1.0, 0.1),
             ema_halflife=5_000,
