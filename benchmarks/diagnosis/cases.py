@@ -52,7 +52,7 @@ SMALL = {
     "acgan": {"width": 8},
     "infogan": {"width": 8},
     "bigan": {"width": 8},
-    "sagan": {"width": 4, "max_width": 16},
+    "sagan": {"width": 8, "max_width": 16},
     "biggan": {"width": 4, "max_width": 16, "embed": 8},
     "stylegan2": {"width": 4, "max_width": 16, "z_dim": 32, "w_dim": 32},
 }
