@@ -128,7 +128,7 @@ def report(run: Any) -> None:
     from ganzoo.system.console import say, typed
 
     done, steps = run.steps_done, run.config.recipe.steps
-    whole = done == steps or bool(run.ended)
+    whole = done >= steps or bool(run.ended)
     stopped = "" if whole else f" (stopped at step {done} of {steps})"
     if run.ended:
         say(f"ended:    at step {done} of {steps}, as {run.ended}")

@@ -394,6 +394,16 @@ def test_weights_that_are_whole_but_not_what_was_kept_as_best_are_refused(ganzoo
     assert f"{path.name} is not what this run kept as its best" in result.sentence
 
 
+def test_a_run_whose_settings_have_fewer_steps_than_are_done_was_not_stopped(ganzoo, copied):
+    settings = json.loads((copied / "config.json").read_text())
+    settings["recipe"]["steps"] = 1
+    (copied / "config.json").write_text(json.dumps(settings))
+    (copied / "generator.safetensors").unlink()  # so that there is something to do
+    result = ganzoo("resume copy")
+    assert result.code == 0
+    assert "stopped" not in result.out
+
+
 def test_a_folder_whose_name_has_braces(ganzoo, copied):
     copied.rename("run{0}{step}")
     for checkpoint in ("last", "best"):
