@@ -128,7 +128,7 @@ def check(name: str, kind: str | None, settings: tuple[str, ...], shape: str | N
     try:
         registry.get(plain)
     except UsageError as error:
-        _say("loads", "It can be imported, and is what it is registered as.", str(error), error)
+        _say("FAIL", "loads", "It can be imported, and is what it is registered as.", str(error))
         raise WorkError(f"the {registry.kind} {plain} does not load") from error
     origin = registry.origin(plain)
     by = f"{origin['distribution']} {origin['version']}".strip()
@@ -141,15 +141,16 @@ def check(name: str, kind: str | None, settings: tuple[str, ...], shape: str | N
     for one in todo:
         try:
             remark = one()
-            not_run += isinstance(remark, NotRun)
-            _say(one.name, one.title, remark)
+            idle = isinstance(remark, NotRun)
+            not_run += idle
+            _say("not run" if idle else "ok", one.name, one.title, remark)
         except Exception as error:
-            _say(one.name, one.title, _cause(error), error)
+            _say("FAIL", one.name, one.title, _cause(error))
             broken.append(error)
     if broken:
         raise WorkError(f"{name}: {len(broken)} of {len(todo)} checks failed") from broken[0]
-    idle = f", {not_run} of them not run" if not_run else ""
-    say(f"{name} keeps the contract: {len(todo)} checks{idle}")
+    rest = f", {not_run} of them not run" if not_run else ""
+    say(f"{name} keeps the contract: {len(todo)} checks{rest}")
 
 
 def _cause(error: Exception) -> str:
@@ -158,12 +159,11 @@ def _cause(error: Exception) -> str:
     return f"the contract wants this to work, got {type(error).__name__}: {error}"
 
 
-def _say(name: str, title: str, remark: str, error: Exception | None = None) -> None:
-    """A line for the check, and what is to be said of it below."""
-    from ganzoo.testing.core import NotRun
+STYLES = {"FAIL": "red", "not run": "dim", "ok": "green"}
 
-    passed = ("not run", "dim") if isinstance(remark, NotRun) else ("ok", "green")
-    mark, style = ("FAIL", "red") if error else passed
-    say((f"{mark:<7}", style), f" {name:<15} {title}")
+
+def _say(mark: str, name: str, title: str, remark: str) -> None:
+    """A line for the check, and what is to be said of it below."""
+    say((f"{mark:<7}", STYLES[mark]), f" {name:<15} {title}")
     for line in textwrap.wrap(remark, 86):
         say(" " * 24 + line)

@@ -17,8 +17,6 @@ from ganzoo.registry.options import known_options, options_of
 from ganzoo.registry.spec import Ref, Spec
 from ganzoo.system.paths import typed_path
 
-FILLED_IN = ("path", "weights", "offline")
-
 
 def open_extractor(
     name: str, weights: str | Path | None = None, offline: bool = False, device: torch.device | None = None
@@ -30,19 +28,19 @@ def open_extractor(
     """
     ref = Ref.parse(name)
     takes = options_of(EXTRACTORS.get(ref.name))
-    own: Mapping[str, Any] = {}
-    if ref.path is not None and "path" not in takes:
-        known = options_of(EXTRACTORS.get(ref.name), FILLED_IN)
-        if not known:
-            raise UsageError(f"--extractor {name}: {ref.name} takes nothing after a colon")
-        own = known_options(f"extractor {ref.name}", known, Spec.parse(name).options)
-    if weights is not None and "weights" not in takes:
-        raise UsageError(f"--extractor-weights: the extractor {ref.name} has none")
     given = {
         "path": ref.path or "",
         "weights": None if weights is None else typed_path(weights),
         "offline": offline,
     }
+    own: Mapping[str, Any] = {}
+    if ref.path is not None and "path" not in takes:
+        known = options_of(EXTRACTORS.get(ref.name), given)
+        if not known:
+            raise UsageError(f"--extractor {name}: {ref.name} takes nothing after a colon")
+        own = known_options(f"extractor {ref.name}", known, Spec.parse(name).options)
+    if weights is not None and "weights" not in takes:
+        raise UsageError(f"--extractor-weights: the extractor {ref.name} has none")
     filled = {key: given[key] for key in given if key in takes}
     extractor: Extractor = EXTRACTORS.make(ref.name, **filled, **own)
     extractor.name = name

@@ -132,7 +132,8 @@ class GAN(nn.Module):
         """What the optimizer of G, or of D, trains: that net alone, or by name with those that go with it."""
         first, more = ("generator", self.with_g) if phase == "g" else ("discriminator", self.with_d)
         if not more:
-            return getattr(self, first)  # type: ignore[no-any-return]
+            net: nn.Module = getattr(self, first)
+            return net
         return nn.ModuleDict({name: getattr(self, name) for name in (first, *more)})
 
     def progress(self, t: float) -> None:

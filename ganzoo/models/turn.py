@@ -44,11 +44,10 @@ class Pair(Protocol):
 
 
 class _Nobody:
-    def __call__(self, sample: Sample, y: Tensor | None) -> Logits:
+    def features(self, sample: Sample, y: Tensor | None) -> Tensor:
         raise UsageError("what D sees is being made: transform and wrap_critic are told of no critic")
 
-    def features(self, sample: Sample, y: Tensor | None) -> Tensor:
-        return self(sample, y)  # type: ignore[return-value]
+    __call__ = features  # a Tensor is one of the Logits
 
 
 @dataclass(frozen=True, kw_only=True)

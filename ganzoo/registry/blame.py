@@ -22,10 +22,14 @@ _files: dict[str, set[str]] = {}  # of whose classes a file has code
 def know(member: type, where: str) -> None:
     """Take in a member that is not the zoo's own; `where` is what sentences call it."""
     _members[member] = where
-    for function in vars(member).values():
-        code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
-        if code is not None:
-            _files.setdefault(code.co_filename, set()).add(where)
+    for file in sources(member):
+        _files.setdefault(file, set()).add(where)
+
+
+def sources(kind: type) -> set[str]:
+    """The files in which the methods of a class are written, whatever a base class has wrapped round them."""
+    functions = (inspect.unwrap(value) for value in vars(kind).values() if callable(value))
+    return {function.__code__.co_filename for function in functions if hasattr(function, "__code__")}
 
 
 def blame(error: BaseException) -> str:

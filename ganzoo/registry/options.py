@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, Unpack, get_args, get_origin
 
 from ganzoo.errors import UsageError, nearest
-from ganzoo.registry.kinds import Options, annotations_of, cast, kind_in, kind_of
+from ganzoo.registry.kinds import Options, annotations_of, cast, kind_in, kind_of, required
 
 UNPACK = re.compile(r"(?:\w+\.)*Unpack\[([\w.]+)\]")
 
@@ -22,6 +22,7 @@ def options_of(member: Callable[..., Any], leave_out: Iterable[str] = ()) -> Opt
     (PEP 692); the defaults are those of that class.
     """
     known: dict[str, Any] = {}
+    # Of a class; mypy fears for an instance, whose class may have another `__init__`.
     kinds = annotations_of(member.__init__ if isinstance(member, type) else member)  # type: ignore[misc]
     for parameter in inspect.signature(member).parameters.values():
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
@@ -55,7 +56,7 @@ def _default(member: type, name: str) -> tuple[Any, Any]:
         parameters = inspect.signature(base.__init__).parameters  # type: ignore[misc]
         if name in parameters:
             default = parameters[name].default
-            kinds = annotations_of(base.__init__)  # type: ignore[misc]
+            kinds = annotations_of(base.__init__)  # type: ignore[misc]  # as above
             return default, kinds.get(name, kind_of(default))
     return inspect.Parameter.empty, Any
 
@@ -115,6 +116,6 @@ def resolve(what: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> di
     """All of `known`, with what was `given` in its place, as `known_options` has it; none may be missing."""
     resolved = {**known, **known_options(what, known, given)}
     for key, value in resolved.items():
-        if value is inspect.Parameter.empty:
+        if required(value):
             raise UsageError(f"{what} needs {key}: give {key}=VALUE")
     return resolved

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganzoo.data.base import kind_of_data
-from ganzoo.errors import UsageError, nearest
+from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.models.sample import Sample, finest, map_images, scales
 from ganzoo.models.turn import Turn
+from ganzoo.stabilizers.augment import parts_of, refuse_vectors
 from ganzoo.stabilizers.base import Stabilizer
 
-Number = Callable[..., Tensor]
 PARTS = ("blit", "geometry", "color")
 SCALE, CONTRAST, SATURATION = (math.log(2.0) * x for x in (0.2, 0.5, 1.0))  # deviations of logarithms
 SHIFT, BRIGHTNESS = 0.125, 0.2
@@ -42,7 +40,7 @@ class ADA(Stabilizer):
     Args:
         target: of r, in (-1, 1).
         p: at the start, in [0, 1].
-        ramp: in images, > 0; 0 keeps p as it is.
+        ramp: in images, >= 0; 0 keeps p as it is.
         interval: updates of D between two changes of p, >= 1.
         policy: which of the three, separated by "+".
     """
@@ -66,19 +64,12 @@ class ADA(Stabilizer):
             raise UsageError(f"ada: ramp must be a number of at least 0, got {ramp:g}")
         if interval < 1:
             raise UsageError(f"ada: interval must be a whole number of at least 1, got {interval}")
-        self.policy = [part.strip() for part in policy.split("+")]
-        for part in self.policy:
-            if part not in PARTS:
-                raise UsageError(f"ada: policy has no part {part!r}: {nearest(part, PARTS)}")
+        self.policy = parts_of("ada", policy, PARTS)
         self.target, self.ramp, self.interval = target, ramp, interval
         self.state = {"p": torch.tensor(p), "signs": torch.zeros(()), "images": 0, "updates": 0}
 
     def setup(self, gan: GAN) -> None:
-        if kind_of_data(gan.sample_shape) != "images":
-            raise UsageError(
-                f"ada changes images, and this dataset has samples of shape {gan.sample_shape}: use "
-                f"instance-noise"
-            )
+        refuse_vectors(gan, "ada", "instance-noise")
         device = next(gan.parameters()).device
         self.state = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in self.state.items()}
 

@@ -58,17 +58,10 @@ class DiffAugment(Stabilizer):
 
     def __init__(self, policy: str = "color+translation+cutout") -> None:
         super().__init__()
-        self.policy = [part.strip() for part in policy.split("+")]
-        for part in self.policy:
-            if part not in self.parts:
-                raise UsageError(f"diffaugment: policy has no part {part!r}: {nearest(part, self.parts)}")
+        self.policy = parts_of("diffaugment", policy, self.parts)
 
     def setup(self, gan: GAN) -> None:
-        if kind_of_data(gan.sample_shape) != "images":
-            raise UsageError(
-                f"diffaugment changes images, and this dataset has vectors of {gan.sample_shape[0]}: use "
-                f"instance-noise"
-            )
+        refuse_vectors(gan, "diffaugment", "instance-noise")
 
     def transform(self, sample: Sample, turn: Turn) -> Sample:
         images = finest(sample)
@@ -85,6 +78,25 @@ class DiffAugment(Stabilizer):
             return cutout(x, cy, cx) if "cutout" in self.policy else x
 
         return map_images(change, sample)
+
+
+def parts_of(name: str, policy: str, known: tuple[str, ...]) -> list[str]:
+    """The parts of a policy, "color+cutout". Raises UsageError for one that is not known."""
+    parts = [part.strip() for part in policy.split("+")]
+    for part in parts:
+        if part not in known:
+            raise UsageError(f"{name}: policy has no part {part!r}: {nearest(part, known)}")
+    return parts
+
+
+def refuse_vectors(gan: GAN, name: str, instead: str) -> None:
+    """Raise a UsageError for a model of anything but images."""
+    shape = gan.sample_shape
+    if kind_of_data(shape) != "images":
+        raise UsageError(
+            f"{name} changes images, and this dataset has vectors of {shape[0]}, of shape {shape}: use "
+            f"{instead}"
+        )
 
 
 def _whole_pixels(u: Tensor, side: int) -> Tensor:

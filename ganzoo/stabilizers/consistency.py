@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import kind_of_data
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.models.sample import Sample, finest, map_images, scales
 from ganzoo.models.turn import Turn
-from ganzoo.stabilizers.augment import translate
+from ganzoo.stabilizers.augment import refuse_vectors, translate
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.penalties import at_least_zero
 
@@ -39,11 +38,7 @@ class Consistency(Stabilizer):
         self.shift, self.mirror = shift, mirror
 
     def setup(self, gan: GAN) -> None:
-        if kind_of_data(gan.sample_shape) != "images":
-            raise UsageError(
-                f"consistency changes images, and this dataset has samples of shape {gan.sample_shape}: "
-                f"use r1 or lecam"
-            )
+        refuse_vectors(gan, "consistency", "r1 or lecam")
 
     def d_penalty(self, turn: Turn) -> Tensor:
         total = torch.zeros((), device=turn.z.device)

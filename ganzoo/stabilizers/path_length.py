@@ -10,6 +10,7 @@ from torch import Tensor
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.models.turn import Turn
+from ganzoo.registry.kinds import as_int
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.penalties import at_least_zero
 
@@ -33,9 +34,8 @@ class PathLength(Stabilizer):
         super().__init__()
         if not 0.0 < decay <= 1.0:
             raise UsageError(f"path-length: decay must be in (0, 1], got {decay:g}")
-        if interval < 1:
-            raise UsageError(f"interval: expected a whole number of at least 1, got {interval}")
-        self.weight, self.decay, self.interval = at_least_zero("weight", weight), decay, interval
+        self.weight, self.decay = at_least_zero("weight", weight), decay
+        self.interval = as_int("interval", interval, at_least=1)
         self.state = {"mean": torch.zeros(())}
         self._gan: GAN | None = None
 

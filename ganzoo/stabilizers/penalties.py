@@ -12,6 +12,7 @@ from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.models.sample import Sample, leaf, map_sample, scales
 from ganzoo.models.turn import Side, Turn
+from ganzoo.registry.kinds import as_int
 from ganzoo.stabilizers.base import Judge, Stabilizer
 
 
@@ -26,9 +27,7 @@ class _Penalty(Stabilizer):
 
     def __init__(self, interval: int = 1) -> None:
         super().__init__()
-        if interval < 1:
-            raise UsageError(f"interval: expected a whole number of at least 1, got {interval}")
-        self.interval = interval
+        self.interval = as_int("interval", interval, at_least=1)
         self.pack = 1
 
     def setup(self, gan: GAN) -> None:

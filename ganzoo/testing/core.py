@@ -15,8 +15,6 @@ from ganzoo.registry.kinds import unusable
 from ganzoo.registry.registry import Registry
 from ganzoo.registry.spec import Ref
 
-FILLED_IN = ("path", "root", "offline", "weights")  # by ganzoo, from words of their own
-
 
 class Broken(AssertionError):
     """The contract is not kept: the sentence says what it wants, and what it got."""
@@ -62,8 +60,7 @@ def typed(subject: Subject) -> str:
     """Every option is a number, text, true or false, a path, a Literal, an Enum, a list of such, or None."""
     known = subject.registry.options(subject.ref.name)
     for name, kind in known.kinds.items():
-        if name not in FILLED_IN:
-            want(not unusable(kind), f"an option {name} of a kind that can be typed", kind)
+        want(not unusable(kind), f"an option {name} of a kind that can be typed", kind)
     return "" if known else NotRun("it has none")
 
 
@@ -93,10 +90,10 @@ def checks(
     """The checks of a registered member; nothing of it is imported before the first of them is called.
 
     Args:
-        name: as on the command line; a dataset or an extractor may be NAME:PATH. kind: "model", "loss",
-        "stabilizer", "metric", "dataset" or "extractor", where the name does not say. shape: of the samples
-        that a model or a stabilizer is checked with, where it should be one shape alone. options: of the
-        member, where the defaults are not what should be checked.
+        name: as on the command line; a dataset or an extractor may be NAME:PATH.
+        kind: "model", "loss", "stabilizer", "metric", "dataset" or "extractor", where the name does not say.
+        shape: of samples, where a model or a stabilizer should be checked with one shape alone.
+        options: of the member, where the defaults are not what should be checked.
 
     Raises:
         UsageError: there is no such member.

@@ -179,14 +179,5 @@ def _equal(one: tuple[Tensor, Tensor | None], other: tuple[Tensor, Tensor | None
 
 SUBJECT = Data
 CHECKS = (
-    described,
-    typed,
-    declares,
-    reopens,
-    batches,
-    counted,
-    everything,
-    splits,
-    units,
-    trains,
-)
+    described, typed, declares, reopens, batches, counted, everything, splits, units, trains,
+)  # fmt: skip

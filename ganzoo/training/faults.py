@@ -13,6 +13,7 @@ from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError, WorkError, first_line
 from ganzoo.losses import Loss
 from ganzoo.models.base import GAN
+from ganzoo.registry.blame import sources
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.system.memory import is_too_large, too_large
 from ganzoo.training.trainer import Trainer
@@ -61,10 +62,8 @@ class Members:
             ) from error
 
     def _lies(self, kind: type, name: str) -> None:
-        for function in vars(kind).values():
-            code = getattr(function, "__code__", None)
-            if code is not None:
-                self._files.setdefault(code.co_filename, set()).add(name)
+        for file in sources(kind):
+            self._files.setdefault(file, set()).add(name)
 
     def _at_fault(self, error: BaseException) -> str:
         """Whose code the innermost frame is of, or the model where none is anybody's."""

@@ -66,7 +66,11 @@ def judged(ada, real, fake=(0.0,), loss="non-saturating", phase="d"):
     answers = {"real": torch.tensor(real), "fake": torch.tensor(fake)}
     turn = turn_of(torch.zeros(len(real), 1))
     turn = dataclasses.replace(turn, fake=torch.zeros(len(fake), 1), loss=LOSSES.get(loss)(), phase=phase)
-    critic = lambda sample, y: answers["real" if sample is turn.real else "fake"]  # noqa: E731
+    made = turn.real
+
+    def critic(sample, y):
+        return answers["real" if sample is made else "fake"]
+
     turn = dataclasses.replace(turn, critic=critic)
     if phase == "d":
         assert ada.d_penalty(turn) is None
@@ -384,18 +388,23 @@ def test_geometry_draws_what_the_paper_does(monkeypatch):
         assert not move[:, 1 - axis, 2].any()
 
 
+class Heard(module._Draws):
+    """Draws that keep the chances that they are asked for."""
+
+    def some(self, value, otherwise, p=None):
+        self.chances = [*getattr(self, "chances", []), p]
+        return super().some(value, otherwise, p)
+
+
 def test_both_turns_together_are_made_with_chance_p():
     torch.manual_seed(0)
     for p in (0.1, 0.6, 1.0):
-        chances = []
-        draws = module._Draws(1, torch.tensor(p))
-        some = draws.some
-        draws.some = lambda value, otherwise, q=None: (chances.append(q), some(value, otherwise, q))[1]  # noqa: B023
+        draws = Heard(1, torch.tensor(p))
         geometry(draws, 8, 8)
-        turns = [float(q) for q in chances if q is not None]
+        turns = [float(q) for q in draws.chances if q is not None]
         assert turns == pytest.approx([1 - math.sqrt(1 - p)] * 2, abs=1e-6)
         assert 1 - (1 - turns[0]) * (1 - turns[1]) == pytest.approx(p, abs=1e-6)
-        assert len(chances) == 6
+        assert len(draws.chances) == 6
 
 
 def test_images_of_any_shape_turn_rigidly():

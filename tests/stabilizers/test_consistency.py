@@ -48,13 +48,19 @@ def test_the_term_is_the_squared_change_of_logits():
 def test_outputs_count_alike():
     real, fake = images(), images()
     side = {True: (torch.zeros(6), torch.zeros(6, 2, 2)), False: (torch.ones(6), 3 * torch.ones(6, 2, 2))}
-    critic = lambda sample, y: side[sample is real or sample is fake]  # noqa: E731
+
+    def critic(sample, y):
+        return side[sample is real or sample is fake]
+
     assert float(Consistency(real=1.0, fake=0.0).d_penalty(turn(real, fake, critic))) == (1 + 9) / 2
 
 
 def test_a_weight_of_0_leaves_a_side_out_and_a_d_that_sees_no_change_pays_nothing():
     real, fake = images(), images()
-    by_side = lambda sample, y: (sample - real).flatten(1).sum(1) if sample is not fake else torch.zeros(6)  # noqa: E731
+
+    def by_side(sample, y):
+        return (sample - real).flatten(1).sum(1) if sample is not fake else torch.zeros(6)
+
     total = Consistency(real=0.0, fake=0.0).d_penalty(turn(real, fake, by_side))
     assert float(total) == 0.0
     constant = Consistency().d_penalty(turn(real, fake, lambda sample, y: torch.ones(6)))
