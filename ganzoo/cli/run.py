@@ -108,11 +108,15 @@ def command(out: str | None, dry_run: bool, set_: tuple[str, ...], **words: Any)
 
 def begins(config: Config, dataset: Dataset) -> str:
     """What begins, in a line."""
+    from ganzoo.data.kinds import kind_of_shape
+
     labels = ""
-    if config.conditional:
+    if config.conditional and config.condition_shape:
+        labels = f", conditional on {kind_of_shape(config.condition_shape)} of shape {config.condition_shape}"
+    elif config.conditional:
         classes = dataset.num_classes
         labels = f", conditional on its {classes} class{'es' * (classes != 1)}"
-    elif dataset.num_classes:
+    elif dataset.num_classes or dataset.condition_shape:
         labels = ", without its labels"
     recipe = config.recipe
     steps = f"{recipe.steps} steps of batch {recipe.batch_size} on {config.device}"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("-n", "n", type=Whole(1), default=64, show_default=True, help="How many samples.")
 @click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N")
 @click.option("--class", "class_", metavar="K", help="Of one class, by number or name (conditional runs).")
+@click.option("--condition", type=PATH, metavar="FILE", help="Conditions: rows of FILE.npy, or images.")
 @click.option("--out", type=PATH, metavar="FILE", help="FILE.png or FILE.npz.")
 @click.option("--nearest", is_flag=True, help="Below each sample its nearest training image.")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or mps.")
@@ -35,6 +36,7 @@ def command(
     n: int,
     seed: int,
     class_: str | None,
+    condition: Path | None,
     out: Path | None,
     nearest: bool,
     device: str,
@@ -49,6 +51,7 @@ def command(
     ganzoo sample --class 7 -n 16
     ganzoo sample --set truncation=0.7     (stylegan2: typical samples alone)
     """
+    from ganzoo.cli.conditions import read_conditions
     from ganzoo.runs.run import load
     from ganzoo.system.console import say
 
@@ -63,28 +66,37 @@ def command(
     loaded = load(run, device=device)
     options = dict(pair(setting, "KEY=VALUE, an option of the model's samples") for setting in settings)
     label = None if class_ is None else _class_index(loaded, class_)
+    asked_for = None if condition is None else read_conditions(condition, loaded)
+    if asked_for is not None and label is not None:
+        raise UsageError("--class and --condition say twice what to make: give one of them")
     own = [f"{key}{value}" for key, value in options.items()]
     if z is not None:
         own.append(f"z-{z.stem}")
+    if condition is not None:
+        own.append(f"condition-{condition.stem}")
     words = [*(asked or ["sample"]), f"s{seed}", *([f"class{label}"] if label is not None else []), *own]
     out = out or loaded.path / "samples" / f"{'-'.join(words)}.png"
     if reconstruct:
         _reconstruct(loaded, n, seed, label, out, options)
         say(str(out))
         return
+    drawn = None if z is None else _latents(z, loaded)
     if interpolate:
-        samples, labels, columns = _interpolated(loaded, n, seed, label, options)
+        columns: int | None = min(n, 8)
+        y = _y(loaded, max(1, n // min(n, 8)), label, asked_for)
+        samples, y = _interpolated(loaded, n, seed, y, options)
     else:
-        drawn = None if z is None else _latents(z, loaded)
-        n = n if drawn is None else len(drawn)
-        mixed = out.suffix == ".npz"
-        samples, labels, columns = *_sampled(loaded, n, seed, label, mixed, drawn, options), None
+        given = next((len(rows) for rows in (drawn, asked_for) if rows is not None), n)
+        y, columns = _y(loaded, given, label, asked_for, mixed=out.suffix == ".npz"), None
+        samples = _sampled(loaded, given, seed, y, drawn, options)
     arrays: dict[str, Any] = {"samples": samples.numpy()}
-    if labels is not None:
-        arrays["labels"] = labels.numpy()
+    if y is not None:
+        arrays["conditions" if loaded.config.condition_shape else "labels"] = y.numpy()
+    made_of = y
     if nearest:
         samples, columns = _beside_nearest(loaded, samples, arrays)
-    _write(out, samples, arrays, loaded, columns)
+        made_of = None
+    _write(out, samples, arrays, loaded, columns, made_of)
     say(str(out))
 
 
@@ -116,73 +128,69 @@ def _latents(path: Path, run: Run) -> Tensor:
 
 def _reconstruct(run: Run, n: int, seed: int, label: int | None, out: Path, options: dict[str, str]) -> None:
     """Rows of held-out images, each above the row of what encoder and generator make of them."""
+    from ganzoo.data.pictures import rows_of_pairs
+
     x, y = run.dataset.test.all()
     if x.dim() != 4:
-        raise UsageError("--reconstruct shows images, and this run makes vectors")
+        raise UsageError("--reconstruct shows images, and this run makes others")
     if label is not None and y is not None:
         x, y = x[y == label], y[y == label]
-    x, labels = x[:n], y[:n] if y is not None and run.model.num_classes else None
-    made = run.reconstruct(x, labels, seed, **options)
-    samples, columns = _pairs_of_rows(x, made)
+    x, y = x[:n], y[:n] if y is not None and run.model.is_conditional else None
+    labels, condition = (None, y) if run.config.condition_shape else (y, None)
+    made = run.reconstruct(x, labels, seed, condition, **options)
+    samples, columns = rows_of_pairs(x, made)
     _write(out, samples, {"real": x.numpy(), "samples": made.numpy()}, run, columns)
 
 
-def _sampled(
-    run: Run,
-    n: int,
-    seed: int,
-    label: int | None,
-    mixed: bool,
-    z: Tensor | None,
-    options: dict[str, str],
-) -> tuple[Tensor, Tensor | None]:
-    """Samples and their labels: in turn for a picture, by the data's shares (`mixed`) for programs."""
-    from ganzoo.data.classes import labels_by_shares
-    from ganzoo.training.sampling import labels_for
+def _y(run: Run, n: int, label: int | None, asked_for: Tensor | None, mixed: bool = False) -> Tensor | None:
+    """The y of n samples: as asked for, or in turn for a picture, by shares (`mixed`) for arrays."""
+    if asked_for is not None:
+        return asked_for[:n]
+    if not run.config.conditional:
+        return None
+    own = run.card.conditions
+    return own.by_shares(n) if mixed and label is None else own.in_turn(n, label)
 
-    classes = run.model.num_classes
-    by_shares = mixed and classes and label is None
-    labels = labels_by_shares(n, run.card.shares) if by_shares else labels_for(n, classes, label)
-    return run.sample(n, seed, labels, z, **options), labels
+
+def _sampled(
+    run: Run, n: int, seed: int, y: Tensor | None, z: Tensor | None, options: dict[str, str]
+) -> Tensor:
+    labels, condition = (None, y) if run.config.condition_shape else (y, None)
+    return run.sample(n, seed, labels, z, condition, **options)
 
 
 def _interpolated(
-    run: Run, n: int, seed: int, label: int | None, options: dict[str, str]
-) -> tuple[Tensor, Tensor | None, int]:
-    from ganzoo.training.sampling import interpolate, labels_in_rows
+    run: Run, n: int, seed: int, y: Tensor | None, options: dict[str, str]
+) -> tuple[Tensor, Tensor | None]:
+    """Rows that walk from one z to another, each with a y of its own."""
+    from ganzoo.training.sampling import interpolate
 
     columns = min(n, 8)
     rows = max(1, n // columns)
-    samples = run.to_units(interpolate(run.model, rows, columns, seed, label, **options))
-    return samples, labels_in_rows(rows, columns, run.model.num_classes, label), columns
+    if y is not None and len(y) < rows:
+        raise UsageError(f"--condition: expected one for each of the {rows} rows, got {len(y)}")
+    samples = run.to_units(interpolate(run.model, rows, columns, seed, y, **options))
+    return samples, None if y is None else y.repeat_interleave(columns, dim=0)
 
 
 def _beside_nearest(run: Run, samples: Tensor, arrays: dict[str, Any]) -> tuple[Tensor, int]:
     """Rows of samples, each above the row of their nearest training images."""
+    from ganzoo.data.pictures import rows_of_pairs
     from ganzoo.training.sampling import nearest_real
 
     if samples.dim() != 4:
-        raise UsageError("--nearest compares images, and this run makes vectors")
+        raise UsageError("--nearest compares images, and this run makes others")
     real = nearest_real(samples, run.dataset.train.all()[0])
     arrays["nearest"] = real.numpy()
-    return _pairs_of_rows(samples, real)
-
-
-def _pairs_of_rows(upper: Tensor, lower: Tensor) -> tuple[Tensor, int]:
-    """Images in rows, each row above that of their partners; with the number of columns."""
-    import torch
-
-    columns = min(len(upper), 8)
-    rows = []
-    for above, below in zip(torch.split(upper, columns), torch.split(lower, columns), strict=True):
-        gap = above.new_full((columns - len(above), *above.shape[1:]), 128)
-        rows += [above, gap, below, gap]
-    return torch.cat(rows), columns
+    return rows_of_pairs(samples, real)
 
 
 def _real(run: Run) -> Tensor | None:
     """What is shown beside samples: real vectors, if they are here."""
-    if len(run.config.sample_shape) == 3:
+    from ganzoo.data.kinds import kind_of
+    from ganzoo.data.pictures import AT_ONCE
+
+    if kind_of(run.config) in AT_ONCE:
         return None
     from ganzoo.system.console import notice
 
@@ -193,11 +201,18 @@ def _real(run: Run) -> Tensor | None:
         return None
 
 
-def _write(out: Path, samples: Tensor, arrays: dict[str, Any], run: Run, columns: int | None) -> None:
+def _write(
+    out: Path,
+    samples: Tensor,
+    arrays: dict[str, Any],
+    run: Run,
+    columns: int | None,
+    made_of: Tensor | None = None,
+) -> None:
     if out.suffix == ".png":
         from ganzoo.data.pictures import picture
 
-        picture(out, samples, _real(run), columns, title=run.path.name)
+        picture(out, samples, _real(run), columns, run.path.name, made_of)
         return
     import numpy as np
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from ganzoo.data.kinds import PIXELS, kind_of
 from ganzoo.errors import UsageError
 
 
@@ -32,13 +33,14 @@ class Modes:
 
 @dataclass(frozen=True, eq=False)
 class Standardization:
-    """How networks see vectors: (x - mean) / std, column by column.
+    """How networks see samples without pixels: (x - mean) / std, column by column, or channel by channel.
 
     Args:
-        mean, std: [D], in the data's own units; they are kept as float64.
+        mean, std: [D] for vectors, [C, 1, ...] for samples of more dimensions, in the data's own units; they
+            are kept as float64.
 
     Raises:
-        UsageError: they are not two rows of D finite numbers, or a std is not above 0.
+        UsageError: they are not finite numbers in the same shape, or a std is not above 0.
     """
 
     mean: Tensor
@@ -48,25 +50,33 @@ class Standardization:
         for name in ("mean", "std"):
             object.__setattr__(self, name, torch.as_tensor(getattr(self, name)).detach().cpu().double())
         finite = bool(self.mean.isfinite().all() and self.std.isfinite().all())
-        if self.mean.dim() != 1 or self.mean.shape != self.std.shape or not finite:
+        if not self.mean.dim() or self.mean.shape != self.std.shape or not finite:
             raise UsageError("a standardization has a finite mean and std for each column, [D]")
         if not bool((self.std > 0).all()):
             raise UsageError("the std of a standardization is above 0: a constant column has 1")
 
+    def fits(self, sample_shape: tuple[int, ...]) -> bool:
+        """Whether it has one mean for each column, or channel, of samples of this shape."""
+        return tuple(self.mean.shape) == (sample_shape[0], *(1 for _ in sample_shape[1:]))
+
     @classmethod
     def of(cls, x: Tensor) -> Standardization:
-        """What gives each column of x [N, D] mean 0 and standard deviation 1, where it is not constant."""
-        wide = x.double()
-        constant = wide.amax(dim=0) == wide.amin(dim=0)
-        return cls(wide.mean(dim=0), torch.where(constant, 1.0, wide.std(dim=0, correction=0)))
+        """What gives each column of x [N, D], or channel of x [N, C, ...], mean 0 and standard deviation 1.
+
+        One that is constant stays so.
+        """
+        wide, over = x.double(), (0, *range(2, x.dim()))
+        constant = wide.amax(over, keepdim=True) == wide.amin(over, keepdim=True)
+        std = torch.where(constant, 1.0, wide.std(over, correction=0, keepdim=True))
+        return cls(wide.mean(over, keepdim=True)[0], std[0])
 
     def to_units(self, x: Tensor) -> Tensor:
-        """[N, D] as networks see it, to float32 in the data's own units."""
+        """Samples as networks see them, to float32 in the data's own units."""
         # On the CPU: some devices have no float64, and a large mean needs it.
         return (x.detach().cpu().double() * self.std + self.mean).float().to(x.device)
 
     def from_units(self, x: Tensor) -> Tensor:
-        """[N, D] in the data's own units, to float32 as networks see it."""
+        """Samples in the data's own units, to float32 as networks see them."""
         return ((x.detach().cpu().double() - self.mean) / self.std).float().to(x.device)
 
 
@@ -77,12 +87,15 @@ class Split(Protocol):
         """Number of samples; for an endless one, how many `all` gives."""
 
     def batch(self, n: int, step: int, seed: int) -> tuple[Tensor, Tensor | None]:
-        """The step-th training batch: x as the networks see it (images [n, C, H, W] float32 in [-1, 1],
-        vectors
-        [n, D] float32) and y [n] int64, or None without labels."""
+        """The step-th training batch, as the networks see it.
+
+        Returns:
+            x [n, *sample_shape] float32, pixels in [-1, 1]; and y: classes [n] int64, or values
+            [n, *condition_shape] float32, those of images in [-1, 1]; None where there is neither.
+        """
 
     def all(self) -> tuple[Tensor, Tensor | None]:
-        """Everything in the data's own units: images uint8 [N, C, H, W], vectors float32 [N, D]."""
+        """Everything in the data's own units, x and y: pixels uint8, classes int64, all others float32."""
 
     def to(self, device: torch.device) -> Split:
         """The same split, giving its batches on `device`."""
@@ -97,8 +110,12 @@ class Dataset:
 
     Attributes:
         name: as runs record it; may be more exact than what was asked for (mnist -> mnist-5k).
-        sample_shape: (C, H, W) or (D,).
+        sample_shape: of one sample: (D,), (C, L), (C, H, W), (C, T, H, W), or any other.
+        kind: vectors, series, images, video or tensors, where that is not what the shape says (`kind_of`):
+            numbers on a grid are tensors, not images. Pixels of images and video are uint8.
         num_classes: number of labels, 0 where there are none.
+        condition_shape: of y, where samples come with values (several labels, an embedding, an image) and not
+            with a class.
         class_names: names of the classes, where they have any.
         modes: what is known of the modes, or None.
         fingerprint: a hash of the content, or of the parameters of an exact distribution.
@@ -113,7 +130,9 @@ class Dataset:
     contract: ClassVar[int] = 2
     name: str
     sample_shape: tuple[int, ...]
+    kind: str = ""
     num_classes: int = 0
+    condition_shape: tuple[int, ...] = ()
     class_names: tuple[str, ...] = ()
     modes: Modes | None = None
     fingerprint: str
@@ -126,24 +145,24 @@ class Dataset:
     test: Split
 
     def to_units(self, x: Tensor) -> Tensor:
-        """From what a network makes to the data's own units: images become uint8, vectors are rescaled."""
-        return in_units(x, self.sample_shape, self.standardization)
+        """From what a network makes to the data's own units: pixels become uint8, others are rescaled."""
+        return in_units(x, kind_of(self), self.standardization)
 
     def from_units(self, x: Tensor) -> Tensor:
         """The inverse of `to_units`, but for rounding: what a network is shown of samples."""
-        return as_seen(x, self.sample_shape, self.standardization)
+        return as_seen(x, kind_of(self), self.standardization)
 
 
-def in_units(x: Tensor, sample_shape: tuple[int, ...], standardization: Standardization | None) -> Tensor:
+def in_units(x: Tensor, kind: str, standardization: Standardization | None) -> Tensor:
     """What `Dataset.to_units` gives of data that have no `to_units` of their own."""
-    if len(sample_shape) == 3:
+    if kind in PIXELS:
         return to_uint8(x)
     return x.float() if standardization is None else standardization.to_units(x)
 
 
-def as_seen(x: Tensor, sample_shape: tuple[int, ...], standardization: Standardization | None) -> Tensor:
+def as_seen(x: Tensor, kind: str, standardization: Standardization | None) -> Tensor:
     """What `Dataset.from_units` gives of data that have no `from_units` of their own."""
-    if len(sample_shape) == 3:
+    if kind in PIXELS:
         return from_uint8(x)
     return x.float() if standardization is None else standardization.from_units(x)
 
@@ -152,11 +171,6 @@ def shares(y: Tensor | None, num_classes: int) -> Tensor:
     """Labels [N] to the share of each class, float64 [num_classes]."""
     assert y is not None
     return torch.bincount(y, minlength=num_classes).double() / len(y)
-
-
-def kind_of_data(sample_shape: tuple[int, ...]) -> str:
-    """ "images" for (C, H, W), "vectors" for anything else: by it recipes and metrics are chosen."""
-    return "images" if len(sample_shape) == 3 else "vectors"
 
 
 def to_uint8(x: Tensor) -> Tensor:

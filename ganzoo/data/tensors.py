@@ -24,8 +24,8 @@ class TensorSplit:
     """A split in memory.
 
     Args:
-        x: everything in the data's own units, images uint8 [N, C, H, W] or vectors float32 [N, D].
-        y: labels [N] int64, or None.
+        x: everything in the data's own units, [N, ...]: pixels uint8, all others float32.
+        y: classes [N] int64, values [N, ...] float32, images [N, C, H, W] uint8, or None.
         seen: what the networks are given of `x`, where that is not `x` itself (standardised vectors).
             uint8 is normalised to [-1, 1] batch by batch.
         device: where batches are made and given.
@@ -48,6 +48,8 @@ class TensorSplit:
         indices = self._order.indices(n, step, seed)
         x = self._resident.index_select(0, indices)
         y = None if self._labels is None else self._labels.index_select(0, indices)
+        if y is not None and y.dtype == torch.uint8:
+            y = from_uint8(y)
         return (from_uint8(x) if x.dtype == torch.uint8 else x), y
 
     def all(self) -> tuple[Tensor, Tensor | None]:

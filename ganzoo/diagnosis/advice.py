@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ganzoo.data.kinds import kind_of
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.models.recipe import Recipe
 from ganzoo.models.sample import pack, scales
@@ -45,7 +46,7 @@ def _changes(config: Config, name: str) -> Iterator[Change]:
 
 def _stabilizer(config: Config, spec: Spec) -> Iterator[Change]:
     given = [each.name for each in config.recipe.stabilizers]
-    images = len(config.sample_shape) == 3
+    images = kind_of(config) == "images"
     if spec.name in given or (spec.name in IMAGES and not images):
         return
     if spec.name in BOUNDS and set(BOUNDS) & set(given):  # D is bounded in some way already
@@ -184,6 +185,8 @@ def _knows_the_batch(config: Config) -> bool:
     n = 4 * gan.pack
     x = torch.rand(n, *config.sample_shape) * 2.0 - 1.0
     y = torch.zeros(n, dtype=torch.int64) if gan.num_classes else None
+    if gan.condition_shape:
+        y = torch.zeros(n, *gan.condition_shape)
     answers = []
     for others in (x, -x):
         others = torch.cat([x[: gan.pack], others[gan.pack :]])

@@ -19,6 +19,7 @@ class Extractor:
         weights_hash: sha256 of the weights, or of what else defines the features: part of every protocol, so
             that no table mixes two of them.
         classifies: it gives logits.
+        kinds: of data that it takes (`ganzoo.data.kinds`); all of them where it is empty.
         remembered: features of real data are worth keeping on disk.
         device: where the network is; samples and features are on the CPU.
     """
@@ -26,17 +27,18 @@ class Extractor:
     contract: ClassVar[int] = 2
     classifies: ClassVar[bool] = True
     remembered: ClassVar[bool] = True
+    kinds: ClassVar[tuple[str, ...]] = ()
     name: str = ""
     weights_hash: str = ""
     device: torch.device = torch.device("cpu")
 
     def check(self, sample_shape: tuple[int, ...]) -> None:
-        """Raise a UsageError if samples of this shape, (C, H, W) or (D,), are not what it takes."""
+        """Raise a UsageError if samples of this shape are not what it takes."""
 
     def to(self, device: torch.device) -> None:
         """Compute on `device` from now on."""
         self.device = device
 
     def __call__(self, samples: Tensor) -> dict[str, Tensor | None]:
-        """uint8 [N, C, H, W] or float32 [N, D] -> {"features": [N, d], "logits": [N, k] | None}, float32."""
+        """Samples [N, ...] in the data's own units -> {"features": [N, d], "logits": [N, k] | None}."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Vectors are their own features."""
+"""Samples without pixels are their own features."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from ganzoo.extractors.base import Extractor
 
 
 class Identity(Extractor):
-    """The samples themselves, for vectors: features [N, D] are what was put in, and there are no logits."""
+    """The samples themselves, in one row each: features [N, D] of what was put in, and no logits.
+
+    Of vectors, series and tensors. Distances between the pixels of images say little: they have extractors.
+    """
 
     classifies: ClassVar[bool] = False
     remembered: ClassVar[bool] = False
+    kinds: ClassVar[tuple[str, ...]] = ("vectors", "series", "tensors")
     weights_hash = "identity"
 
-    def check(self, sample_shape: tuple[int, ...]) -> None:
-        if len(sample_shape) != 1:
-            raise UsageError(
-                f"identity takes vectors, and these samples are images of shape {tuple(sample_shape)}: "
-                f"choose another --extractor, such as inception"
-            )
-
     def __call__(self, samples: Tensor) -> dict[str, Tensor | None]:
-        self.check(tuple(samples.shape[1:]))
-        return {"features": samples.float(), "logits": None}
+        if not samples.is_floating_point():
+            raise UsageError(f"identity takes vectors, series and tensors of float32, got {samples.dtype}")
+        return {"features": samples.float().flatten(1), "logits": None}

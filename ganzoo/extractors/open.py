@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from ganzoo.data.base import Dataset, kind_of_data
+from ganzoo.data.base import Dataset
+from ganzoo.data.kinds import has_pixels
 from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.cnn import trained_for
@@ -52,6 +53,6 @@ def default_extractor(dataset: Dataset) -> str:
     """The name of the extractor that follows from the data."""
     if dataset.extractor:
         return dataset.extractor
-    if kind_of_data(dataset.sample_shape) == "vectors":
+    if not has_pixels(dataset):
         return "identity"
     return trained_for(dataset.fingerprint) or "inception"

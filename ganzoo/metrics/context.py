@@ -31,8 +31,8 @@ class Samples:
 
     Attributes:
         name: "generated", or the split that real ones are of.
-        x: in the data's own units, images uint8 [N, C, H, W] or vectors float32 [N, D], on the CPU.
-        y: labels int64 [N], or None.
+        x: [N, ...] in the data's own units, pixels uint8 and all others float32, on the CPU.
+        y: classes int64 [N], or values [N, ...] in their own units; None without either.
     """
 
     def __init__(self, name: str, x: Tensor, y: Tensor | None, extractor: Extractor | None) -> None:
@@ -163,7 +163,7 @@ class Context:
     @cached_property
     def held_out(self) -> Samples:
         others, n = self.test if self.reference == "train" else self.train, len(self.fake)
-        if self._one_class or others.y is None or not n:
+        if self._one_class or others.y is None or not self.dataset.num_classes or not n:
             return others.some(n)
         shares, stratified = class_shares(self.dataset, self.reference), self.dataset.stratified
         most = most_by_shares(others.y, shares) if self.apportioned else 0

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.errors import UsageError
-from ganzoo.metrics.context import Context
+from ganzoo.metrics.context import Context, Samples
 
 K = 3  # neighbours: more of them reach beyond a mode, and bias the estimate
 AT_MOST = 10_000  # samples of each kind
@@ -85,11 +85,16 @@ def _least(context: Context, exact: bool) -> int:
 
 
 def _columns(context: Context) -> int:
-    return int(context.dataset.sample_shape[0])
+    return math.prod(context.dataset.sample_shape)
+
+
+def _rows(samples: Samples) -> Tensor:
+    """float64 [N, D]: one row for each sample."""
+    return samples.x.double().flatten(1)
 
 
 def _exact(context: Context, exact: HasDensity) -> LogDensities:
-    q, p = context.fake.x.double(), context.real.some(AT_MOST).x.double()
+    q, p = _rows(context.fake), _rows(context.real.some(AT_MOST))
     flat = FLAT * (float(p.std(0).norm()) or 1.0)
     _note_if_thin(context, q)
     noise = float(torch.polygamma(1, torch.tensor(float(K))))
@@ -99,12 +104,10 @@ def _exact(context: Context, exact: HasDensity) -> LogDensities:
 
 def _both(context: Context) -> LogDensities:
     n, reference = context.pairs(AT_MOST), context.real.some(AT_MOST)
-    spread = reference.x.double().std(0)
+    spread = _rows(reference).std(0)
     scale = torch.where(spread > 0, spread, 1.0)
     flat = FLAT * (float((spread / scale).norm()) or 1.0)
-    q, p, whole = (
-        part.x.double() / scale for part in (context.fake.some(n), context.real.some(n), reference)
-    )
+    q, p, whole = (_rows(part) / scale for part in (context.fake.some(n), context.real.some(n), reference))
     if why := no_density(whole):
         raise UsageError(f"{context.dataset.name} has no density that neighbours tell, as {why}: {INSTEAD}")
     copies = float((_distances(whole, q, 1) <= flat).double().mean())

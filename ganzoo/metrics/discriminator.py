@@ -9,6 +9,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor, nn
 
+from ganzoo.data.conditions import as_seen_by_nets
 from ganzoo.errors import UsageError
 from ganzoo.metrics.base import Metric, Scores
 from ganzoo.metrics.context import Context, Samples
@@ -143,15 +144,18 @@ def _features(context: Context, samples: Samples) -> Tensor:
 
 def _batches(context: Context, samples: Samples, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
     gan = _gan(context)
-    if gan.num_classes and context.dataset.num_classes not in (0, gan.num_classes):
+    there = context.dataset.condition_shape or context.dataset.num_classes
+    if gan.is_conditional and there and there != gan.condition:
         raise UsageError(
-            f"D was trained on {gan.num_classes} classes, and {context.dataset.name} has "
-            f"{context.dataset.num_classes}: it judges samples of its own classes alone"
+            f"D was trained on {gan.condition} classes, and {context.dataset.name} has {there}: it judges "
+            "samples of its own classes alone"
         )
     device = next(gan.discriminator.parameters()).device
     for start in range(0, len(samples), size):
         rows = slice(start, start + size)
-        y = None if samples.y is None or not gan.num_classes else samples.y[rows].to(device)
+        y = None
+        if samples.y is not None and gan.is_conditional:
+            y = as_seen_by_nets(samples.y[rows].to(device))
         yield context.dataset.from_units(samples.x[rows]).to(device), y
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, kind_of_data
+from ganzoo.data.base import Dataset
 from ganzoo.data.classes import labels_by_shares
+from ganzoo.data.kinds import has_pixels
 from ganzoo.metrics.base import Metric, Need, Scores
 from ganzoo.metrics.context import Context, Samples
 from ganzoo.metrics.densities import AT_MOST, HasDensity, K, LogDensities, log_densities
@@ -124,7 +125,7 @@ class JS(_Divergence):
 
 
 def _by_labels(dataset: Dataset) -> bool:
-    return kind_of_data(dataset.sample_shape) == "images"
+    return has_pixels(dataset)
 
 
 def _counts(samples: Samples) -> Tensor:

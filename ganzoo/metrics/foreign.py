@@ -13,6 +13,7 @@ from ganzoo.data.base import Dataset
 from ganzoo.data.finding import find_images
 from ganzoo.data.folder import ImageFolder
 from ganzoo.data.images import each, read_header, read_image, white_of
+from ganzoo.data.kinds import has_pixels, kind_of
 from ganzoo.data.tensors import Array
 from ganzoo.data.vectors import finite_rows
 from ganzoo.errors import UsageError
@@ -46,14 +47,14 @@ def read_samples(path: Path, dataset: Dataset) -> tuple[Tensor, Tensor | None]:
                 raise UsageError(f"{path} has labels {y.dtype.name} {y.shape}: {expected}")
 
     x, *labels = read_npz(path, choose, check).values()
-    made = _images(path, x, dataset) if len(dataset.sample_shape) == 3 else finite_rows(path, x)
+    made = _pixels(path, x, dataset) if has_pixels(dataset) else finite_rows(path, x)
     return torch.from_numpy(made), torch.from_numpy(labels[0].astype(np.int64)) if labels else None
 
 
 def _check_samples(path: Path, x: Header, dataset: Dataset) -> None:
     """Raise UsageError for an array of another kind or shape than the dataset's samples have."""
     shape, own = x.shape, dataset.sample_shape
-    if len(own) == 3 and x.dtype != np.uint8:
+    if has_pixels(dataset) and x.dtype != np.uint8:
         raise UsageError(
             f"{path} has images of type {x.dtype.name}: expected uint8 from 0 to 255, which is "
             "round(127.5 x + 127.5) of values in [-1, 1] and round(255 x) of values in [0, 1]"
@@ -62,26 +63,28 @@ def _check_samples(path: Path, x: Header, dataset: Dataset) -> None:
         raise UsageError(f"{path} holds {x.dtype.name}: expected numbers, float32 [N, D]")
     if not x.size:
         raise UsageError(f"{path} has no samples: its array has the shape {shape}")
-    if shape[1:] != own and not (len(own) == 3 and shape[1:] == (*own[1:], own[0])):
+    if shape[1:] != own and not (has_pixels(dataset) and shape[1:] == (*own[1:], own[0])):
         raise UsageError(
             f"{path} has samples of shape {shape[1:]}, and those of {dataset.name} are {own}: measure at the "
             f"dataset's own shape, nothing is resized here"
         )
 
 
-def _images(path: Path, x: Array, dataset: Dataset) -> Array:
+def _pixels(path: Path, x: Array, dataset: Dataset) -> Array:
     if x.max() == 1:
         raise UsageError(
             f"{path} has only the values 0 and 1: expected uint8 from 0 to 255; were these images in [0, 1] "
             "before they became whole numbers?"
         )
-    return np.ascontiguousarray(x if x.shape[1:] == dataset.sample_shape else np.moveaxis(x, 3, 1))
+    return np.ascontiguousarray(x if x.shape[1:] == dataset.sample_shape else np.moveaxis(x, -1, 1))
 
 
 def _read_folder(path: Path, dataset: Dataset) -> Tensor:
     """The images of a folder, in the order of their names; each must have the dataset's size."""
-    if len(dataset.sample_shape) != 3:
-        raise UsageError(f"{path} is a folder of images, and {dataset.name} has vectors: give an .npz file")
+    if kind_of(dataset) != "images":
+        raise UsageError(
+            f"{path} is a folder of images, and {dataset.name} has {kind_of(dataset)}: give an .npz file"
+        )
     channels, height, width = dataset.sample_shape
     paths = [path / name for name in find_images(path).names]
     headers = [read_header(file) for file in paths]

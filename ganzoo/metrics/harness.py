@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from ganzoo.data.base import Dataset, Split
 from ganzoo.data.classes import class_shares, has_shares
+from ganzoo.data.conditions import Conditions
+from ganzoo.data.kinds import kind_of
 from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.open import default_extractor, open_extractor
@@ -69,6 +72,11 @@ class Evaluation:
         if any({"features", "logits"} & set(self._needs[name]) for name, why in lacks.items() if not why):
             chosen = extractor or default_extractor(dataset)
             self.extractor = open_extractor(chosen, weights, offline, device)
+            if self.extractor.kinds and kind_of(dataset) not in self.extractor.kinds:
+                raise UsageError(
+                    f"{chosen} takes {' and '.join(self.extractor.kinds)}, and {dataset.name} has "
+                    f"{kind_of(dataset)} of shape {tuple(dataset.sample_shape)}: choose another --extractor"
+                )
             self.extractor.check(dataset.sample_shape)
         for name, needs in self._needs.items():
             if not lacks[name] and "logits" in needs and not self._extractor().classifies:
@@ -91,7 +99,7 @@ class Evaluation:
         with_real: bool = True,
         progress: bool = True,
     ) -> dict[str, Any]:
-        """Measure samples x, uint8 [N, C, H, W] or float32 [N, D] in the data's units, with labels y [N].
+        """Measure samples x [N, ...] in the data's own units, with the y [N, ...] that they were made for.
 
         Args:
             gan: the model with its trained discriminator.
@@ -148,6 +156,13 @@ class Evaluation:
     def shares(self) -> Tensor:
         """The share of each class in the reference split, float64 [num_classes]."""
         return class_shares(self.dataset, self.reference)
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """What samples are drawn for where y is that of these data."""
+        if self.dataset.condition_shape:
+            return Conditions.of(self.dataset, conditional=True, whole=True)
+        return Conditions(self.shares)
 
     @property
     def first_score(self) -> str:

@@ -67,7 +67,7 @@ class ModeCoverage(Metric):
             found = classified(context, context.fake.logits, modes.count)
             counts = torch.bincount(found, minlength=modes.count)
             return {"modes": float((counts > 0).sum()), "reverse_kl": unevenness(counts, modes)}
-        scores = by_geometry(context.fake.x, modes)
+        scores = by_geometry(context.fake.x.flatten(1), modes)
         if scores["hq"] > 0.9 and scores["mode_std"] < 0.5:
             context.note(
                 f"modes: {100 * scores['hq']:.1f} % high quality, but with {scores['mode_std']:.2f} of the "

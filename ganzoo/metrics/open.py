@@ -8,7 +8,8 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
-from ganzoo.data.base import Dataset, kind_of_data
+from ganzoo.data.base import Dataset
+from ganzoo.data.kinds import kind_of
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.metrics.base import Metric, Need
 from ganzoo.registry import EXTRACTORS, METRICS
@@ -77,7 +78,7 @@ def guarded(name: str, call: Callable[P, T], *args: P.args, **options: P.kwargs)
 def lack(needs: Iterable[Need], dataset: Dataset, given: Given) -> str:
     """What a metric needs and these samples do not have, as the end of a sentence; empty if nothing."""
     there = {
-        "images": (kind_of_data(dataset.sample_shape) == "images", f"images, and {dataset.name} has vectors"),
+        "images": (kind_of(dataset) == "images", f"images, and {dataset.name} has {kind_of(dataset)}"),
         "labels": (dataset.num_classes > 0, f"labels, and {dataset.name} has none"),
         "generated labels": (
             given.labels and dataset.num_classes > 0,

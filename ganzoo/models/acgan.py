@@ -31,6 +31,7 @@ class ACGAN(DCGAN):
     """
 
     with_d = ("classifier",)
+    conditions: ClassVar[tuple[str, ...]] = ("classes",)
     recipes: ClassVar = {
         name: dataclasses.replace(recipe, conditional=True) for name, recipe in DCGAN.recipes.items()
     }

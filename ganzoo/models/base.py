@@ -8,11 +8,15 @@ from typing import Any, ClassVar, TypedDict
 import torch
 from torch import Tensor, nn
 
+from ganzoo.data.kinds import kind_of_shape
 from ganzoo.errors import UsageError
 from ganzoo.models.latent import slerp
 from ganzoo.models.recipe import Recipe
 from ganzoo.models.sample import Sample
 from ganzoo.models.turn import Phase, Turn
+
+Condition = int | tuple[int, ...]
+"""The number of classes, 0 for no condition; or the shape of values."""
 
 
 class Common(TypedDict, total=False):
@@ -21,6 +25,8 @@ class Common(TypedDict, total=False):
     num_classes: int
     pack: int
     z: str
+    condition_shape: tuple[int, ...]
+    kind: str
 
 
 class GAN(nn.Module):
@@ -47,17 +53,29 @@ class GAN(nn.Module):
     a model that draws noise of its own needs to do nothing for an exact resume.
 
     Args:
-        sample_shape: (C, H, W) of images or (D,) of vectors.
+        sample_shape: (D,) of vectors, (C, L) of series, (C, H, W) of images, or any other; a shape that a
+            model cannot build it refuses with a UsageError.
         z_dim: dimension of the latent space.
         num_classes: number of labels for a conditional model, 0 for none.
         pack: how many samples D judges together (PacGAN, Lin et al. 2018, arXiv 1712.04086), joined along
             dimension 1; the trainer packs, the model only builds a D with that many times the inputs.
         z: distribution of z, "normal" or "uniform" (on [-1, 1]).
+        condition_shape: of y, for a model that is conditional on values and not on a class.
+        kind: of data, where it is not what the shape says.
+
+    Attributes:
+        conditions: what models of this class may be conditional on: "classes", and by the kind of their
+            shape "vectors", "images", ...
+        condition: the number of classes, or the shape of the values; 0 for a model that is not conditional.
+
+    Raises:
+        UsageError: one of these makes no sense, or the model takes no conditions of this kind.
     """
 
     contract: ClassVar[int] = 2
     with_g: ClassVar[tuple[str, ...]] = ()
     with_d: ClassVar[tuple[str, ...]] = ()
+    conditions: ClassVar[tuple[str, ...]] = ("classes",)
     recipes: ClassVar[Mapping[str, Recipe]] = {"default": Recipe()}
     generator: nn.Module
     discriminator: nn.Module
@@ -69,17 +87,33 @@ class GAN(nn.Module):
         num_classes: int = 0,
         pack: int = 1,
         z: str = "normal",
+        condition_shape: tuple[int, ...] = (),
+        kind: str = "",
     ) -> None:
         super().__init__()
         if z not in ("normal", "uniform"):
             raise UsageError(f"model.z must be normal or uniform, got {z!r}")
         if z_dim < 1 or pack < 1:
             raise UsageError(f"model.z_dim and model.pack must be at least 1, got {z_dim} and {pack}")
+        given = kind_of_shape(condition_shape)
+        if condition_shape and given not in self.conditions:
+            raise UsageError(
+                f"{type(self).__name__} takes {' or '.join(self.conditions)} as conditions, and those of "
+                f"these data are {given} of shape {tuple(condition_shape)}"
+            )
         self.sample_shape = tuple(sample_shape)
+        self.kind = kind or kind_of_shape(sample_shape)
         self.z_dim = z_dim
         self.num_classes = num_classes
+        self.condition_shape = tuple(condition_shape)
+        self.condition: Condition = self.condition_shape or num_classes
         self.pack = pack
         self.z = z
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether G and D are given y."""
+        return bool(self.condition)
 
     def sample_z(self, n: int) -> Tensor:
         """n latent vectors, [n, z_dim], on the model's device."""

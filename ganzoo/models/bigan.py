@@ -81,16 +81,14 @@ class BiGAN(DCGAN):
         **more: Unpack[Common],
     ) -> None:
         super().__init__(sample_shape, z_dim, *common, width=width, d_norm=d_norm, **more)
-        channels, classes = self.channels, self.num_classes
+        channels, asked = self.channels, self.condition
         encoder = discriminator(self.sizes, channels, 0, width, "batch")
         features: int = encoder.head.width
-        self.generator = WithLatent(generator(self.sizes, channels, z_dim, classes, width))
+        self.generator = WithLatent(generator(self.sizes, channels, z_dim, asked, width))
         self.encoder = nn.Sequential(encoder.main, nn.Linear(features, z_dim))
         images = discriminator(self.sizes, channels * self.pack, 0, width, d_norm).main
         body = PairBody(images, features, self.pack * z_dim, 8 * width, d_norm)
-        self.discriminator = HeadedDiscriminator(
-            body, ProjectionHead(8 * width, classes, d_norm == "spectral")
-        )
+        self.discriminator = HeadedDiscriminator(body, ProjectionHead(8 * width, asked, d_norm == "spectral"))
         init_normal(self)
 
     def view(self, x: Tensor) -> Sample:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Unpack
 
 from torch import nn
 
-from ganzoo.models.base import Common
+from ganzoo.models.base import Common, Condition
 from ganzoo.models.layers import (
     FlattenLast,
     HeadedDiscriminator,
@@ -24,9 +24,11 @@ from ganzoo.models.layers import (
 from ganzoo.models.recipe import Optimizer, Recipe, Schedule
 
 
-def generator(sizes: list[int], channels: int, z_dim: int, num_classes: int, width: int) -> LatentGenerator:
+def generator(
+    sizes: list[int], channels: int, z_dim: int, condition: Condition, width: int
+) -> LatentGenerator:
     """z [N, z_dim], y -> images [N, C, H, W]: each layer doubles the side and halves the channels."""
-    latent, wide = LatentInput(z_dim, num_classes), width << (len(sizes) - 2)
+    latent, wide = LatentInput(z_dim, condition), width << (len(sizes) - 2)
     layers: list[nn.Module] = [
         Project(latent.width, wide, sizes[0]),
         nn.BatchNorm2d(wide),
@@ -44,7 +46,7 @@ def generator(sizes: list[int], channels: int, z_dim: int, num_classes: int, wid
 
 
 def discriminator(
-    sizes: list[int], channels: int, num_classes: int, width: int, d_norm: str
+    sizes: list[int], channels: int, condition: Condition, width: int, d_norm: str
 ) -> HeadedDiscriminator:
     """Images [N, C, H, W], y -> logits [N]: strided convolutions, LeakyReLU, no norm at the input."""
     layers: list[nn.Module] = []
@@ -54,7 +56,7 @@ def discriminator(
         conv = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=norm in ("none", "spectral"))
         layers += [*normed(conv, after, norm), nn.LeakyReLU(0.2, inplace=True)]
         before, after = after, after * 2
-    head = ProjectionHead(before * sizes[0] ** 2, num_classes, spectral=d_norm == "spectral")
+    head = ProjectionHead(before * sizes[0] ** 2, condition, spectral=d_norm == "spectral")
     return HeadedDiscriminator(nn.Sequential(*layers, FlattenLast()), head)
 
 
@@ -71,6 +73,7 @@ class DCGAN(LadderGAN):
         z: "normal" or "uniform" (on [-1, 1], the paper's).
     """
 
+    conditions: ClassVar[tuple[str, ...]] = ("classes", "vectors")
     recipes: ClassVar = {
         "default": Recipe(
             stabilizers=("minibatch-std", "r1:gamma=0.02,interval=8"),
@@ -98,9 +101,9 @@ class DCGAN(LadderGAN):
     ) -> None:
         super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(width=width)
-        classes, judged = self.num_classes, self.channels * self.pack
-        self.generator = generator(self.sizes, self.channels, z_dim, classes, width)
-        self.discriminator = discriminator(self.sizes, judged, classes, width, check_d_norm(d_norm))
+        asked, judged = self.condition, self.channels * self.pack
+        self.generator = generator(self.sizes, self.channels, z_dim, asked, width)
+        self.discriminator = discriminator(self.sizes, judged, asked, width, check_d_norm(d_norm))
         init_normal(self)
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganzoo.data.base import kind_of_data
+from ganzoo.data.kinds import PIXELS, kind_of_shape
 from ganzoo.errors import UsageError, nearest
-from ganzoo.models.base import GAN, Common
+from ganzoo.models.base import GAN, Common, Condition
 from ganzoo.models.sample import Sample
 
 D_NORMS = ("batch", "layer", "spectral", "none")
@@ -27,7 +27,8 @@ def ladder(sample_shape: tuple[int, ...], model: str) -> list[int]:
     """
     if len(sample_shape) != 3:
         raise UsageError(
-            f"{model} makes images, and this dataset has vectors of {sample_shape[0]}: use mlp-gan"
+            f"{model} makes images, and these data are {kind_of_shape(sample_shape)} of shape "
+            f"{tuple(sample_shape)}: use mlp-gan"
         )
     height, width = sample_shape[1:]
     sizes = [height]
@@ -83,8 +84,8 @@ def check_d_norm(d_norm: str) -> str:
     return d_norm
 
 
-def check_fourier(fourier: int, sample_shape: tuple[int, ...]) -> int:
-    if fourier < 0 or (fourier and kind_of_data(sample_shape) == "images"):
+def check_fourier(fourier: int, kind: str) -> int:
+    if fourier < 0 or (fourier and kind in PIXELS):
         raise UsageError(
             f"model.fourier: expected a whole number of at least 0, and 0 for images, got {fourier}"
         )
@@ -104,18 +105,25 @@ def normed(layer: nn.Module, channels: int, d_norm: str) -> list[nn.Module]:
     return [layer]
 
 
-class LatentInput(nn.Module):
-    """What G starts from: z, and beside it a learnt embedding of the label (Mirza & Osindero 2014, arXiv
-    1411.1784).
+def embedding_of(condition: Condition, width: int) -> nn.Module:
+    """y -> [N, width]: a learnt row for each class [N], or a linear map of values [N, ...]."""
+    if isinstance(condition, int):
+        return nn.Embedding(condition, width)
+    return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(condition), width))
 
-    z [N, z_dim], y [N] | None -> [N, width], where width = z_dim (+ min(num_classes, 32) when conditional).
+
+class LatentInput(nn.Module):
+    """What G starts from: z, and beside it a learnt embedding of y (Mirza & Osindero 2014, arXiv 1411.1784).
+
+    z [N, z_dim], y [N, ...] | None -> [N, width]; width is z_dim, and when conditional as much more as there
+    are classes, or values, 32 at most.
     """
 
-    def __init__(self, z_dim: int, num_classes: int) -> None:
+    def __init__(self, z_dim: int, condition: Condition) -> None:
         super().__init__()
-        embedding = min(num_classes, 32)
+        embedding = min(math.prod(condition) if isinstance(condition, tuple) else condition, 32)
         self.width = z_dim + embedding
-        self.embed = nn.Embedding(num_classes, embedding) if num_classes else None
+        self.embed = embedding_of(condition, embedding) if condition else None
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.embed is None:
@@ -182,17 +190,19 @@ class ProjectionHead(nn.Module):
     """D's last layer: linear, plus the projection <embed(y), h> when conditional.
 
     Miyato & Koyama 2018, arXiv 1802.05637, eq. 5. h [N, width], y [N] | None -> logits [N]. With packed
-    samples y [N * pack] lists the labels of those judged together, and their embeddings are averaged.
+    samples y [N * pack, ...] lists the conditions of those judged together, whose embeddings are averaged.
     """
 
-    def __init__(self, width: int, num_classes: int, spectral: bool = False) -> None:
+    def __init__(self, width: int, condition: Condition, spectral: bool = False) -> None:
         super().__init__()
         self.width = width
         self.linear: nn.Module = nn.Linear(width, 1)
-        self.embed: nn.Module | None = nn.Embedding(num_classes, width) if num_classes else None
+        self.embed: nn.Module | None = embedding_of(condition, width) if condition else None
         if spectral:
             self.linear = spectral_norm(self.linear)
-            self.embed = spectral_norm(self.embed) if self.embed is not None else None
+            for part in [] if self.embed is None else list(self.embed.modules()):
+                if isinstance(part, nn.Embedding | nn.Linear):
+                    spectral_norm(part)
 
     def forward(self, h: Tensor, y: Tensor | None = None) -> Tensor:
         logits: Tensor = self.linear(h).squeeze(1)

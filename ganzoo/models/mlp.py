@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Unpack
 
 from torch import Tensor, nn
 
-from ganzoo.data.base import kind_of_data
+from ganzoo.data.kinds import PIXELS, kind_of_shape
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN, Common
+from ganzoo.models.base import GAN, Common, Condition
 from ganzoo.models.layers import (
     FourierFeatures,
     HeadedDiscriminator,
@@ -38,10 +38,16 @@ class Maxout(nn.Module):
 
 
 def generator(
-    sample_shape: tuple[int, ...], z_dim: int, num_classes: int, width: int, depth: int, norm: bool = False
+    sample_shape: tuple[int, ...],
+    z_dim: int,
+    condition: Condition,
+    width: int,
+    depth: int,
+    norm: bool = False,
+    kind: str = "",
 ) -> LatentGenerator:
-    """z [N, z_dim], y -> samples [N, *sample_shape]; tanh for images, linear for vectors."""
-    latent = LatentInput(z_dim, num_classes)
+    """z [N, z_dim], y -> samples [N, *sample_shape]; tanh for pixels, linear for all other kinds of data."""
+    latent = LatentInput(z_dim, condition)
     layers: list[nn.Module] = []
     before = latent.width
     for _ in range(depth):
@@ -52,13 +58,13 @@ def generator(
         ]
         before = width
     layers += [nn.Linear(before, math.prod(sample_shape)), nn.Unflatten(1, sample_shape)]
-    layers += [nn.Tanh()] if kind_of_data(sample_shape) == "images" else []
+    layers += [nn.Tanh()] if (kind or kind_of_shape(sample_shape)) in PIXELS else []
     return LatentGenerator(latent, nn.Sequential(*layers))
 
 
 def discriminator(
     inputs: int,
-    num_classes: int,
+    condition: Condition,
     width: int,
     depth: int,
     d_norm: str = "none",
@@ -82,12 +88,12 @@ def discriminator(
             norm = d_norm if level > 0 or d_norm == "spectral" else "none"
             layers += [*normed(nn.Linear(before, width), width, norm), nn.LeakyReLU(0.2, inplace=True)]
         before = width
-    head = ProjectionHead(before, num_classes, spectral=d_norm == "spectral")
+    head = ProjectionHead(before, condition, spectral=d_norm == "spectral")
     return HeadedDiscriminator(nn.Sequential(*layers), head)
 
 
 class MLPGAN(GAN):
-    """The first GAN: multilayer perceptrons, for images and vectors of any size (Goodfellow et al. 2014).
+    """The first GAN: multilayer perceptrons, for data of any shape (Goodfellow et al. 2014).
 
     arXiv 1406.2661. Differences from the paper, in its own recipe: G's output is tanh on [-1, 1] where the
     paper had a sigmoid on [0, 1]; weights start from torch's default; conditional (an embedding beside z, a
@@ -96,7 +102,7 @@ class MLPGAN(GAN):
     normalisation in the size of such data, and Adam.
 
     Args:
-        z_dim: 0 stands for 100 for images, and for vectors for their own dimension, 2 at least.
+        z_dim: 0 stands for 100, and for vectors for their own dimension, 2 at least.
         width, depth: of G's hidden layers.
         d_width, d_depth: of D's hidden layers.
         g_norm: BatchNorm in G.
@@ -107,6 +113,7 @@ class MLPGAN(GAN):
         z: "normal" or "uniform" (on [-1, 1], the paper's).
     """
 
+    conditions: ClassVar[tuple[str, ...]] = ("classes", "vectors")
     recipes: ClassVar = {
         "default/images": Recipe(
             optimizer_g=Optimizer(lr=2e-4),
@@ -164,7 +171,7 @@ class MLPGAN(GAN):
         fourier: int = 0,
         **more: Unpack[Common],
     ) -> None:
-        z_dim = z_dim or (100 if kind_of_data(sample_shape) == "images" else max(2, sample_shape[0]))
+        z_dim = z_dim or (max(2, sample_shape[0]) if len(sample_shape) == 1 else 100)
         super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(width=width, depth=depth, d_width=d_width, d_depth=d_depth)
         if d_activation not in ("leaky-relu", "maxout"):
@@ -173,9 +180,9 @@ class MLPGAN(GAN):
             raise UsageError(f"model.d_norm={d_norm} does not go with model.d_activation=maxout")
         if not 0.0 <= dropout < 1.0:
             raise UsageError(f"model.dropout must be in [0, 1), got {dropout:g}")
-        check_fourier(fourier, sample_shape)
+        check_fourier(fourier, self.kind)
         judged, maxout = math.prod(sample_shape) * self.pack, d_activation == "maxout"
-        self.generator = generator(self.sample_shape, z_dim, self.num_classes, width, depth, g_norm)
+        self.generator = generator(self.sample_shape, z_dim, self.condition, width, depth, g_norm, self.kind)
         self.discriminator = discriminator(
-            judged, self.num_classes, d_width, d_depth, check_d_norm(d_norm), maxout, dropout, fourier
+            judged, self.condition, d_width, d_depth, check_d_norm(d_norm), maxout, dropout, fourier
         )

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo.data.base import kind_of_data
+from ganzoo.data.kinds import PIXELS
 from ganzoo.errors import UsageError
 from ganzoo.models import mlp
-from ganzoo.models.base import GAN, Common
+from ganzoo.models.base import GAN, Common, Condition
 from ganzoo.models.layers import (
     HeadedDiscriminator,
     LatentGenerator,
@@ -100,10 +100,16 @@ class Down(Smooth):
 
 
 def generator(
-    sizes: list[int], widths: list[int], groups: int, depth: int, channels: int, z_dim: int, classes: int
+    sizes: list[int],
+    widths: list[int],
+    groups: int,
+    depth: int,
+    channels: int,
+    z_dim: int,
+    condition: Condition,
 ) -> LatentGenerator:
     """z [N, z_dim], y -> images [N, C, H, W]: a linear map to the lowest resolution, then blocks and Up."""
-    latent, blocks = LatentInput(z_dim, classes), depth * len(sizes)
+    latent, blocks = LatentInput(z_dim, condition), depth * len(sizes)
     layers: list[nn.Module] = [Project(latent.width, widths[0], sizes[0])]
     nn.init.normal_(layers[0].weight, 0.0, latent.width**-0.5)  # type: ignore[arg-type]
     for level, width in enumerate(widths):
@@ -115,7 +121,7 @@ def generator(
 
 
 def critic(
-    sizes: list[int], widths: list[int], groups: int, depth: int, channels: int, classes: int
+    sizes: list[int], widths: list[int], groups: int, depth: int, channels: int, condition: Condition
 ) -> HeadedDiscriminator:
     """Images [N, C, H, W], y -> logits [N]: G's blocks from the highest resolution down."""
     blocks = depth * len(sizes)
@@ -127,7 +133,7 @@ def critic(
             layers += [Down(), *change_width(width, widths[level - 1])]
     # Depthwise over the whole lowest map: a learnt sum of each channel.
     layers += [start(nn.Conv2d(widths[0], widths[0], sizes[0], groups=widths[0], bias=False)), nn.Flatten()]
-    return HeadedDiscriminator(nn.Sequential(*layers), ProjectionHead(widths[0], classes))
+    return HeadedDiscriminator(nn.Sequential(*layers), ProjectionHead(widths[0], condition))
 
 
 def groups_of(width: int, size: int) -> int:
@@ -156,6 +162,7 @@ class R3GAN(GAN):
         fourier: for vectors, waves through which D sees its input as well (Tancik et al. 2020, 2006.10739).
     """
 
+    conditions: ClassVar[tuple[str, ...]] = ("classes", "vectors")
     recipes: ClassVar = {
         "default/images": Recipe(
             loss="relativistic",
@@ -210,19 +217,19 @@ class R3GAN(GAN):
         fourier: int = 0,
         **more: Unpack[Common],
     ) -> None:
-        z_dim = z_dim or (64 if kind_of_data(sample_shape) == "images" else sample_shape[0] + 2)
+        z_dim = z_dim or (sample_shape[0] + 2 if len(sample_shape) == 1 else 64)
         super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(width=width, max_width=max_width, group=group, depth=depth)
         if d_width < 0:
             raise UsageError(f"model.d_width: expected a whole number of at least 0, got {d_width}")
-        check_fourier(fourier, sample_shape)
-        classes = self.num_classes
-        if kind_of_data(self.sample_shape) == "vectors":
-            self.generator = mlp.generator(self.sample_shape, z_dim, classes, width, depth)
+        check_fourier(fourier, self.kind)
+        asked = self.condition
+        if self.kind not in PIXELS:
+            self.generator = mlp.generator(self.sample_shape, z_dim, asked, width, depth, kind=self.kind)
             judged = math.prod(sample_shape) * self.pack
-            self.discriminator = mlp.discriminator(judged, classes, d_width or width, depth, fourier=fourier)
+            self.discriminator = mlp.discriminator(judged, asked, d_width or width, depth, fourier=fourier)
             return
         sizes, channels = ladder(sample_shape, "r3gan"), sample_shape[0]
         widths = widths_of(sizes, width, max_width)
-        self.generator = generator(sizes, widths, group, depth, channels, z_dim, classes)
-        self.discriminator = critic(sizes, widths, group, depth, channels * self.pack, classes)
+        self.generator = generator(sizes, widths, group, depth, channels, z_dim, asked)
+        self.discriminator = critic(sizes, widths, group, depth, channels * self.pack, asked)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganzoo.models.base import Common
+from ganzoo.models.base import Common, Condition
 from ganzoo.models.layers import (
     HeadedDiscriminator,
     LadderGAN,
@@ -95,9 +95,11 @@ def up(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
-def generator(sizes: list[int], channels: int, z_dim: int, num_classes: int, width: int) -> LatentGenerator:
+def generator(
+    sizes: list[int], channels: int, z_dim: int, condition: Condition, width: int
+) -> LatentGenerator:
     """z [N, z_dim], y -> images [N, C, H, W]: one block per doubling, all of the same width."""
-    latent = LatentInput(z_dim, num_classes)
+    latent = LatentInput(z_dim, condition)
     project = Project(latent.width, width, sizes[0])
     nn.init.normal_(project.weight, 0.0, latent.width**-0.5)
     blocks = [UpBlock(width, width) for _ in sizes[1:]]
@@ -106,14 +108,14 @@ def generator(sizes: list[int], channels: int, z_dim: int, num_classes: int, wid
 
 
 def discriminator(
-    sizes: list[int], channels: int, num_classes: int, width: int, d_norm: str, mean: bool
+    sizes: list[int], channels: int, condition: Condition, width: int, d_norm: str, mean: bool
 ) -> HeadedDiscriminator:
     """Images [N, C, H, W], y -> logits [N]: blocks down to 7 or 8 px, two more there, pooled over places."""
     halvings = max(1, sum(size > 8 for size in sizes))
     blocks: list[nn.Module] = [DownBlock(channels, width, True, d_norm, first=True)]
     blocks += [DownBlock(width, width, True, d_norm) for _ in range(halvings - 1)]
     blocks += [DownBlock(width, width, False, d_norm) for _ in range(2)]
-    head = ProjectionHead(width, num_classes, spectral=d_norm == "spectral")
+    head = ProjectionHead(width, condition, spectral=d_norm == "spectral")
     return HeadedDiscriminator(nn.Sequential(*blocks, SumPool(mean)), head)
 
 
@@ -121,6 +123,8 @@ class _ResNet(LadderGAN):
     """What the two have in common; `mean` pools by the mean where the other takes the sum."""
 
     mean: ClassVar[bool]
+
+    conditions: ClassVar[tuple[str, ...]] = ("classes", "vectors")
 
     def __init__(
         self,
@@ -134,10 +138,10 @@ class _ResNet(LadderGAN):
     ) -> None:
         super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(width=width, d_width=d_width or width)
-        classes, judged = self.num_classes, self.channels * self.pack
-        self.generator = generator(self.sizes, self.channels, z_dim, classes, width)
+        asked, judged = self.condition, self.channels * self.pack
+        self.generator = generator(self.sizes, self.channels, z_dim, asked, width)
         self.discriminator = discriminator(
-            self.sizes, judged, classes, d_width or width, check_d_norm(d_norm), self.mean
+            self.sizes, judged, asked, d_width or width, check_d_norm(d_norm), self.mean
         )
 
 

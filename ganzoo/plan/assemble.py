@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 
+from ganzoo.data.kinds import kind_of, kind_of_shape
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.losses import Loss
 from ganzoo.models.base import GAN
 from ganzoo.plan.config import Config
 from ganzoo.registry import LOSSES, MODELS
 from ganzoo.registry.kinds import as_int
-from ganzoo.registry.options import known_options
+from ganzoo.registry.options import known_options, options_of
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.system.memory import is_too_large
@@ -33,11 +34,27 @@ def build_model(config: Config, device: torch.device) -> GAN:
     for key, value in options.items():
         if isinstance(value, int):
             as_int(f"model {config.model}: {key}", int(value), at_least=-LARGEST, at_most=LARGEST)
-    options["num_classes"] = config.num_classes if config.conditional else 0
+    options |= _of_the_data(config)
     with _within_memory(config.model, options):
         with counted(torch.device("cpu"), config.seed, "init"):
             gan: GAN = MODELS.make(config.model, config.sample_shape, **options)
         return gan.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _of_the_data(config: Config) -> dict[str, Any]:
+    """What the model is told of its data: what is plain from their shape it is not."""
+    told: dict[str, Any] = {"num_classes": config.num_classes if config.conditional else 0}
+    if config.conditional and config.condition_shape:
+        told["condition_shape"] = config.condition_shape
+    if kind_of(config) != kind_of_shape(config.sample_shape):
+        told["kind"] = config.kind
+    takes = options_of(MODELS.get(config.model))
+    for name in told.keys() - takes.keys() - {"num_classes"}:
+        raise UsageError(
+            f"model {config.model} takes no {name}, and these data have {name} {told[name]}: it has to hand "
+            f"`**common: Unpack[Common]` on to ganzoo.GAN"
+        )
+    return told
 
 
 @contextmanager

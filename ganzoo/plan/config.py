@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import msgspec
 
 from ganzoo.data.base import Dataset
+from ganzoo.data.kinds import KINDS
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.recipe import MOST_STEPS, Recipe
 from ganzoo.plan.stopping import ON_NAN, StopWhen
@@ -34,6 +35,7 @@ RANGES = {
     "first_steps": (0, MOST_STEPS),
     "schedule_steps": (0, MOST_STEPS),
 }
+DIMENSIONS = range(1, 7)  # of a sample
 LARGEST_SAMPLE = 2**26  # numbers in it
 LARGEST_BATCH = 2**31  # numbers in all of its samples
 
@@ -80,6 +82,8 @@ class Config:
     patience: int = 0  # evaluations without a better one; 0: as many as there are
     first_steps: int = 0  # 0: recipe.steps
     schedule_steps: int = 0  # 0: recipe.steps
+    condition_shape: tuple[int, ...] = ()  # of y, where it is no class
+    kind: str = ""  # of data; "": what the shape says
 
     def check(self) -> None:
         """Raise a UsageError for the first value that makes no sense, whether it was typed or read."""
@@ -97,8 +101,10 @@ class Config:
             StopWhen.parse(self.stop_when)
         if self.on_nan not in ON_NAN:
             raise UsageError(f"on_nan {self.on_nan!r}: {nearest(self.on_nan, ON_NAN)}")
-        if self.conditional and not self.num_classes:
+        if self.conditional and not (self.num_classes or self.condition_shape):
             raise UsageError("conditional needs labels, and num_classes is 0")
+        if self.kind and self.kind not in KINDS:
+            raise UsageError(f"kind {self.kind!r}: {nearest(self.kind, KINDS)}")
         for what, origin in self.origins.items():
             if what.partition(" ")[0] not in OF_KIND or not {"distribution", "version"} <= origin.keys():
                 raise UsageError(f"origins: expected a member's kind, distribution and version at {what!r}")
@@ -110,11 +116,12 @@ class Config:
 
     def _check_sizes(self) -> None:
         shape, numbers = self.sample_shape, math.prod(self.sample_shape)
-        if len(shape) not in (1, 3) or min(shape) < 1 or numbers > LARGEST_SAMPLE:
-            raise UsageError(
-                f"sample_shape: expected [D] of vectors or [C, H, W] of images, of up to {LARGEST_SAMPLE:,} "
-                f"numbers, got {list(shape)}"
-            )
+        for name, sizes in (("sample_shape", shape), ("condition_shape", self.condition_shape or (1,))):
+            if len(sizes) not in DIMENSIONS or min(sizes) < 1 or math.prod(sizes) > LARGEST_SAMPLE:
+                raise UsageError(
+                    f"{name}: expected [D] of vectors, [C, L] of series, [C, H, W] of images, ..., of up to "
+                    f"{LARGEST_SAMPLE:,} numbers, got {list(sizes)}"
+                )
         if self.recipe.batch_size * numbers > LARGEST_BATCH:
             raise UsageError(
                 f"batch_size: expected at most {LARGEST_BATCH // numbers:,} for samples of {numbers:,} "
@@ -123,12 +130,13 @@ class Config:
 
     def check_data(self, dataset: Dataset) -> None:
         """Raise a UsageError if the data have another shape or other classes than is written here."""
-        there = tuple(dataset.sample_shape), dataset.num_classes
-        if (self.sample_shape, self.num_classes) != there:
-            raise UsageError(
-                f"{self.dataset} has samples of shape {there[0]} and {there[1]} classes, and the run's "
-                f"config.json says {self.sample_shape} and {self.num_classes}: bring back a whole copy of it"
-            )
+        for name in ("sample_shape", "num_classes", "condition_shape", "kind"):
+            here, there = getattr(self, name), getattr(dataset, name)
+            if here != there:
+                raise UsageError(
+                    f"{self.dataset} has {name} {there!r}, and the run's config.json says {here!r}: bring "
+                    "back a whole copy of it"
+                )
 
     def as_json(self) -> dict[str, Any]:
         return {"format": 1, **plain(self)}

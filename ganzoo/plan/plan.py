@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from ganzoo.data.base import Dataset, kind_of_data
+from ganzoo.data.base import Dataset
+from ganzoo.data.kinds import LIKE, kind_of, kind_of_shape
 from ganzoo.data.open import lasting_name, lasting_path, open_dataset
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.base import GAN
@@ -50,8 +51,9 @@ def plan(words: Words) -> tuple[Config, Dataset]:
 
 def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Recipe:
     """The chosen one of `recipes`, changed by what was asked for. Raises UsageError for what is wrong."""
-    kind = kind_of_data(dataset.sample_shape)
-    chosen = recipes.get(f"{words.recipe}/{kind}") or recipes.get(words.recipe)
+    kind = kind_of(dataset)
+    fitting = (f"{words.recipe}/{kind}", words.recipe, f"{words.recipe}/{LIKE.get(kind, kind)}")
+    chosen = next((recipes[name] for name in fitting if name in recipes), None)
     if chosen is None:
         names = {name.partition("/")[0] for name in recipes}
         raise UsageError(
@@ -103,9 +105,12 @@ def _refuses(name: str, other: str) -> bool:
 
 def _conditional(words: Words, recipe: Recipe, dataset: Dataset) -> bool:
     """Whether the model learns the labels: as the user says, or else as the recipe does."""
-    if words.conditional and not dataset.num_classes:
+    shape = dataset.condition_shape
+    if words.conditional and not (dataset.num_classes or shape):
         raise UsageError(f"--conditional needs labels, and {dataset.name} has none")
     if words.conditional is None:
+        if shape:
+            return recipe.conditional and kind_of_shape(shape) in MODELS.get(words.model).conditions
         return recipe.conditional and 1 < dataset.num_classes <= MOST_CLASSES
     return words.conditional
 
@@ -128,6 +133,8 @@ def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device
         data_fingerprint=dataset.fingerprint,
         sample_shape=dataset.sample_shape,
         num_classes=dataset.num_classes,
+        condition_shape=dataset.condition_shape,
+        kind=dataset.kind,
         conditional=recipe.conditional,
         device=str(device),
         precision=words.precision,

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry.registry import BY_HAND, Registry
 
-MODELS = Registry("models", "model", "ganzoo.models.base:GAN", ("sample_shape", "num_classes"))
+MODELS = Registry(
+    "models", "model", "ganzoo.models.base:GAN", ("sample_shape", "num_classes", "condition_shape", "kind")
+)
 LOSSES = Registry("losses", "loss", "ganzoo.losses:Loss")
 STABILIZERS = Registry("stabilizers", "stabilizer", "ganzoo.stabilizers.base:Stabilizer")
 METRICS = Registry("metrics", "metric", "ganzoo.metrics.base:Metric")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset
+from ganzoo.data.kinds import has_pixels
 from ganzoo.data.open import open_dataset
 from ganzoo.errors import UsageError
 from ganzoo.metrics.context import order
@@ -87,7 +88,7 @@ def evaluate(
 
 
 def _refuse_tensor(x: Tensor, data: Dataset) -> None:
-    wanted = torch.uint8 if len(data.sample_shape) == 3 else torch.float32
+    wanted = torch.uint8 if has_pixels(data) else torch.float32
     if x.dtype != wanted or tuple(x.shape[1:]) != data.sample_shape or not len(x):
         raise UsageError(
             f"samples are {x.dtype} {tuple(x.shape)}: {data.name} needs {wanted} [N, "

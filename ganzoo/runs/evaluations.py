@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ganzoo.data.base import Dataset
-from ganzoo.data.classes import labels_by_shares
+from ganzoo.data.conditions import Conditions
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given
@@ -26,19 +26,24 @@ SAMPLES = 1000  # cheap, and said in the protocol of each line
 WHEN = "during training"
 NO_LABELS = "none"
 BY_SHARES = "by the shares of the reference split"
+HELD_OUT = "conditions of the test split"
 
 
-def scored_labels(n: int, gan: GAN, evaluation: Evaluation, own: Tensor | None = None) -> Tensor | None:
-    """Labels [n] of generated samples for scores: in turn, they would favour the rare classes.
+def scored_y(n: int, gan: GAN, evaluation: Evaluation, own: Conditions) -> Tensor | None:
+    """y of n generated samples for scores: classes in turn would favour the rare ones.
 
-    By the shares of the reference split; where that is of other data, with other classes, by the `own` shares
-    of the run's. None for an unconditional model.
+    Classes by the shares of the reference split, values as the test split has them; where these are other
+    data, with other conditions, by the run's `own`. None for an unconditional model.
     """
-    if not gan.num_classes:
-        return None
-    if own is None or evaluation.dataset.num_classes == gan.num_classes:
-        own = evaluation.shares
-    return labels_by_shares(n, own)
+    there = evaluation.dataset.condition_shape or evaluation.dataset.num_classes
+    if gan.is_conditional and there == gan.condition:
+        own = evaluation.conditions
+    return own.by_shares(n)
+
+
+def told_of_y(gan: GAN) -> str:
+    """How `scored_y` has chosen y, for a protocol."""
+    return HELD_OUT if gan.condition_shape else BY_SHARES if gan.num_classes else NO_LABELS
 
 
 def evaluation_of(config: Config, dataset: Dataset) -> Evaluation:
@@ -73,14 +78,14 @@ class Evaluations(Every):
     def act(self, trainer: Trainer) -> None:
         gan = trainer.snapshot()
         n = self._n
-        y = scored_labels(n, gan, self._evaluation)
-        x = trainer.dataset.to_units(draw(gan, n, trainer.config.seed, labels=y))
+        y = scored_y(n, gan, self._evaluation, trainer.conditions)
+        x = trainer.dataset.to_units(draw(gan, n, trainer.config.seed, y=y))
         try:
             result = self._evaluation(x, y, gan, with_real=False, progress=False)
         except (UsageError, WorkError) as error:  # scores are worth less than the run
             notice(f"step {trainer.step} was not measured: {error}")
             return
-        made_by = {"generator": "averaged, eval mode", "labels": BY_SHARES if gan.num_classes else NO_LABELS}
+        made_by = {"generator": "averaged, eval mode", "labels": told_of_y(gan)}
         made_by["checkpoint"] = WHEN
         before = [row["scores"] for row in measured(self.folder)]
         ended = self._why_ended([*before, result["scores"]], trainer.config)

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from ganzoo.data.base import Dataset
-from ganzoo.data.card import DataCard
+from ganzoo.data.card import DataCard, DataKnown
+from ganzoo.data.kinds import kind_of
 from ganzoo.data.open import lasting_name, lasting_path, open_dataset
 from ganzoo.errors import UsageError
 from ganzoo.plan.config import Config
@@ -26,8 +27,9 @@ def read_card(path: Path, config: Config) -> DataCard | None:
     if not (path / CARD).exists():
         return None  # as in a folder of version 0.1
     try:
-        classes = config.num_classes if config.conditional else 0
-        return DataCard.read(path / CARD, config.data_fingerprint, config.sample_shape, classes)
+        condition = (config.num_classes, config.condition_shape) if config.conditional else (0, ())
+        known = DataKnown(config.data_fingerprint, config.sample_shape, kind_of(config), *condition)
+        return DataCard.read(path / CARD, known)
     except DamagedFile as error:
         notice(f"{error}: the data are opened instead")
         return None

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.card import DataCard
+from ganzoo.data.conditions import as_seen_by_nets
 from ganzoo.data.open import open_dataset
 from ganzoo.errors import UsageError
 from ganzoo.metrics.harness import Evaluation
@@ -24,7 +25,7 @@ from ganzoo.registry.blame import blaming
 from ganzoo.registry.kinds import as_int
 from ganzoo.runs import training
 from ganzoo.runs.evaluation import Document, document
-from ganzoo.runs.evaluations import BY_SHARES, NO_LABELS, scored_labels
+from ganzoo.runs.evaluations import scored_y, told_of_y
 from ganzoo.runs.folder import find, new_folder
 from ganzoo.runs.places import moved, open_data, read_card
 from ganzoo.runs.weights import find_weights
@@ -155,10 +156,10 @@ class Run:
             per_class=per_class,
         )
         gan, step = self.load_model(checkpoint, discriminator=evaluation.needs_discriminator)
-        y = scored_labels(n, gan, evaluation, self.card.shares)
+        y = scored_y(n, gan, evaluation, self.card.conditions)
         x = self.to_units(draw(gan, n, seed, "sample", y, progress))
         made_by = {"generator": "averaged, eval mode", "checkpoint": checkpoint}
-        made_by["labels"] = BY_SHARES if gan.num_classes else NO_LABELS
+        made_by["labels"] = told_of_y(gan)
         source = {"run": self.path.name, "step": step, "seed": seed, "device": str(self.device)}
         measured = document(evaluation(x, y, gan, progress=progress), made_by, source)
         append_line(self.path / "metrics.jsonl", {"step": step, **measured})
@@ -171,43 +172,68 @@ class Run:
         seed: int = 0,
         labels: Tensor | Sequence[int] | None = None,
         z: Tensor | None = None,
+        condition: Tensor | None = None,
         **options: Any,
     ) -> Tensor:
-        """n samples in the data's own units: uint8 [n, C, H, W] for images, float32 [n, D] for vectors.
+        """n samples [n, ...] in the data's own units: pixels uint8, all others float32.
 
         Args:
-            n: 64 where left out, or as many as there are z.
+            n: 64 where left out, or as many as there are z, labels or conditions.
             labels: n class indices for a conditional run; 0, 1, 2, ... in turn where left out.
+            condition: [n, ...] for a run that is conditional on values, in their own units (images uint8);
+                some that were held out where left out.
             z: [n, z_dim], latent vectors of your own; drawn from the seed where left out.
             options: of the model's `sample`, such as truncation=0.7 of stylegan2.
 
         Raises:
             UsageError: there are no weights yet, or one of these does not fit the model.
         """
-        chosen = None if labels is None else torch.as_tensor(labels, dtype=torch.int64)
-        count = n if n is not None else 64 if z is None else len(z)
-        return self.to_units(draw(self.model, count, seed, "sample", chosen, z=z, **options))
+        y = self._asked(labels, condition)
+        count = n if n is not None else next((len(given) for given in (z, y) if given is not None), 64)
+        if y is None and self.config.conditional:
+            y = self.card.conditions.in_turn(count)
+        return self.to_units(draw(self.model, count, seed, "sample", y, z=z, **options))
+
+    def _asked(self, labels: Tensor | Sequence[int] | None, condition: Tensor | None) -> Tensor | None:
+        """The y that somebody asks for: classes, or values."""
+        if labels is not None and condition is not None:
+            raise UsageError("labels and condition say twice what to make: give one of them")
+        if (labels is not None and self.config.condition_shape) or (
+            condition is not None and self.config.num_classes
+        ):
+            right, wrong = ("condition", "labels") if labels is not None else ("labels", "condition")
+            raise UsageError(f"{self.path} has no {wrong}: give {right}")
+        return condition if labels is None else torch.as_tensor(labels, dtype=torch.int64)
 
     def reconstruct(
-        self, x: Tensor, labels: Tensor | Sequence[int] | None = None, seed: int = 0, **options: Any
+        self,
+        x: Tensor,
+        labels: Tensor | Sequence[int] | None = None,
+        seed: int = 0,
+        condition: Tensor | None = None,
+        **options: Any,
     ) -> Tensor:
         """Samples x in the data's own units, through the model's encoder and back, in the same units.
 
         Args:
-            labels: of x, for a conditional run.
+            labels, condition: of x, for a conditional run.
             options: as for `sample`.
 
         Raises:
             UsageError: the model has no encoder.
         """
-        return self.sample(len(x), seed, labels, self.encode(x, labels), **options)
+        z = self.encode(x, labels, condition)
+        return self.sample(len(x), seed, labels, z, condition, **options)
 
     @blaming()
     @torch.no_grad()
-    def encode(self, x: Tensor, labels: Tensor | Sequence[int] | None = None) -> Tensor:
+    def encode(
+        self, x: Tensor, labels: Tensor | Sequence[int] | None = None, condition: Tensor | None = None
+    ) -> Tensor:
         """The z [n, z_dim] of samples in the data's own units. Raises UsageError without an encoder."""
         data = self.card if self.card.knows_units else self.dataset
-        y = None if labels is None else torch.split(torch.as_tensor(labels, dtype=torch.int64), 256)
+        asked = self._asked(labels, condition)
+        y = None if asked is None else torch.split(as_seen_by_nets(asked), 256)
         parts = []
         for i, part in enumerate(torch.split(x, 256)):
             seen = data.from_units(part).to(self.device)

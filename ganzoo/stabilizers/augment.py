@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import kind_of_data
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.base import GAN
 from ganzoo.models.sample import Sample, finest, map_images, map_sample
@@ -91,11 +90,9 @@ def parts_of(name: str, policy: str, known: tuple[str, ...]) -> list[str]:
 
 def refuse_vectors(gan: GAN, name: str, instead: str) -> None:
     """Raise a UsageError for a model of anything but images."""
-    shape = gan.sample_shape
-    if kind_of_data(shape) != "images":
+    if gan.kind != "images":
         raise UsageError(
-            f"{name} changes images, and this dataset has vectors of {shape[0]}, of shape {shape}: use "
-            f"{instead}"
+            f"{name} changes images, and these data are {gan.kind} of shape {gan.sample_shape}: use {instead}"
         )
 
 

@@ -11,36 +11,60 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo.data.base import Dataset, kind_of_data
+from ganzoo.data.base import Dataset, to_uint8
+from ganzoo.data.kinds import PIXELS, kind_of_shape
 from ganzoo.errors import UsageError
-from ganzoo.models.base import GAN
+from ganzoo.models.base import GAN, Condition
 from ganzoo.models.sample import Logits, Sample, scales
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS
-from ganzoo.registry.options import known_options
+from ganzoo.registry.options import known_options, options_of
 from ganzoo.system.memory import room_for
 from ganzoo.system.size import of_a_size_to_train
 from ganzoo.testing.core import Subject
 from ganzoo.testing.training import BATCH, CLASSES, same, tiny
 
-SHAPES = [(c, s, s) for s, c in itertools.product((28, 32, 64), (1, 3))] + [(1,), (2,), (7,)]
+SQUARES = [(c, s, s) for s, c in itertools.product((28, 32, 64), (1, 3))]
+OTHERS = [(2, 16, 24), (1,), (2,), (7,), (2, 64), (1, 3, 16, 16)]  # a rectangle, vectors, a series, a video
+SHAPES = [*SQUARES, *OTHERS]
+VALUES = (3,)  # shape of a condition that is no class
 N = 4
 
 
 @dataclass(frozen=True)
 class Case:
-    """What a model is built for: samples of a shape, with labels or without."""
+    """What a model is built for: samples of a shape, with classes, with values, or with neither."""
 
     shape: tuple[int, ...]
-    classes: int
+    classes: int = 0
+    values: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        return f"for samples of shape {self.shape}" + f" of {self.classes} classes" * bool(self.classes)
+        of = f" of {self.classes} classes" * bool(self.classes)
+        return f"for samples of shape {self.shape}{of}" + f" of values {self.values}" * bool(self.values)
+
+    @property
+    def kind(self) -> str:
+        return kind_of_shape(self.shape)
+
+    @property
+    def has_pixels(self) -> bool:
+        return self.kind in PIXELS
+
+    @property
+    def condition(self) -> Condition:
+        return self.values or self.classes
 
     def real(self, n: int = N) -> Tensor:
         return torch.rand(n, *self.shape) * 2 - 1
 
+    def y_in_units(self, n: int) -> Tensor | None:
+        y = self.y(n)
+        return to_uint8(y) if y is not None and kind_of_shape(self.values) in PIXELS else y
+
     def y(self, n: int = N) -> Tensor | None:
+        if self.values:
+            return torch.rand(n, *self.values, generator=torch.Generator().manual_seed(3)) * 2 - 1
         return torch.arange(n) % self.classes if self.classes else None
 
 
@@ -60,7 +84,8 @@ class Model(Subject):
         self.refused: dict[Case, str] = {}
         self.failed: dict[Case, Exception] = {}
         shapes = SHAPES if shape is None else [shape]
-        for case in itertools.starmap(Case, itertools.product(shapes, (0, CLASSES))):
+        plain = [Case(*pair) for pair in itertools.product(shapes, (0, CLASSES))]
+        for case in [*plain, *self._with_values(shapes)]:
             try:
                 self.build(case)
             except UsageError as error:
@@ -70,10 +95,23 @@ class Model(Subject):
             else:
                 self.cases.append(case)
 
+    def _with_values(self, shapes: list[tuple[int, ...]]) -> Iterator[Case]:
+        """A case with values for each kind of data, and for images as condition one more."""
+        kinds: set[str] = set()
+        takes = self.member.conditions if "condition_shape" in options_of(self.member) else ()
+        for shape in shapes:
+            images = kind_of_shape(shape) == "images"
+            if "vectors" in takes and kind_of_shape(shape) not in kinds:
+                yield Case(shape, values=VALUES)
+            if "images" in takes and images:
+                yield Case(shape, values=shape)
+            kinds.add(kind_of_shape(shape))
+
     def build(self, case: Case, **more: Any) -> GAN:
         torch.manual_seed(0)
+        told: dict[str, Any] = {"condition_shape": case.values} if case.values else {}
         with of_a_size_to_train(), room_for("models with these options"):
-            gan: GAN = self.member(case.shape, num_classes=case.classes, **{**self.options, **more})
+            gan: GAN = self.member(case.shape, num_classes=case.classes, **told, **{**self.options, **more})
         return gan
 
     def moved(self, case: Case) -> GAN:
@@ -86,10 +124,10 @@ class Model(Subject):
 
     @cached_property
     def few(self) -> list[Case]:
-        """The first shape of images and of vectors, each conditional if it can be."""
+        """The first shape of each kind of data, with classes if it can be; and the first one with values."""
         found: dict[str, Case] = {}
         for case in self.cases:
-            kind = kind_of_data(case.shape)
+            kind = "values" if case.values else case.kind
             if kind not in found or (found[kind].shape == case.shape and case.classes):
                 found[kind] = case
         return list(found.values())
@@ -98,7 +136,8 @@ class Model(Subject):
         """A tiny run with the default recipe."""
         batch = BATCH * self.build(case).pack
         settings = {f"model.{key}": value for key, value in self.options.items()}
-        return tiny(self.name, case.shape, conditional=bool(case.classes), batch_size=batch, set=settings)
+        words: dict[str, Any] = {"conditional": bool(case.condition), "batch_size": batch, "set": settings}
+        return tiny(self.name, case.shape, case.values, **words)
 
 
 def everywhere(subject: Model) -> Iterator[tuple[Case, GAN, Sample]]:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, Modes, Split, Standardization, kind_of_data
+from ganzoo.data.base import Dataset, Modes, Split, Standardization
+from ganzoo.data.kinds import KINDS, PIXELS, has_pixels, kind_of, kind_of_shape
 from ganzoo.data.open import open_dataset
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
@@ -43,15 +44,19 @@ def declares(subject: Data) -> None:
     """Shape, number of classes, their names and modes agree with each other."""
     data = subject.dataset
     shape, classes = data.sample_shape, data.num_classes
-    fits = isinstance(shape, tuple) and len(shape) in (1, 3) and all(isinstance(n, int) for n in shape)
-    want(fits, "sample_shape (C, H, W) or (D,)", shape)
+    for name, sizes in (("sample_shape", shape), ("condition_shape", data.condition_shape or (1,))):
+        fits = isinstance(sizes, tuple) and sizes and all(isinstance(n, int) and n > 0 for n in sizes)
+        want(fits, f"{name} a tuple of whole numbers, such as (C, H, W) or (D,)", sizes)
+    want(kind_of(data) in KINDS, f"a kind of data, {', '.join(KINDS)}", data.kind)
+    both = classes and data.condition_shape
+    want(not both, "num_classes or a condition_shape, not both", f"{classes} and {data.condition_shape}")
     want(isinstance(classes, int) and classes >= 0, "num_classes of at least 0", classes)
     want(len(data.class_names) in (0, classes), f"{classes} class_names or none", data.class_names)
     scale = data.standardization
     if scale is not None:
         want(isinstance(scale, Standardization), "standardization to be a Standardization or None", scale)
-        fits = tuple(scale.mean.shape) == shape
-        want(fits, f"a standardization of {shape}, as networks see vectors", tuple(scale.mean.shape))
+        ones = (shape[0], *(1 for _ in shape[1:]))
+        want(scale.fits(shape), f"a standardization of {ones}, one number for each column", scale.mean.shape)
     modes = data.modes
     want(modes is None or isinstance(modes, Modes), "modes to be ganzoo.Modes or None", modes)
     if modes is not None and modes.centers is not None:
@@ -88,9 +93,9 @@ def batches(subject: Data) -> None:
         want(x.shape == shape, f"{name} batches {shape}", tuple(x.shape))
         want(x.dtype == torch.float32, f"float32 {name} batches", x.dtype)
         want(x.isfinite().all(), f"finite {name} batches", "infinity or nan")
-        if kind_of_data(data.sample_shape) == "images":
+        if has_pixels(data):
             want(x.abs().max() <= 1.0, f"{name} images in [-1, 1]", f"{x.min():.3g} to {x.max():.3g}")
-        _want_labels(y, n, data.num_classes, f"{name} batches")
+        _want_y(y, n, data, f"{name} batches", seen=True)
 
 
 def counted(subject: Data) -> None:
@@ -115,14 +120,14 @@ def counted(subject: Data) -> None:
 def everything(subject: Data) -> None:
     """all() gives len(split) samples in the data's own units: images uint8, vectors float32."""
     data = subject.dataset
-    wanted = torch.uint8 if kind_of_data(data.sample_shape) == "images" else torch.float32
+    wanted = torch.uint8 if has_pixels(data) else torch.float32
     for name, split in subject.splits.items():
         x, y = split.all()
         shape = (len(split), *data.sample_shape)
         want(tuple(x.shape) == shape, f"{name}.all() of shape {shape}", tuple(x.shape))
         want(x.dtype == wanted, f"{name}.all() as {wanted}", x.dtype)
         want(torch.equal(x, split.all()[0]), f"the same {name}.all() again", "another one")
-        _want_labels(y, len(split), data.num_classes, f"{name}.all()")
+        _want_y(y, len(split), data, f"{name}.all()", seen=False)
 
 
 def splits(subject: Data) -> None:
@@ -156,9 +161,29 @@ def trains(subject: Data) -> None:
     small = {"model.width": 8, "model.d_width": 8}
     words = Words(
         "mlp-gan", subject.name, steps=STEPS, batch_size=BATCH, device="cpu", set={**small, **options},
-        conditional=subject.dataset.num_classes > 0, data_root=root, offline=offline,
+        conditional=_mlp_takes_y(subject.dataset), data_root=root, offline=offline,
     )  # fmt: skip
     want_exact_resume(*plan(words), f"on {subject.name}")
+
+
+def _mlp_takes_y(data: Dataset) -> bool:
+    return bool(data.num_classes) or len(data.condition_shape) == 1
+
+
+def _want_y(y: Tensor | None, n: int, data: Dataset, where: str, seen: bool) -> None:
+    if not data.condition_shape:
+        _want_labels(y, n, data.num_classes, where)
+        return
+    want(y is not None, f"conditions in {where}, as there is a condition_shape", "None")
+    assert y is not None
+    pixels = kind_of_shape(data.condition_shape) in PIXELS
+    dtype = torch.uint8 if pixels and not seen else torch.float32
+    shape = (n, *data.condition_shape)
+    want(y.shape == shape and y.dtype == dtype, f"conditions {dtype} {shape} in {where}", (y.dtype, y.shape))
+    want(y.isfinite().all(), f"finite conditions in {where}", "infinity or nan")
+    want(
+        not (pixels and seen) or y.abs().max() <= 1.0, f"images in [-1, 1] as conditions in {where}", "others"
+    )
 
 
 def _want_labels(y: Tensor | None, n: int, classes: int, where: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganzoo.data.kinds import kind_of_shape
 from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.open import open_extractor
@@ -15,7 +16,7 @@ from ganzoo.registry import EXTRACTORS
 from ganzoo.registry.options import known_options, options_of
 from ganzoo.testing.core import Subject, described, first, typed, want
 
-SHAPES = [(c, s, s) for s in (28, 32, 64) for c in (1, 3)] + [(1,), (2,), (7,)]
+SHAPES = [(c, s, s) for s in (28, 32, 64) for c in (1, 3)] + [(1,), (2,), (7,), (2, 64)]
 N = 10
 
 
@@ -34,7 +35,11 @@ class Features(Subject):
         self.extractor = self.open()
         self.takes: list[tuple[int, ...]] = []
         self.refused: list[str] = []
+        kinds = self.extractor.kinds
         for shape in SHAPES:
+            if kinds and kind_of_shape(shape) not in kinds:
+                self.refused.append(f"takes {' and '.join(kinds)} alone")
+                continue
             try:
                 self.extractor.check(shape)
             except UsageError as error:

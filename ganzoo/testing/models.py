@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ganzoo.data.base import kind_of_data
+from ganzoo.data.kinds import LIKE
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
@@ -41,8 +41,8 @@ def recipes(subject: Model) -> None:
     """There is a default one for each kind of data; losses, stabilizers and options in them exist."""
     made = subject.member.recipes
     want(isinstance(made, Mapping), "`recipes` to map names to Recipes", made)
-    for kind in sorted({kind_of_data(case.shape) for case in subject.cases}):
-        found = "default" in made or f"default/{kind}" in made
+    for kind in sorted({LIKE.get(case.kind, case.kind) for case in subject.cases}):
+        found = "default" in made or any(f"default/{of}" in made for of in (kind, *_like(kind)))
         want(found, f"a recipe called default, or default/{kind}", ", ".join(made) or "none")
     known = MODELS.options(subject.name)
     for name, recipe in made.items():
@@ -55,6 +55,10 @@ def recipes(subject: Model) -> None:
             cast(f"recipe {name}: {key}", value, kind_in(known, key))
 
 
+def _like(kind: str) -> list[str]:
+    return [other for other, like in LIKE.items() if like == kind]
+
+
 def builds(subject: Model) -> str:
     """It is built for images and vectors, plain and conditional, or refuses with a UsageError."""
     for case, error in subject.failed.items():
@@ -65,7 +69,8 @@ def builds(subject: Model) -> str:
     want(subject.cases, "a model for at least one shape", first(subject.refused.values()))
     for case in subject.cases:
         gan = subject.build(case)
-        for attribute, expected in (("sample_shape", case.shape), ("num_classes", case.classes)):
+        told = {"sample_shape": case.shape, "num_classes": case.classes, "condition_shape": case.values}
+        for attribute, expected in told.items():
             got = getattr(gan, attribute)
             want(got == expected, f"{attribute} {expected} handed on to GAN.__init__", got)
         nets = tuple(f"{name}." for name in ("generator", "discriminator", *gan.with_g, *gan.with_d))
@@ -96,7 +101,7 @@ def generates(subject: Model) -> None:
         want(x.shape == (N, *case.shape), f"samples of shape {(N, *case.shape)}", tuple(x.shape))
         want(x.dtype == torch.float32, f"float32 samples {case}", x.dtype)
         want(x.isfinite().all(), f"finite samples {case}", "infinity or nan")
-        if kind_of_data(case.shape) == "images":
+        if case.has_pixels:
             largest = float(x.detach().abs().max())
             want(largest <= 1.0, f"images in [-1, 1] {case} (end G with tanh)", f"values up to {largest:.3g}")
 
@@ -141,7 +146,7 @@ def differentiable(subject: Model) -> None:
 
 def labels(subject: Model) -> str:
     """They change what G makes and what D says, where the model is conditional."""
-    cases = [case for case in subject.few if case.classes]
+    cases = [case for case in subject.few if case.condition]
     for case in cases:
         gan = subject.moved(case).eval()
         z, x = gan.sample_z(1), gan.view(case.real(1))
@@ -149,8 +154,8 @@ def labels(subject: Model) -> str:
         if type(gan).d_terms is GAN.d_terms:  # which may teach the class to a head of its own
             nets.append(("logit", gan.discriminator, x))
         for what, net, sample in nets:
-            one, other = (seeded(net, sample, torch.tensor([k])) for k in (0, 1))
-            want(not alike(one, other), f"another {what} for another label {case}", "the same")
+            one, other = (seeded(net, sample, case.y(2)[k : k + 1]) for k in (0, 1))  # type: ignore[index]
+            want(not alike(one, other), f"another {what} for another condition {case}", "the same")
     return "" if cases else NotRun("it is not conditional")
 
 
@@ -252,7 +257,8 @@ def samples(subject: Model) -> None:
             loaded, _ = build_trained(config, torch.device("cpu"))
             loaded.progress(load_generator(file, loaded)["t"])
         loaded.eval()
-        x, again, other = draw(still, 12, seed=0), draw(loaded, 12, seed=0), draw(loaded, 12, seed=1)
+        y = case.y_in_units(12)
+        x, again, other = (draw(gan, 12, seed, y=y) for gan, seed in ((still, 0), (loaded, 0), (loaded, 1)))
         want(torch.equal(x, again), f"the samples of the run from its saved weights {case}", "others")
         want(not torch.equal(x, other), f"other samples for another seed {case}", "the same")
         want(x.isfinite().all(), f"finite samples after training {case}", "infinity or nan")

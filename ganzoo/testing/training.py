@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo.data.base import Dataset, kind_of_data
+from ganzoo.data.base import Dataset
+from ganzoo.data.kinds import PIXELS, has_pixels, kind_of_shape
 from ganzoo.data.tensors import TensorSplit, fingerprint
 from ganzoo.losses import NonSaturating
 from ganzoo.models.sample import Sample, scales
@@ -28,25 +29,35 @@ TOY = "contract-toy"
 
 
 class Toy(Dataset):
-    """64 samples of noise, with labels in turn."""
+    """64 samples of noise, with classes in turn, or with values that are noise."""
 
     name = TOY
-    num_classes = CLASSES
 
     def __init__(self) -> None:
         generator = torch.Generator().manual_seed(0)
-        if kind_of_data(self.sample_shape) == "images":
-            x = torch.randint(0, 256, (64, *self.sample_shape), dtype=torch.uint8, generator=generator)
-        else:
-            x = torch.randn(64, *self.sample_shape, generator=generator)
+        x = _noise(self.sample_shape, has_pixels(self), generator)
         self.fingerprint = fingerprint(x)
-        self.train = self.test = TensorSplit(x, torch.arange(64) % CLASSES)
+        y = torch.arange(64) % CLASSES
+        if self.condition_shape:
+            y = _noise(self.condition_shape, kind_of_shape(self.condition_shape) in PIXELS, generator)
+        else:
+            self.num_classes = CLASSES
+        self.train = self.test = TensorSplit(x, y)
 
 
-def tiny(model: str, shape: tuple[int, ...], **words: Any) -> tuple[Config, Dataset]:
+def _noise(shape: tuple[int, ...], pixels: bool, generator: torch.Generator) -> Tensor:
+    if pixels:
+        return torch.randint(0, 256, (64, *shape), dtype=torch.uint8, generator=generator)
+    return torch.randn(64, *shape, generator=generator)
+
+
+def tiny(
+    model: str, shape: tuple[int, ...], condition_shape: tuple[int, ...] = (), **words: Any
+) -> tuple[Config, Dataset]:
     """The plan of a run of 4 steps on toy data of a shape, with the words of `ganzoo run`."""
     defaults = {"steps": STEPS, "batch_size": BATCH, "device": "cpu"}
-    with DATASETS.lent(TOY, type("ToyOfShape", (Toy,), {"sample_shape": shape})):
+    shapes = {"sample_shape": shape, "condition_shape": condition_shape}
+    with DATASETS.lent(TOY, type("ToyOfShape", (Toy,), shapes)):
         return plan(Words(model, TOY, **{**defaults, **words}))
 
 

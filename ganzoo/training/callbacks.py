@@ -14,6 +14,7 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 from rich.text import Text
 
+from ganzoo.data.kinds import kind_of
 from ganzoo.system.bars import Words
 from ganzoo.system.console import plain, stderr
 from ganzoo.system.lines import append_line
@@ -68,17 +69,17 @@ class Pictures(Every):
         self.folder = folder
 
     def act(self, trainer: Trainer) -> None:
-        from ganzoo.data.pictures import picture
+        from ganzoo.data.pictures import AT_ONCE, SHOWN, picture
 
         dataset = trainer.dataset
-        images = len(dataset.sample_shape) == 3
-        n = 64 if images else 2500
+        n = AT_ONCE.get(kind_of(dataset), SHOWN)
         samples = dataset.to_units(trainer.generate(n, "fixed", trainer.config.seed))
         picture(
             self.folder / "samples" / f"step-{trainer.step:08d}.png",
             samples,
-            None if images else dataset.test.all()[0],
+            None if kind_of(dataset) in AT_ONCE else dataset.test.all()[0],
             title=f"step {trainer.step}",
+            made_of=trainer.conditions.in_turn(n),
         )
 
 

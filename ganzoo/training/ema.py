@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn, update_bn
 
+from ganzoo.data.conditions import Conditions, as_seen_by_nets
 from ganzoo.models.base import GAN
 from ganzoo.system.rng import counted
 
@@ -23,11 +24,12 @@ class EMA:
         gan: the model in training; `self.gan` is a copy of it with an averaged generator and the same D.
         halflife: in images; 0 keeps no average, and the copy follows the training weights.
         ramp: the half-life is at most this share of the images so far.
-        shares: of each class in the data, [num_classes]; BatchNorm's statistics are of labels drawn by them.
+        conditions: of the data: BatchNorm's statistics are of some of them; equal shares where it is None.
     """
 
-    def __init__(self, gan: GAN, halflife: float, ramp: float, shares: Tensor | None = None) -> None:
-        self.halflife, self.ramp, self._shares = halflife, ramp, shares
+    def __init__(self, gan: GAN, halflife: float, ramp: float, conditions: Conditions | None = None) -> None:
+        self.halflife, self.ramp = halflife, ramp
+        self._conditions = conditions or Conditions(torch.ones(gan.num_classes))
         self.gan = twin(gan)
         self._copy, self._source = self.gan.net("g"), gan.net("g")
         self._copy.requires_grad_(False)
@@ -54,7 +56,7 @@ class EMA:
             still.progress(t)
             device = next(still.generator.parameters()).device
             with counted(device, seed, "batchnorm", step):
-                update_bn([batch] * batches, _Drawn(still, self._shares))
+                update_bn([batch] * batches, _Drawn(still, self._conditions))
         still.net("g").eval()
         return still
 
@@ -68,16 +70,14 @@ def twin(gan: GAN) -> GAN:
 class _Drawn(nn.Module):
     """n -> n generated samples: what update_bn feeds."""
 
-    def __init__(self, gan: GAN, shares: Tensor | None) -> None:
+    def __init__(self, gan: GAN, conditions: Conditions) -> None:
         super().__init__()
         self.generator = gan.generator
         self._gan = [gan]  # in a list: a module would register it, and D with it
-        self._shares = torch.ones(gan.num_classes) if shares is None else shares
+        self._conditions = conditions
 
     def forward(self, n: int) -> Tensor:
         gan = self._gan[0]
         z = gan.sample_z(n)
-        y = None
-        if gan.num_classes:
-            y = torch.multinomial(self._shares, n, replacement=True).to(z.device)
-        return gan.samples(self.generator(z, y))
+        y = self._conditions.at_random(n) if gan.is_conditional else None
+        return gan.samples(self.generator(z, None if y is None else as_seen_by_nets(y.to(z.device))))

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, kind_of_data
+from ganzoo.data.base import Dataset, from_uint8
+from ganzoo.data.kinds import PIXELS, has_pixels, kind_of_shape
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.models.sample import Logits, Sample, scales
@@ -27,17 +28,25 @@ def at_data(dataset: Dataset, n: int, conditional: bool) -> None:
         raise UsageError(f"{who} gives batches of {_kind(x)}: expected float32 {shape}, by its sample_shape")
     if not bool(x.isfinite().all()):
         raise UsageError(f"{who} gives batches with numbers that are not finite")
-    if kind_of_data(dataset.sample_shape) == "images" and not float(x.abs().max()) <= 1.0:
+    if has_pixels(dataset) and not float(x.abs().max()) <= 1.0:
         raise UsageError(f"{who} gives images from {_range(x)}: expected pixels in [-1, 1]")
     scale = dataset.standardization
-    if scale is not None and tuple(scale.mean.shape) != tuple(dataset.sample_shape):
+    if scale is not None and not scale.fits(dataset.sample_shape):
         raise UsageError(
-            f"{who} has a standardization of {len(scale.mean)} columns: expected one of vectors, and as many "
-            f"as its sample_shape {tuple(dataset.sample_shape)} says"
+            f"{who} has a standardization of shape {tuple(scale.mean.shape)}: expected one number for each "
+            f"column, or [C, 1, ...] for each channel, by its sample_shape {tuple(dataset.sample_shape)}"
         )
     if conditional and y is None:
         raise UsageError(f"{who} gives batches without labels: --conditional needs them")
+    if dataset.num_classes and dataset.condition_shape:
+        raise UsageError(f"{who} has num_classes and a condition_shape: expected classes or values, not both")
     _look_at_labels(who, "a batch", y, n, dataset.num_classes)
+    if dataset.condition_shape:
+        _look_at_values(who, "a batch", y, n, dataset.condition_shape)
+        held_out = dataset.test.all()[1]
+        if held_out is not None and held_out.dtype == torch.uint8:
+            held_out = from_uint8(held_out)
+        _look_at_values(who, "the test split", held_out, len(dataset.test), dataset.condition_shape)
     if not dataset.endless and dataset.num_classes:
         for name, split in (("train", dataset.train), ("test", dataset.test)):
             _look_at_labels(who, f"the {name} split", split.all()[1], len(split), dataset.num_classes)
@@ -54,6 +63,18 @@ def _look_at_labels(who: str, where: str, y: Any, n: int, classes: int) -> None:
             f"{who} has labels from {low} to {high} in {where}: expected 0 to {classes - 1}, by its "
             f"num_classes of {classes}"
         )
+
+
+def _look_at_values(who: str, where: str, y: Any, n: int, shape: tuple[int, ...]) -> None:
+    if not isinstance(y, Tensor) or y.dtype != torch.float32 or tuple(y.shape) != (n, *shape):
+        raise UsageError(
+            f"{who} has conditions of {_kind(y)} in {where}: expected float32 {(n, *shape)}, by its "
+            f"condition_shape (images as uint8 in what all() gives)"
+        )
+    if not bool(y.isfinite().all()):
+        raise UsageError(f"{who} has conditions that are not finite in {where}")
+    if kind_of_shape(shape) in PIXELS and not float(y.abs().max()) <= 1.0:
+        raise UsageError(f"{who} has images as conditions from {_range(y)} in {where}: expected [-1, 1]")
 
 
 def at_samples(model: str, samples: Any, n: int, shape: tuple[int, ...]) -> None:

@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ganzoo.data.base import Dataset, kind_of_data
+from ganzoo.data.base import Dataset
+from ganzoo.data.kinds import has_pixels
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.plan.config import Config
@@ -126,7 +127,7 @@ class _Rehearsal:
             samples = gan.samples(fake)
             looks.at_samples(self.members.model, samples, n, self.dataset.sample_shape)
             looks.at_pair(self.members.model, real, fake)
-            if kind_of_data(self.dataset.sample_shape) == "images":
+            if has_pixels(self.dataset):
                 looks.at_range(self.members.model, gan, samples, x, y)
         trainer.one_step()
         check_layout(trainer.optimizer_g)
@@ -138,7 +139,7 @@ class _Rehearsal:
             stabilizer.log()
         n = max(2, trainer.recipe.batch_size)
         still = trainer.ema.snapshot(self.config.seed, trainer.step, 1.0, batch=n, batches=1)
-        samples = draw(still, n, self.config.seed)
+        samples = draw(still, n, self.config.seed, y=trainer.conditions.in_turn(n))
         looks.at_samples(
             f"{self.members.model}, averaged and in eval mode,", samples, n, self.dataset.sample_shape
         )

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganzoo.data.conditions import as_seen_by_nets
+from ganzoo.data.kinds import PIXELS, kind_of_shape
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.registry.options import known_options, options_of
@@ -18,26 +20,13 @@ from ganzoo.system.rng import counted
 CHUNK = 256
 
 
-def labels_for(n: int, num_classes: int, label: int | None = None) -> Tensor | None:
-    """[n] int64 for n samples: `label` for all, or the classes in turn; None for an unconditional model."""
-    if not num_classes:
-        return None
-    return torch.arange(n) % num_classes if label is None else torch.full((n,), label)
-
-
-def labels_in_rows(rows: int, columns: int, num_classes: int, label: int | None = None) -> Tensor | None:
-    """[rows * columns] int64: as `labels_for`, the same along a row."""
-    each = labels_for(rows, num_classes, label)
-    return None if each is None else each.repeat_interleave(columns)
-
-
 @torch.no_grad()
 def draw(
     gan: GAN,
     n: int,
     seed: int,
     purpose: str = "sample",
-    labels: Tensor | None = None,
+    y: Tensor | None = None,
     progress: bool = False,
     z: Tensor | None = None,
     **options: Any,
@@ -47,7 +36,8 @@ def draw(
     Args:
         gan: its generator in eval mode.
         seed: of the latent vectors.
-        labels: [n] int64 for a conditional model; in turn 0, 1, 2, ... where it is None.
+        y: for a conditional model classes [n] int64, in turn 0, 1, 2, ... where it is None; or values
+            [n, *condition_shape] in their own units.
         progress: show a bar on stderr.
         z: [n, z_dim], to draw from these and not from the seed, which has what G itself draws then.
         options: of the model's `sample`.
@@ -56,12 +46,7 @@ def draw(
     options = sample_options(gan, options)
     if z is not None and (z.shape != (n, gan.z_dim) or not z.is_floating_point()):
         raise UsageError(f"z: expected {n} rows of {gan.z_dim} numbers, got {list(z.shape)} of {z.dtype}")
-    if labels is None:
-        labels = labels_for(n, gan.num_classes)
-    elif not gan.num_classes:
-        raise UsageError("this model is not conditional: it takes no labels; train it with --conditional")
-    elif len(labels) != n or labels.min() < 0 or labels.max() >= gan.num_classes:
-        raise UsageError(f"labels: expected {n} numbers from 0 to {gan.num_classes - 1}")
+    y = _checked(y, n, gan)
     made = torch.empty(0)
     starts: Iterable[int] = range(0, n, CHUNK)
     for start in track(starts, "generating", -(-n // CHUNK)) if progress else starts:
@@ -69,8 +54,7 @@ def draw(
             some = gan.sample_z(CHUNK)[: n - start]
             if z is not None:
                 some = z[start : start + CHUNK].to(some)
-            y = None if labels is None else labels[start : start + CHUNK].to(device)
-            part = gan.sample(some, y, **options).float().cpu()
+            part = gan.sample(some, _seen(y, start, device), **options).float().cpu()
         if not start:
             with room_for(f"{n:,} samples"):
                 made = torch.empty(n, *part.shape[1:])
@@ -78,21 +62,51 @@ def draw(
     return made
 
 
+def _checked(y: Tensor | None, n: int, gan: GAN) -> Tensor | None:
+    """y of n samples; classes in turn where there is none. Raises UsageError for what the model takes not."""
+    classes, shape = gan.num_classes, gan.condition_shape
+    if y is None:
+        if shape:
+            raise UsageError(f"this model makes samples for conditions of shape {shape}: say which")
+        return torch.arange(n) % classes if classes else None
+    if not gan.is_conditional:
+        raise UsageError("this model is not conditional: it takes no labels; train it with --conditional")
+    if shape:
+        if tuple(y.shape) != (n, *shape) or not bool(y.isfinite().all()):
+            raise UsageError(
+                f"conditions: expected {n} of shape {shape}, of finite numbers, got {list(y.shape)}"
+            )
+        if kind_of_shape(shape) in PIXELS and y.dtype != torch.uint8:
+            raise UsageError(f"conditions: expected images as uint8 from 0 to 255, got {y.dtype}")
+        return y if y.dtype == torch.uint8 else y.float()
+    if y.shape != (n,) or y.dtype != torch.int64 or y.min() < 0 or y.max() >= classes:
+        raise UsageError(f"labels: expected {n} numbers from 0 to {classes - 1}")
+    return y
+
+
+def _seen(y: Tensor | None, start: int, device: torch.device) -> Tensor | None:
+    return None if y is None else as_seen_by_nets(y[start : start + CHUNK].to(device))
+
+
 @torch.no_grad()
 def interpolate(
-    gan: GAN, rows: int, columns: int, seed: int, label: int | None = None, **options: Any
+    gan: GAN, rows: int, columns: int, seed: int, y: Tensor | None = None, **options: Any
 ) -> Tensor:
     """rows x columns samples: each row walks from one z to another, by the model's `between`.
 
-    Returns [rows * columns, ...]; a row has one label (`labels_in_rows`).
+    Args:
+        y: of each row, as for `draw`.
+
+    Returns [rows * columns, ...], row after row.
     """
     device = next(gan.generator.parameters()).device
     with counted(device, seed, "interpolate"):
         a, b = gan.sample_z(rows), gan.sample_z(rows)
     t = torch.linspace(0.0, 1.0, columns, device=device).repeat(rows)[:, None]
     a, b = (end.repeat_interleave(columns, dim=0) for end in (a, b))
-    y = labels_in_rows(rows, columns, gan.num_classes, label)
-    made = gan.between(a, b, t, None if y is None else y.to(device), **sample_options(gan, options))
+    y = _checked(y, rows, gan)
+    y = None if y is None else as_seen_by_nets(y.to(device)).repeat_interleave(columns, dim=0)
+    made = gan.between(a, b, t, y, **sample_options(gan, options))
     return made.float().cpu().contiguous()
 
 

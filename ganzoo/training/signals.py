@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.data.base import Dataset
+from ganzoo.data.kinds import has_pixels
 from ganzoo.diagnosis.judge import look
 from ganzoo.errors import UsageError, first_line
 from ganzoo.models.base import GAN
@@ -103,18 +104,19 @@ class Measurement:
     def __init__(self, trainer: Trainer) -> None:
         gan, dataset, device = trainer.gan, trainer.dataset, trainer.device
         self.seed, self.batch = trainer.config.seed, trainer.recipe.batch_size
-        most = AT_MOST[len(dataset.sample_shape) == 3]
+        most = AT_MOST[has_pixels(dataset)]
         n = min(most, max(AT_LEAST, 2 * self.batch), len(dataset.train), len(dataset.test))
         n -= n % (self.batch if n > self.batch else gan.pack)
         if n < FEWEST:
             raise UsageError(f"there are fewer than {FEWEST} held-out samples")
         self.train, self.y_train = _some(dataset, "train", n, self.seed, device)
         self.test, self.y_test = _some(dataset, "test", n, self.seed, device)
-        if not gan.num_classes:
+        if not gan.is_conditional:
             self.y_train = self.y_test = None
+        labels = self.labels = self.y_train if gan.num_classes else None
         real, fresh = flat(self.train), flat(self.test)
         self.among = torch.cat([real, fresh])
-        self.spread, self.spread_in_class = mean_distance(real), mean_distance(real, self.y_train)
+        self.spread, self.spread_in_class = mean_distance(real), mean_distance(real, labels)
         self.reach = reached(fresh, real)
         self.center = self.among.mean(0)
         self.axes = axes(self.among - self.center)
@@ -182,8 +184,8 @@ class Measurement:
             "diversity": share(mean_distance(x), self.spread),
             "reach": reached(x, self.among[: len(x)]) / self.reach,
         }
-        if self.y_train is not None:
-            found["diversity_in_class"] = share(mean_distance(x, self.y_train), self.spread_in_class)
+        if self.labels is not None:
+            found["diversity_in_class"] = share(mean_distance(x, self.labels), self.spread_in_class)
         if self.all is not None:
             found["nn_ratio"] = share(nearest(x, self.all), self.nearest)
         for i, place in enumerate(((x.mean(0) - self.center) @ self.axes).tolist(), start=1):

@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import MISSING, fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset
-from ganzoo.data.classes import class_shares
+from ganzoo.data.conditions import Conditions
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
@@ -85,8 +86,8 @@ class Trainer:
         self.optimizer_d = make_optimizer(
             self.recipe.optimizer_d, self.gan.net("d"), self.device, "optimizer_d"
         )
-        shares = class_shares(dataset) if self.gan.num_classes else None
-        self.ema = EMA(self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp, shares)
+        self.conditions = Conditions.of(dataset, self.gan.is_conditional)
+        self.ema = EMA(self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp, self.conditions)
         self._make_step = Step(
             self.gan,
             self.loss,
@@ -184,9 +185,14 @@ class Trainer:
             self._snapshot = self.ema.snapshot(self.config.seed, self.step, self.growth)
         return twin(self._snapshot)
 
-    def generate(self, n: int, purpose: str, seed: int, labels: Tensor | None = None) -> Tensor:
-        """n samples of the averaged generator at this step, [n, ...] as the networks see them."""
-        return draw(self.snapshot(), n, seed, purpose, labels)
+    def generate(self, n: int, purpose: str, seed: int, y: Tensor | None = None) -> Tensor:
+        """n samples of the averaged generator at this step, [n, ...] as the networks see them.
+
+        Args:
+            y: classes, or values in their own units, for a conditional model; some of each, always the same,
+                where it is None.
+        """
+        return draw(self.snapshot(), n, seed, purpose, self.conditions.in_turn(n) if y is None else y)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the run depends on, as tensors and plain containers."""
@@ -245,6 +251,9 @@ def refuse_difference(before: dict[str, str], now: dict[str, str]) -> None:
     there yet had the value that is its default now.
     """
     defaults = {f"recipe.{key}": value for key, value in flatten(plain(Recipe())).items()}
+    defaults |= {
+        each.name: str(plain(each.default)) for each in fields(Config) if each.default is not MISSING
+    }
     before = {**{key: value for key, value in defaults.items() if key in now}, **before}
     keys = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
     keys = [key for key in keys if not key.startswith(PLACES)]

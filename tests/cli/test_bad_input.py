@@ -214,7 +214,7 @@ def test_number_out_of_range_elsewhere(refused, run, words):
         (f"{RING} --stabilizer label-smoothing --label-smoothing 0.1", ["'label-smoothing'", "twice"]),
         (f"{RING} --epochs 3", ["--epochs", "ring8", "--steps"]),
         (f"{DCGAN} --steps 3 --epochs 3", ["--steps", "--epochs", "one of them"]),
-        ("run dcgan --dataset ring8", ["dcgan", "vectors of 2", "mlp-gan"]),
+        ("run dcgan --dataset ring8", ["dcgan", "vectors of shape (2,)", "mlp-gan"]),
         (f"{DCGAN} --batch-size 1 --stabilizer none", ["--batch-size 1", "BatchNorm2d"]),
         (f"{DCGAN} --batch-size 4001", ["--batch-size 4001", "4000", "mnist-5k"]),
         (f"{DCGAN} --batch-size 9 --set pack=2", ["--batch-size 9", "model.pack=2"]),

@@ -151,6 +151,9 @@ def test_a_reader_that_has_read_enough_sees_no_traceback(words):
     assert result.stderr == b""
 
 
+LEFT_OUT = ("sample_shape", "num_classes", "condition_shape", "kind", "path", "root", "offline")
+
+
 @pytest.mark.parametrize(("plural", "name"), NAMES)
 def test_info_tells_what_it_is_and_its_options(ganzoo, plural, name):
     from ganzoo.registry.options import options_of
@@ -161,7 +164,7 @@ def test_info_tells_what_it_is_and_its_options(ganzoo, plural, name):
     member, kind = REGISTRIES[plural].get(name), REGISTRIES[plural].kind
     assert result.out.startswith(f"{name} is {'an' if kind[0] == 'e' else 'a'} {kind} of ganzoo-torch ")
     assert member.__doc__.partition("\n")[0] in result.out
-    for key in options_of(member, ("sample_shape", "num_classes", "path", "root", "offline")):
+    for key in options_of(member, LEFT_OUT):
         assert re.search(rf"^  {key} +(required|default .+)$", result.out, re.MULTILINE)
     if plural in ("models", "losses"):  # their papers
         assert re.search(r"[A-Z]\w+.* (19|20)\d\d\b", result.out)

@@ -28,7 +28,7 @@ from ganzoo.metrics.foreign import read_samples
 from ganzoo.style.pictures import read_picture
 
 MEBI = 2**20
-TOY = SimpleNamespace(name="toy", sample_shape=(1, 8, 8))
+TOY = SimpleNamespace(name="toy", sample_shape=(1, 8, 8), kind="")
 X = np.random.default_rng(0).integers(0, 256, (20, 1, 8, 8), dtype=np.uint8)
 
 
@@ -313,7 +313,7 @@ def tried(read, path):
         said = str(error)
     return said, most() - before
 
-toy = SimpleNamespace(name="toy", sample_shape=(1, 8, 8))
+toy = SimpleNamespace(name="toy", sample_shape=(1, 8, 8), kind="")
 small = Path(sys.argv[1], "small.png")
 ways = {".npz": lambda path: read_samples(path, toy)}
 tried(lambda path: (read_image(path, 8, 3), read_picture(path, 8)), small)

@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from ganzoo.data.base import kind_of_data
+from ganzoo.data.kinds import kind_of_shape
 from ganzoo.errors import UsageError
 from ganzoo.models.layers import Project
 from ganzoo.models.sample import pack
@@ -29,7 +29,7 @@ def build(name: str, shape: tuple[int, ...], **options):
 
 @pytest.mark.parametrize(("name", "shape"), [(name, shape) for name in MODELS.names() for shape in SHAPES])
 def test_the_zoo_builds_what_it_should(name, shape):
-    if name in ("mlp-gan", "r3gan") or kind_of_data(shape) == "images":
+    if name in ("mlp-gan", "r3gan") or kind_of_shape(shape) == "images":
         assert build(name, shape).sample_shape == shape
     else:
         with pytest.raises(UsageError, match="makes images"):

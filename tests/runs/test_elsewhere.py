@@ -13,7 +13,7 @@ from PIL import Image
 
 import ganzoo as zoo
 from ganzoo.data.base import Standardization
-from ganzoo.data.card import DataCard
+from ganzoo.data.card import DataCard, DataKnown
 from ganzoo.data.tensors import TensorSplit, fingerprint
 from ganzoo.data.vectors import Npy
 from ganzoo.registry import DATASETS
@@ -239,8 +239,8 @@ def test_a_card_is_read_only_as_what_it_should_be(change):
     draw_numbers(Path("x.npy"), 3)
     data = Npy("x.npy")
     DataCard.of(data, False).write(Path(CARD))
-    want = (data.fingerprint, (3,), 0)
-    DataCard.read(Path(CARD), *want)
+    want = DataKnown(data.fingerprint, (3,), "vectors", 0, ())
+    DataCard.read(Path(CARD), want)
     tensors, meta = read_tensors(Path(CARD))
     meta.pop("sha256")
     for key, value in change.items():
@@ -249,7 +249,7 @@ def test_a_card_is_read_only_as_what_it_should_be(change):
         del tensors["std"]
     write_tensors(Path(CARD), tensors, meta)
     with pytest.raises(DamagedFile):
-        DataCard.read(Path(CARD), *want)
+        DataCard.read(Path(CARD), want)
 
 
 class Points(zoo.Dataset):
@@ -314,7 +314,10 @@ def test_units_of_a_plugin(added, opened):
 
 def test_a_standardization_of_other_columns_is_refused_before_anything_is_written():
     wrong = type("Wrong", (Points,), {"standardization": Standardization.of(torch.randn(9, 3))})
-    with DATASETS.lent("points", wrong), pytest.raises(zoo.UsageError, match="standardization of 3 columns"):
+    with (
+        DATASETS.lent("points", wrong),
+        pytest.raises(zoo.UsageError, match=r"standardization of shape \(3,\)"),
+    ):
         zoo.train(dataset="points", **VECTORS)
     assert not Path("runs").exists()
 

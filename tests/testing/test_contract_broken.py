@@ -386,7 +386,9 @@ def new_fingerprint(self):
 
 
 DATASETS = {
-    "declares": (points(sample_shape=(2, 3)), r"sample_shape \(C, H, W\) or \(D,\), got \(2, 3\)"),
+    "declares": (points(sample_shape=(2, 0)), r"sample_shape a tuple of whole numbers, .*got \(2, 0\)"),
+    "declares-kind": (points(kind="sounds"), "a kind of data, vectors, series, .*got sounds"),
+    "declares-both": (points(num_classes=2, condition_shape=(3,)), r"not both, got 2 and \(3,\)"),
     "declares-names": (points(class_names=("a",)), "0 class_names or none, got"),
     "declares-units": (
         points(standardization=Standardization.of(torch.eye(3))), r"a standardization of \(2,\), .*got \(3,\)"

@@ -18,6 +18,7 @@ from toys import ToyGAN
 
 import ganzoo
 from ganzoo.data.classes import has_shares, labels_by_shares
+from ganzoo.data.conditions import Conditions
 from ganzoo.data.pictures import SHOWN, grid, plot
 from ganzoo.metrics.base import Metric
 from ganzoo.models.base import GAN
@@ -25,7 +26,7 @@ from ganzoo.models.latent import slerp
 from ganzoo.registry import METRICS, MODELS
 from ganzoo.testing.training import tiny
 from ganzoo.training.ema import EMA
-from ganzoo.training.sampling import draw, interpolate, labels_for, nearest_real
+from ganzoo.training.sampling import draw, interpolate, nearest_real
 from ganzoo.training.trainer import Trainer
 
 
@@ -50,7 +51,7 @@ def test_interpolation_ends_at_samples_of_its_own_z():
     assert points.shape == (10, 2)
     assert torch.equal(points, interpolate(gan, 2, 5, 4))
     assert not torch.equal(points, interpolate(gan, 2, 5, 5))
-    assert not torch.equal(points[0], interpolate(gan, 2, 5, 4, label=2)[0])
+    assert not torch.equal(points[0], interpolate(gan, 2, 5, 4, torch.tensor([2, 2]))[0])
 
 
 def test_draw_is_counted_by_seed_and_gives_the_first_ones_first():
@@ -65,12 +66,12 @@ def test_draw_is_counted_by_seed_and_gives_the_first_ones_first():
 
 def test_draw_checks_labels():
     conditional = MODELS.get("mlp-gan")((2,), num_classes=3)
-    assert draw(conditional, 5, 0, labels=torch.tensor([0, 1, 2, 2, 1])).shape == (5, 2)
+    assert draw(conditional, 5, 0, y=torch.tensor([0, 1, 2, 2, 1])).shape == (5, 2)
     for labels in (torch.tensor([0, 1]), torch.tensor([0, 1, 2, 3, 0]), torch.tensor([0, -1, 0, 0, 0])):
         with pytest.raises(ganzoo.UsageError, match="from 0 to 2"):
-            draw(conditional, 5, 0, labels=labels)
+            draw(conditional, 5, 0, y=labels)
     with pytest.raises(ganzoo.UsageError, match="not conditional"):
-        draw(ToyGAN(), 2, 0, labels=torch.tensor([0, 0]))
+        draw(ToyGAN(), 2, 0, y=torch.tensor([0, 0]))
 
 
 def test_nearest_real_is_the_nearest():
@@ -244,8 +245,10 @@ def test_batchnorm_statistics_are_of_the_datas_shares():
             super().__init__((1,), 1, 2)
             self.generator, self.discriminator = Labelled(), nn.Linear(1, 1)
 
-    for shares, mean in ((torch.tensor([0.9, 0.1]), 0.1), (None, 0.5)):
-        still = EMA(One(), 1e3, 0.05, shares).snapshot(seed=0, step=1, t=0.0, batches=50)
+    for shares, mean in ((Conditions(torch.tensor([0.9, 0.1])), 0.1), (None, 0.5)):
+        still = EMA(One(), 1e3, 0.05, shares if shares is None else Conditions(shares)).snapshot(
+            seed=0, step=1, t=0.0, batches=50
+        )
         assert float(still.generator.norm.running_mean) == pytest.approx(mean, abs=0.02)
 
 
@@ -289,4 +292,4 @@ def test_scores_are_of_samples_labelled_as_the_data_are(tmp_path, looks):
         assert made["protocol"]["labels"] == "by the shares of the reference split"
     during = torch.bincount(looks[0])
     assert int(during[1]) < len(looks[0]) / 5
-    assert labels_for(4, 2).tolist() == [0, 1, 0, 1]
+    assert run.card.conditions.in_turn(4).tolist() == [0, 1, 0, 1]
