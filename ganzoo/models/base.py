@@ -55,7 +55,7 @@ class GAN(nn.Module):
     Args:
         sample_shape: (D,) of vectors, (C, L) of series, (C, H, W) of images, or any other; a shape that a
             model cannot build it refuses with a UsageError.
-        z_dim: dimension of the latent space.
+        z_dim: dimension of the latent space; 0 for a model that makes one sample of each value.
         num_classes: number of labels for a conditional model, 0 for none.
         pack: how many samples D judges together (PacGAN, Lin et al. 2018, arXiv 1712.04086), joined along
             dimension 1; the trainer packs, the model only builds a D with that many times the inputs.
@@ -93,7 +93,7 @@ class GAN(nn.Module):
         super().__init__()
         if z not in ("normal", "uniform"):
             raise UsageError(f"model.z must be normal or uniform, got {z!r}")
-        if z_dim < 1 or pack < 1:
+        if z_dim < (0 if condition_shape else 1) or pack < 1:
             raise UsageError(f"model.z_dim and model.pack must be at least 1, got {z_dim} and {pack}")
         given = kind_of_shape(condition_shape)
         if condition_shape and given not in self.conditions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganzoo.data.kinds import kind_of_shape
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.base import GAN
 from ganzoo.models.sample import Sample, finest, map_images, map_sample
@@ -90,6 +91,8 @@ def parts_of(name: str, policy: str, known: tuple[str, ...]) -> list[str]:
 
 def refuse_vectors(gan: GAN, name: str, instead: str) -> None:
     """Raise a UsageError for a model of anything but images."""
+    if kind_of_shape(gan.condition_shape) == "images":
+        raise UsageError(f"{name} changes images, and not the images that they are made of: use {instead}")
     if gan.kind != "images":
         raise UsageError(
             f"{name} changes images, and these data are {gan.kind} of shape {gan.sample_shape}: use {instead}"
