@@ -103,6 +103,8 @@ def command(
 def _class_index(run: Run, word: str) -> int:
     if not run.config.conditional:
         raise UsageError(f"--class {word}: {run.path} is not conditional; train with --conditional")
+    if run.config.condition_shape:
+        raise UsageError(f"--class {word}: {run.path} is conditional on values: give --condition FILE")
     names, count = run.card.class_names, run.config.num_classes
     if word in names:
         return names.index(word)

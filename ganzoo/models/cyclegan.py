@@ -77,9 +77,9 @@ class CycleGAN(GAN):
         identity: float = 0.5,
         **common: Unpack[Common],
     ) -> None:
+        refuse_other_sizes("cyclegan", sample_shape, common.get("condition_shape", ()))
         super().__init__(sample_shape, 0, **common)
         at_least_one(width=width, d_width=d_width or width, blocks=blocks)
-        refuse_other_sizes("cyclegan", self.sample_shape, self.condition_shape)
         if self.sample_shape[1] % 4 or self.sample_shape[2] % 4 or self.pack > 1:
             raise UsageError(
                 f"cyclegan: expected sides that are multiples of 4 and model.pack=1, got "
