@@ -60,7 +60,7 @@ INTERRUPTED = 130  # exit status, as a shell gives it for Ctrl-C
     default=None,
     help="Learn the labels too (sample --class K), or not; the recipe says which if left out.",
 )
-@click.option("--precision", default="fp32", show_default=True, metavar="NAME", help="fp32 or bf16.")
+@click.option("--precision", default="fp32", show_default=True, metavar="NAME", help="fp32, bf16 or fp16.")
 @click.option("--checkpoint-every", type=int, metavar="N")
 @click.option("--eval-every", type=int, metavar="N", help="Measure every N steps; needs --eval-metric.")
 @click.option(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ganzoo.errors import UsageError
 from ganzoo.models.base import Common
 from ganzoo.models.layers import LadderGAN, at_least_one, widths_of
+from ganzoo.models.precision import full_range
 from ganzoo.models.recipe import Optimizer, Recipe, Schedule
 from ganzoo.models.sagan import Generator, critic
 from ganzoo.models.turn import Turn
@@ -120,5 +121,6 @@ def matrices(net: nn.Module) -> list[Tensor]:
 def unlike(weight: Tensor) -> Tensor:
     """|W W^T (1 - I)|^2: how far the rows of W are from being at right angles."""
     rows = weight.flatten(1)
-    products = rows @ rows.T
+    with full_range(weight.device):
+        products = rows @ rows.T
     return products.square().sum() - products.diagonal().square().sum()

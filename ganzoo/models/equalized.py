@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ganzoo.models.layers import FlattenLast, LatentInput, ProjectionHead, batch_std
+from ganzoo.models.precision import in_full, in_range
 
 LEAK = 0.2
 HE = math.sqrt(2.0)  # gain of a layer before LeakyReLU
@@ -48,7 +49,8 @@ class PixelNorm(nn.Module):
     """[N, C, ...] -> the same shape, with a mean square of 1 over the channels (section 4.2)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+        exact = in_range(x)
+        return exact * (exact.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
 class BatchStd(nn.Module):
@@ -59,8 +61,8 @@ class BatchStd(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        exact = x.float() if x.dtype == torch.bfloat16 else x  # differences of numbers close to each other
-        std = batch_std(exact, GROUP).to(x.dtype).view(-1, 1, 1, 1)
+        # Of differences of numbers close to each other.
+        std = batch_std(in_full(x), GROUP).to(x.dtype).view(-1, 1, 1, 1)
         return torch.cat([x, std.expand(-1, 1, *x.shape[2:])], dim=1)
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from ganzoo.models.equalized import HE, LEAK, PixelNorm, Scaled, equalized
+from ganzoo.models.precision import full_range, in_range
 
 SLOW = 0.01  # how fast the mapping network learns, as a share of the other layers' learning rate
 
@@ -92,7 +93,8 @@ class ModulatedConv(nn.Module):
         bias = self.bias.view(1, -1, 1, 1)
         if self.gain is None:
             return h + bias
-        squares = style.square() @ weight.square().sum((2, 3)).T  # [N, after]
+        with full_range(x.device):
+            squares = in_range(style).square() @ weight.square().sum((2, 3)).T  # [N, after]
         factor = self.gain * (squares + 1e-8).rsqrt()
         return torch.addcmul(bias, h, factor[:, :, None, None])
 

@@ -21,7 +21,7 @@ from ganzoo.registry.kinds import as_int
 from ganzoo.registry.spec import Spec, Specs
 from ganzoo.system.records import Damaged, checked, read_json
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "bf16", "fp16")
 DEVICE = re.compile(r"(cpu|cuda|mps)(:\d{1,3})?")
 RANGES = {
     "seed": (0, 2**63 - 1),

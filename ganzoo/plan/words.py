@@ -9,6 +9,7 @@ from typing import Any
 
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Recipe
+from ganzoo.plan.config import PRECISIONS
 from ganzoo.plan.stopping import ON_NAN, StopWhen
 from ganzoo.registry import DATASETS, LOSSES, METRICS, MODELS, STABILIZERS
 from ganzoo.registry.kinds import as_float, as_int
@@ -83,8 +84,9 @@ class Words:
                 )
         if self.on_nan not in ON_NAN:
             raise UsageError(f"--on-nan must be {' or '.join(ON_NAN)}, got {self.on_nan!r}")
-        if self.precision not in ("fp32", "bf16"):
-            raise UsageError(f"--precision must be fp32 or bf16, got {self.precision!r}")
+        if self.precision not in PRECISIONS:
+            *some, last = PRECISIONS
+            raise UsageError(f"--precision must be {', '.join(some)} or {last}, got {self.precision!r}")
         self._import_members()
         _ = self.settings  # sorted now, so that what nothing has is refused
 

@@ -74,6 +74,11 @@ class ADA(Stabilizer):
         self.state = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in self.state.items()}
 
     def transform(self, sample: Sample, turn: Turn) -> Sample:
+        # Half precision would put pixels in other places.
+        with torch.autocast(finest(sample).device.type, enabled=False):
+            return self._changed(sample)
+
+    def _changed(self, sample: Sample) -> Sample:
         n, channels, height, width = finest(sample).shape
         draws = _Draws(n, self.state["p"])
         place = torch.eye(3, device=self.state["p"].device).expand(n, 3, 3)
@@ -84,7 +89,6 @@ class ADA(Stabilizer):
         tint = color(draws, channels) if "color" in self.policy else None
 
         def change(image: Tensor) -> Tensor:
-            # Half precision would put pixels in other places.
             x = image.to(torch.promote_types(image.dtype, torch.float32))
             if {"blit", "geometry"} & set(self.policy):
                 grid = F.affine_grid(place[:, :2].to(x.dtype), list(x.shape), align_corners=False)

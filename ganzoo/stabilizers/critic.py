@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.errors import UsageError
+from ganzoo.models.precision import full_range
 from ganzoo.models.sample import Logits, Sample, map_sample, scales
 from ganzoo.models.turn import Critic, Turn
 from ganzoo.stabilizers.base import Judge, Stabilizer
@@ -22,7 +23,8 @@ class GradientNormalization(Stabilizer):
     def wrap_critic(self, critic: Critic, turn: Turn) -> Judge:
         def normalized(sample: Sample, y: Tensor | None) -> Logits:
             keep = torch.is_grad_enabled()
-            with torch.enable_grad():  # a forward without gradients still needs the one with respect to x
+            # A forward without gradients still needs the one with respect to x.
+            with torch.enable_grad(), full_range(scales(sample)[0].device):
                 at = map_sample(lambda x: x if x.requires_grad else x.detach().requires_grad_(), sample)
                 logits = critic(at, y)
                 normed = tuple(_normalize(f, scales(at), keep) for f in scales(logits))

@@ -12,6 +12,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.models.layers import batch_std
+from ganzoo.models.precision import in_full
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.system.rng import counted
 
@@ -129,7 +130,7 @@ class StdHead(nn.Module):
 
     def forward(self, h: Tensor, y: Tensor | None = None) -> Tensor:
         logits: Tensor = self.head(h, y)
-        std = batch_std(h.float() if h.dtype == torch.bfloat16 else h, self.group)
+        std = batch_std(in_full(h), self.group)
         return logits + self.w * std.view(-1, *[1] * (logits.dim() - 1))
 
 

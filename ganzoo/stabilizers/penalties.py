@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
+from ganzoo.models.precision import in_full
 from ganzoo.models.sample import Sample, leaf, map_sample, scales
 from ganzoo.models.turn import Side, Turn
 from ganzoo.registry.kinds import as_int
@@ -166,10 +167,7 @@ def squared_gradient(critic: Judge, sample: Sample, y: Tensor | None) -> Tensor:
     logits = critic(sample, y)
     outputs = scales(logits)
     total = torch.stack([output.sum() for output in outputs]).sum()
-    grads = [
-        grad.float() if grad.dtype == torch.bfloat16 else grad
-        for grad in torch.autograd.grad(total, scales(sample), create_graph=True)
-    ]
+    grads = [in_full(grad) for grad in torch.autograd.grad(total, scales(sample), create_graph=True)]
     rows = len(outputs[0])
     # Packed samples lie next to each other: a row gathers those that D judged together.
     return torch.stack([grad.reshape(rows, -1).square().sum(1) for grad in grads]).sum(0)

@@ -43,6 +43,7 @@ class Log(Callback):
         for stabilizer in trainer.stabilizers:
             values.update(stabilizer.log())
         values.update(self.signals.take() if self.signals else {})
+        values.update(trainer.scales.log())
         steps = trainer.step - (self._step or 0)
         rate = steps / max(trainer.seconds - self._seconds, 1e-9)
         self._seconds, self._step = trainer.seconds, trainer.step
@@ -51,6 +52,8 @@ class Log(Callback):
         for name, value in values.items():
             if not math.isfinite(value):
                 raise diverged(self.folder, name, trainer.step)
+        if lost := trainer.scales.lost():
+            raise diverged(self.folder, f"gradients of the {lost}", trainer.step)
         row = {
             "step": trainer.step,
             "images": trainer.images,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 
-import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
+from ganzoo.models.precision import full_range, in_full, in_range
 from ganzoo.models.sample import Logits, Sample, map_sample, pack, scales
 from ganzoo.models.turn import Side, Turn
 from ganzoo.stabilizers.base import Judge, Stabilizer, Weights
@@ -75,16 +76,20 @@ class _Body:
         seen = sample
         for stabilizer in self._stabilizers:
             seen = stabilizer.transform(seen, turn)
-        inputs = pack(seen, self._gan.pack), y
+        inputs = pack(map_sample(in_range, seen), self._gan.pack), y
+        # In its own turn D is differentiated at samples for the sake of a penalty, and again as it learns.
+        twice = turn.phase == "d" and any(x.requires_grad for x in scales(sample))
+        device = scales(sample)[0].device
         caught: list[Tensor] = []
         head = getattr(net, "head", None) if hasattr(net, "features") else None
         handle = None
         if isinstance(head, nn.Module):
             handle = head.register_forward_pre_hook(lambda _, given: caught.extend(given[:1]))
         try:
-            logits: Logits = (
-                net(*inputs) if self._weights is None else functional_call(net, self._weights, inputs)
-            )
+            with full_range(device) if twice else nullcontext():
+                logits: Logits = (
+                    net(*inputs) if self._weights is None else functional_call(net, self._weights, inputs)
+                )
         finally:
             if handle:
                 handle.remove()
@@ -124,8 +129,3 @@ def _cut(sample: Sample, asked: Sample) -> bool:
     """Whether no gradient goes from one to the other where one is wanted."""
     pairs = zip(scales(sample), scales(asked), strict=True)
     return any(b.requires_grad and a is not b for a, b in pairs)
-
-
-def in_full(x: Tensor) -> Tensor:
-    """In single precision, where nets ran in less."""
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

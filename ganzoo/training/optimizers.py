@@ -19,9 +19,12 @@ OURS = {"lr": "lr", "momentum": "momentum", "alpha": "beta2", "eps": "eps", "bet
 
 
 def make_optimizer(
-    settings: Optimizer, net: nn.Module, device: torch.device, name: str = "optimizer"
+    settings: Optimizer, net: nn.Module, device: torch.device, name: str = "optimizer", scaling: bool = False
 ) -> torch.optim.Optimizer:
     """The optimizer of one net, fused where torch has a fused kernel for it.
+
+    Args:
+        scaling: its gradients are of a scaled loss, and may overflow.
 
     Raises:
         UsageError: there is no such optimizer, it has no such option, or takes no such value; or the net has
@@ -44,6 +47,10 @@ def make_optimizer(
         raise UsageError(f"{name}: {key} is not one of its options: use {name}.{OURS[key]}")
     if "fused" in takes:
         arguments["fused"] = device.type == "cpu" or (device.type == "cuda" and kind != "adagrad")
+        if (
+            scaling and kind == "sgd"
+        ):  # where its first step overflows, fused momentum starts as what lay in memory
+            arguments["fused"] = False
     groups = _groups(settings, net, name)
     try:
         return KINDS[kind](groups, **arguments, **own)

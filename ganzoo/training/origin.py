@@ -84,6 +84,8 @@ def find_origin(folder: Path, trainer: Trainer) -> Origin:
             return _unknown(trainer, f"the last checkpoint is more than {AT_MOST} steps back")
         notice(f"looking for where it came from: the steps from {again.step} on again")
         good = max((row["step"] for row in read_lines(folder / "log.jsonl", stepped)), default=0)
+        if trainer.scales.lost():
+            good = 0  # steps were left out for long, which no row says
         watched = False
         with kept(again.device):
             while again.step < trainer.step and not again.stop.is_set():
@@ -109,6 +111,7 @@ class _Watch:
         gan, step = trainer.gan, trainer._make_step
         self.nets: dict[str, nn.Module] = {"g": step.nets["g"], "d": step.nets["d"]}
         self.optimizers = step.optimizers
+        self.scaling = step.scales.scaling  # where gradients may overflow, which costs a step and no more
         self.terms: dict[str, list[tuple[str, str, Tensor]]] = {"g": [], "d": []}
         data = f"the batch that dataset {trainer.dataset.name!r} gave"
         _looked_at(trainer, "real", partial(_refuse, kind="data", net="", what=data))
@@ -168,7 +171,7 @@ class _Watch:
 
     def _gradients(self, net: str, kind: str, what: str) -> None:
         for name, weight in self.nets[net].named_parameters():
-            if not _finite(weight.grad):
+            if not self.scaling and not _finite(weight.grad):
                 raise _Found(kind, net, f"the gradient of {net.upper()}'s {name} is not finite after {what}")
 
     def _weights(self, net: str, what: str) -> None:

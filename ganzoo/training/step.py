@@ -20,12 +20,14 @@ from torch.optim import Optimizer
 
 from ganzoo.losses import Loss
 from ganzoo.models.base import GAN
+from ganzoo.models.precision import full_range, in_range
 from ganzoo.models.sample import Logits, Sample, leaf, map_sample, scales
 from ganzoo.models.turn import Phase, Side, Turn
 from ganzoo.stabilizers.base import Stabilizer, Weights
 from ganzoo.training.critic import TurnsCritic
 from ganzoo.training.late import LateScalar
 from ganzoo.training.meter import Meter
+from ganzoo.training.scaling import LossScales
 
 Draw = Callable[[int], tuple[Tensor, Tensor | None]]
 """The i-th real batch of this step: x on the device, and y or None."""
@@ -57,6 +59,7 @@ class Step:
         optimizers: of what G's and what D's optimizer trains (`GAN.net`).
         autocast: makes the context in which forwards run (reduced precision).
         accumulate: parts that a batch is cut into; one optimizer step for all of them.
+        scales: of the losses, where forwards run in float16.
 
     Attributes:
         now: number of the step to be made, the plan's time, and the scale of penalties.
@@ -71,6 +74,7 @@ class Step:
         n_dis: int = 1,
         autocast: Callable[[], AbstractContextManager[None]] = nullcontext,
         accumulate: int = 1,
+        scales: LossScales | None = None,
     ) -> None:
         self.gan = gan
         self.loss = loss
@@ -80,6 +84,7 @@ class Step:
         self.n_dis = n_dis
         self.autocast = autocast
         self.accumulate = accumulate
+        self.scales = scales or LossScales()
         self.meter = Meter()
         self.late_d_loss = LateScalar()
         self.now: tuple[int, float, float] = (0, 0.0, 1.0)
@@ -99,7 +104,9 @@ class Step:
         with torch.set_grad_enabled(graph), self.autocast():
             real = self.gan.view(x)  # which an encoder may have a part in
             z = self.gan.sample_z(len(x)) if z is None else z
-            return _Made(x, z, y, real, self.gan.generator(z, y))
+            fake = self.gan.generator(z, y)
+            # What D is differentiated at is not in float16, and so the gradient is not.
+            return _Made(x, z, y, *(map_sample(in_range, sample) for sample in (real, fake)))
 
     def _turn(self, phase: Phase, made: _Made) -> Turn:
         step, t, scale = self.now
@@ -204,7 +211,8 @@ class Step:
             return total
 
         for stabilizer in self.stabilizers:
-            weights = stabilizer.look_ahead(turn, loss, self.optimizers["d"])
+            with full_range(turn.z.device):
+                weights = stabilizer.look_ahead(turn, loss, self.optimizers["d"])
             if weights is not None:
                 return weights
         return None
@@ -216,7 +224,8 @@ class Step:
             meter.add(f"{turn.phase}_term/{name}", term)
             total = total + term
         for stabilizer in self.stabilizers:
-            penalty = (stabilizer.d_penalty if turn.phase == "d" else stabilizer.g_penalty)(turn)
+            with full_range(turn.z.device):
+                penalty = (stabilizer.d_penalty if turn.phase == "d" else stabilizer.g_penalty)(turn)
             if penalty is not None:
                 meter.add(f"{turn.phase}_penalty/{stabilizer.name}", penalty)
                 total = total + penalty
@@ -224,13 +233,20 @@ class Step:
 
     def _backward(self, loss: Tensor, turn: Turn) -> None:
         # Of a penalised D the inputs require gradients too, which nobody needs.
-        loss.backward(inputs=[p for p in turn.net.parameters() if p.requires_grad])  # type: ignore[no-untyped-call]
+        inputs = [p for p in turn.net.parameters() if p.requires_grad]
+        self.scales[turn.phase].scale(loss).backward(inputs=inputs)  # type: ignore[no-untyped-call]
 
     def _apply(self, turn: Turn) -> None:
-        """One optimizer step: before it gradients of several processes would be reduced."""
+        """One optimizer step: before it gradients of several processes would be reduced.
+
+        Stabilizers see the true gradients. Where these have overflowed, the scaler leaves the step out.
+        """
+        optimizer, scaler = self.optimizers[turn.phase], self.scales[turn.phase]
+        scaler.unscale_(optimizer)
         for stabilizer in self.stabilizers:
             stabilizer.gradients(turn)
-        self.optimizers[turn.phase].step()
+        scaler.step(optimizer)
+        scaler.update()
         for stabilizer in self.stabilizers:
             stabilizer.weights(turn)
 

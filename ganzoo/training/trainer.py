@@ -26,7 +26,10 @@ from ganzoo.training.ema import EMA, twin
 from ganzoo.training.optimizers import check_layout, load_moments, make_optimizer, set_rate
 from ganzoo.training.restoring import check_like, count, fill, moments_of, restored
 from ganzoo.training.sampling import draw
+from ganzoo.training.scaling import LossScales
 from ganzoo.training.step import Step
+
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}  # what forwards run in, by precision
 
 
 class Callback:
@@ -80,11 +83,10 @@ class Trainer:
         self.device = choose_device(config.device)
         self.gan, self.stabilizers = build_trained(config, self.device)
         self.loss = build_loss(self.recipe.loss)
-        self.optimizer_g = make_optimizer(
-            self.recipe.optimizer_g, self.gan.net("g"), self.device, "optimizer_g"
-        )
-        self.optimizer_d = make_optimizer(
-            self.recipe.optimizer_d, self.gan.net("d"), self.device, "optimizer_d"
+        self.scales = LossScales(self.device, config.precision == "fp16")
+        self.optimizer_g, self.optimizer_d = (
+            make_optimizer(getattr(self.recipe, name), net, self.device, name, self.scales.scaling)
+            for name, net in (("optimizer_g", self.gan.net("g")), ("optimizer_d", self.gan.net("d")))
         )
         self.conditions = Conditions.of(dataset, self.gan.is_conditional)
         self.ema = EMA(self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp, self.conditions)
@@ -96,6 +98,7 @@ class Trainer:
             self.recipe.n_dis,
             self._autocast(),
             self.recipe.accumulate,
+            self.scales,
         )
         self.meter = self._make_step.meter
         self._data = dataset.train.to(self.device)
@@ -209,6 +212,7 @@ class Trainer:
             "d_loss": self._make_step.late_d_loss.get(),
             "threads": torch.get_num_threads(),
             "rollbacks": self.rollbacks,
+            **({"scales": self.scales.state_dict()} if self.scales.scaling else {}),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -227,6 +231,7 @@ class Trainer:
                 kept = state["stabilizers"][stabilizer.name]
                 stabilizer.state = restored(stabilizer.name, kept, stabilizer.state, self.device)
             self.meter.load_state_dict(state["meter"])
+            self.scales.load_state_dict(state.get("scales", {}))
             check_like("d_loss", state["d_loss"], None)
             self._make_step.late_d_loss.set(state["d_loss"])
             self.step, self.rollbacks = count(state, "step"), count(state, "rollbacks")
@@ -239,9 +244,8 @@ class Trainer:
             ) from error
 
     def _autocast(self) -> Callable[[], AbstractContextManager[None]]:
-        if self.config.precision == "bf16":
-            return lambda: torch.autocast(self.device.type, torch.bfloat16)
-        return nullcontext
+        half = HALF.get(self.config.precision)
+        return nullcontext if half is None else lambda: torch.autocast(self.device.type, half)
 
 
 def refuse_difference(before: dict[str, str], now: dict[str, str]) -> None:

@@ -122,7 +122,7 @@ def run(finished):
         (f"{RING} --device cdua", ["--device cdua", "did you mean cuda"]),
         (f"{RING} --device meta", ["--device meta", "auto, cpu, cuda, mps"]),
         (f"{RING} --device cpu:first", ["--device cpu:first"]),
-        (f"{RING} --precision fp16", ["--precision", "fp32 or bf16", "'fp16'"]),
+        (f"{RING} --precision fp8", ["--precision", "fp32, bf16 or fp16", "'fp8'"]),
         ("resume", ["no run under runs/", "ganzoo run"]),
         ("sample", ["no run under runs/", "ganzoo run"]),
         ("resume nope", ["no run 'nope'"]),

@@ -76,7 +76,7 @@ def put(written: dict, place: str, value: object) -> Path:
         ("eval_every", 5, "eval_every needs eval_metrics"),
         ("eval_metrics", "fid", "eval_metrics: expected a list, got text"),
         ("schedule_steps", -3, "schedule_steps: expected a whole number of at least 0"),
-        ("precision", "fp16", "precision 'fp16': did you mean bf16 or fp32?"),
+        ("precision", "fp8", "precision 'fp8': did you mean fp32 or fp16?"),
         ("device", "gpu", "device 'gpu': expected a name like cpu or cuda:0"),
         ("conditional", 1, "conditional: expected true or false, got a whole number"),
         ("data_options.root", 3, "data_options: expected a path or null as root"),

@@ -37,7 +37,7 @@ def words(**more):
         ({"set": {"model.wdth": 3}}, "did you mean width"),
         ({"set": {"width": "wide"}}, "--set width: expected a whole number"),
         ({"eval_metric": ["fidd"]}, "no metric 'fidd'"),
-        ({"precision": "fp8"}, "--precision must be fp32 or bf16"),
+        ({"precision": "fp8"}, "--precision must be fp32, bf16 or fp16"),
     ],
 )
 def test_what_is_wrong_is_refused_when_they_are_made(more, said):
