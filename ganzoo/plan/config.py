@@ -80,6 +80,7 @@ class Config:
     patience: int = 0  # evaluations without a better one; 0: as many as there are
     first_steps: int = 0  # 0: recipe.steps
     schedule_steps: int = 0  # 0: recipe.steps
+    callbacks: Specs = Specs()  # that were asked for
 
     def check(self) -> None:
         """Raise a UsageError for the first value that makes no sense, whether it was typed or read."""
@@ -136,8 +137,8 @@ class Config:
     def identity(self) -> dict[str, str]:
         """What may not change between a checkpoint and its resumption, by dotted name, as text.
 
-        The budget may grow, how often to log, save and measure is free, and device and threads are the
-        machine's; provenance is only a record.
+        The budget may grow, how often to log, save and measure is free, and who looks on; device and threads
+        are the machine's; provenance is only a record.
         """
         free = (
             "recipe.steps",
@@ -152,6 +153,8 @@ class Config:
             "on_nan",
             "stop_when",
             "patience",
+            "callbacks",
+            "origins.callback ",
             "threads",
             "device",
         )

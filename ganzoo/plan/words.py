@@ -9,6 +9,7 @@ from typing import Any
 
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Recipe
+from ganzoo.plan.callbacks import settled_callbacks
 from ganzoo.plan.stopping import ON_NAN, StopWhen
 from ganzoo.registry import DATASETS, LOSSES, METRICS, MODELS, STABILIZERS
 from ganzoo.registry.kinds import as_float, as_int
@@ -56,6 +57,7 @@ class Words:
     on_nan: str = "stop"
     stop_when: str | None = None
     patience: int | None = None
+    callback: Specs = Specs()
     data_root: str | None = None
     offline: bool = False
 
@@ -86,6 +88,7 @@ class Words:
         if self.precision not in ("fp32", "bf16"):
             raise UsageError(f"--precision must be fp32 or bf16, got {self.precision!r}")
         self._import_members()
+        _ = self.callbacks
         _ = self.settings  # sorted now, so that what nothing has is refused
 
     def _settle(self, name: str, settled: Any) -> None:
@@ -129,3 +132,8 @@ class Words:
         own = {"label-smoothing": {"amount": self.label_smoothing}, "skip-d": {"below": self.skip_d_below}}
         asked = [Spec(name, given) for name, given in own.items() if None not in given.values()]
         return [STABILIZERS.settled(spec) for spec in [*self.stabilizer, *asked] if spec != NONE]
+
+    @cached_property
+    def callbacks(self) -> list[Spec]:
+        """All that were asked for, each with all of its options, and `none`."""
+        return settled_callbacks(self.callback)
