@@ -18,7 +18,8 @@ def settled_callbacks(words: str | Iterable[str | Spec]) -> list[Spec]:
     """Words of `--callback`, each with all of its options, and `none`.
 
     Raises:
-        UsageError: there is no such callback, or no such option of it, or one is given twice.
+        UsageError: there is no such callback, or it refuses its options, or one is given twice.
+        WorkError: one cannot be made.
     """
     given = [Spec.parse(word) for word in ([words] if isinstance(words, str) else words)]
     settled = [spec if spec == Spec(NONE) else CALLBACKS.settled(spec) for spec in given]
@@ -26,6 +27,9 @@ def settled_callbacks(words: str | Iterable[str | Spec]) -> list[Spec]:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"callback {name!r} is given twice: give it once, with all its options")
+    for spec in settled:
+        if spec.name != NONE:
+            CALLBACKS.make(spec.name, **spec.options)  # which opens nothing, and may refuse
     return settled
 
 

@@ -50,7 +50,6 @@ def plan_run(words: Words) -> tuple[Config, Dataset]:
     """`plan`, rehearsed; evaluations during the run that cannot be made are refused as well."""
     config, dataset = plan(words)
     rehearse(config, dataset)
-    open_callbacks(config, progress=False)
     if config.eval_every:
         evaluation_of(config, dataset)
     return config, dataset

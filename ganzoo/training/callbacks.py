@@ -13,7 +13,9 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 from rich.text import Text
 
+from ganzoo.errors import WorkError
 from ganzoo.models.recipe import MOST_STEPS
+from ganzoo.registry.blame import known_as
 from ganzoo.registry.kinds import as_int
 from ganzoo.system.bars import Words
 from ganzoo.system.console import plain, stderr
@@ -66,8 +68,15 @@ class Log(Callback):
             callback.after_log(trainer, row)
 
     def _columns(self, trainer: Trainer) -> dict[str, float]:
-        each = [item for callback in trainer.callbacks for item in callback.columns(trainer).items()]
-        return {str(key): float(value) for key, value in each if math.isfinite(value)}
+        columns = {}
+        for callback in trainer.callbacks:
+            for key, value in callback.columns(trainer).items():
+                try:
+                    columns[str(key)] = float(value)
+                except (TypeError, ValueError) as error:
+                    who = known_as(type(callback))
+                    raise WorkError(f"{who} gives {value!r} as column {key!r}: expected a number") from error
+        return {key: value for key, value in columns.items() if math.isfinite(value)}
 
 
 class Pictures(Every):
