@@ -20,8 +20,8 @@ from ganzoo.cli.words import Whole
 @click.option(
     "--callback",
     multiple=True,
-    metavar="NAME[:key=value,...]",
-    help="Look on with this too from now on; none drops those before.",
+    metavar="NAME",
+    help="Have NAME:key=value,... look on too from now on; none drops those before.",
 )
 @click.option("--device", metavar="NAME", help="Where to go on, if not there: auto, cpu, cuda or mps.")
 def command(
