@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from ganzoo.models.recipe import Optimizer, Recipe, Schedule
     from ganzoo.models.sample import Logits, Sample
     from ganzoo.models.turn import Critic, Turn
-    from ganzoo.registry import DATASETS, EXTRACTORS, LOSSES, METRICS, MODELS, STABILIZERS
+    from ganzoo.registry import CALLBACKS, DATASETS, EXTRACTORS, LOSSES, METRICS, MODELS, STABILIZERS
     from ganzoo.registry.registry import CONTRACT
     from ganzoo.runs.evaluation import evaluate
     from ganzoo.runs.run import Run, load
     from ganzoo.stabilizers.base import Stabilizer
     from ganzoo.system.memory import keep_freed_memory
+    from ganzoo.training.trainer import Callback, Trainer
 
 _WHERE = {
     "ganzoo.api": ("extractor", "resume", "train"),
@@ -45,19 +46,22 @@ _WHERE = {
     "ganzoo.metrics.base": ("Metric",),
     "ganzoo.metrics.context": ("Context", "Samples"),
     "ganzoo.models.recipe": ("Optimizer", "Recipe", "Schedule"),
-    "ganzoo.registry": ("DATASETS", "EXTRACTORS", "LOSSES", "METRICS", "MODELS", "STABILIZERS"),
+    "ganzoo.registry": (
+        "CALLBACKS", "DATASETS", "EXTRACTORS", "LOSSES", "METRICS", "MODELS", "STABILIZERS",
+    ),
     "ganzoo.registry.registry": ("CONTRACT",),
     "ganzoo.runs.run": ("Run", "load"),
     "ganzoo.stabilizers.base": ("Stabilizer",),
     "ganzoo.system.memory": ("keep_freed_memory",),
-}
+    "ganzoo.training.trainer": ("Callback", "Trainer"),
+}  # fmt: skip
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
-    "CONTRACT", "DATASETS", "EXTRACTORS", "GAN", "LOSSES", "METRICS", "MODELS", "STABILIZERS",
-    "Common", "Context", "Critic", "Dataset", "Extractor", "Logits", "Loss", "Metric", "Modes", "Optimizer",
-    "Recipe", "Run", "Sample", "Samples", "Schedule", "Split", "Stabilizer", "Turn", "UsageError",
-    "WorkError", "evaluate", "extractor", "keep_freed_memory", "load", "resume", "train",
+    "CALLBACKS", "CONTRACT", "DATASETS", "EXTRACTORS", "GAN", "LOSSES", "METRICS", "MODELS", "STABILIZERS",
+    "Callback", "Common", "Context", "Critic", "Dataset", "Extractor", "Logits", "Loss", "Metric", "Modes",
+    "Optimizer", "Recipe", "Run", "Sample", "Samples", "Schedule", "Split", "Stabilizer", "Trainer", "Turn",
+    "UsageError", "WorkError", "evaluate", "extractor", "keep_freed_memory", "load", "resume", "train",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ def train(
         out: run folder; the next number under runs/ where left out.
         progress: show a progress bar on stderr.
         words: the options of `ganzoo run`, with underscores: steps, seed, loss, lr_g, label_smoothing, ...;
-            `stabilizer` is a list of "NAME:key=value", `set` a dict of settings.
+            `stabilizer` and `callback` are lists of "NAME:key=value", `set` a dict of settings.
 
     Raises:
         UsageError: a word is wrong; nothing was written.
@@ -60,6 +61,7 @@ def resume(
     dataset: str | None = None,
     data_root: str | Path | None = None,
     device: str | torch.device | None = None,
+    callback: str | Iterable[str] = (),
     progress: bool = True,
 ) -> Run:
     """Go on with a run as if it had never stopped.
@@ -71,6 +73,7 @@ def resume(
         dataset: the name that opens the same data, where they lie elsewhere now: "folder:NEW".
         data_root: where datasets are, or are downloaded to, if that is another folder now.
         device: where it goes on, if that is another one; the last bits of its numbers differ then.
+        callback: who looks on from now on too, as "NAME:key=value"; "none" drops those before.
         progress: show a progress bar on stderr.
 
     Raises:
@@ -79,6 +82,7 @@ def resume(
     """
     run = load(path, device="auto" if device is None else device)
     run.move(dataset, data_root, device)
+    run.watch(callback)
     if extend(run, steps, reschedule):
         run.train(progress=progress)
     return run

@@ -49,7 +49,7 @@ EXPECTED = {
 }
 LARGEST_FILE = 2**20  # bytes
 MOST_CELLS = 10_000  # each is trained and measured
-NOT_IN_LABEL = ("model", "dataset", "steps", "epochs", "data-root", "offline")
+NOT_IN_LABEL = ("model", "dataset", "steps", "epochs", "data-root", "offline", "callback")
 
 
 @dataclasses.dataclass(frozen=True)

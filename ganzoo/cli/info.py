@@ -63,6 +63,7 @@ def _how(kind: str, name: str) -> str:
         "dataset": "--set data.KEY=VALUE",
         "stabilizer": f"--stabilizer {name}:KEY=VALUE",
         "extractor": f"--extractor {name}:KEY=VALUE",
+        "callback": f"--callback {name}:KEY=VALUE",
     }.get(kind, "KEY=VALUE")
 
 

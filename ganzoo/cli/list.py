@@ -15,7 +15,7 @@ from ganzoo.system.console import Grid, say_json, terminal
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on stdout.")
 @click.option("--check", is_flag=True, help="Import every member, and say which are broken and why.")
 def command(kind: str | None, as_json: bool, check: bool) -> int:
-    """What there is. KIND: models, losses, stabilizers, metrics, datasets or extractors; all by default."""
+    """What there is. KIND: models, losses, stabilizers, metrics, datasets, extractors or callbacks."""
     if kind is not None and kind not in REGISTRIES:
         raise UsageError(f"no kind {kind!r}: {nearest(kind, REGISTRIES)}")
     registries = [REGISTRIES[kind]] if kind else list(REGISTRIES.values())

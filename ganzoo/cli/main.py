@@ -5,57 +5,16 @@ from __future__ import annotations
 import io
 import sys
 import traceback
-from importlib import import_module
 from typing import NoReturn
 
 import click
 
-from ganzoo.errors import UsageError, WorkError, first_line, nearest
+from ganzoo.cli.commands import Commands
+from ganzoo.errors import UsageError, WorkError, first_line
 from ganzoo.system.memory import is_too_large, keep_freed_memory, refuse_more_than_there_is, too_large
 from ganzoo.system.told import tell_again
 
 LONGEST = 2_000  # characters of a sentence: words that were typed are quoted in it
-
-COMMANDS = {
-    "list": "What there is: models, losses, stabilizers, datasets, ...",
-    "info": "What a name stands for: its paper, recipes and options.",
-    "run": "Train a model on a dataset.",
-    "resume": "Go on with a run as if it had never stopped.",
-    "sample": "Draw pictures or arrays from a run.",
-    "eval": "Measure a run, or samples from any program.",
-    "diagnose": "What is wrong with a training, by its log, and what to try.",
-    "bench": "Train and measure a whole suite; stopped, it goes on.",
-    "table": "Results as a table: mean and spread over seeds, cost, commands.",
-    "compare": "What differs between two runs, in options and in scores.",
-    "extractor": "Train a classifier of your own data, to measure with.",
-    "cache": "What is kept of data, statistics and weights; clear it.",
-    "plugin": "Your own members: write a package, check that it keeps the contract.",
-    "stylize": "Paint one picture in the style of another.",
-}
-
-
-class Commands(click.Group):
-    """Loads a command's module when it is asked for; the help texts of the overview are the ones above."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        command: click.Command = import_module(f"ganzoo.cli.{name}").command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            raise UsageError(f"no command {args[0]!r}: {nearest(args[0], COMMANDS)}")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -26,13 +26,14 @@ USES = {
     "metric": "ganzoo run mlp-gan --dataset ring8\nganzoo eval --metric NAME",
     "dataset": "ganzoo run mlp-gan --dataset NAME",
     "extractor": "ganzoo run dcgan --dataset mnist\nganzoo eval --metric fid --extractor NAME",
+    "callback": "ganzoo run mlp-gan --dataset ring8 --callback NAME",
 }
 KIND = click.option("--kind", metavar="KIND", help=f"{', '.join(USES)}.")
 
 
 @click.group("plugin")
 def command() -> None:
-    """Your own models, losses, stabilizers, metrics, datasets and extractors, as packages."""
+    """Your own models, losses, stabilizers, metrics, datasets, extractors and callbacks, as packages."""
 
 
 @command.command("new")

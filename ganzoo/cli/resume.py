@@ -17,6 +17,12 @@ from ganzoo.cli.words import Whole
 )
 @click.option("--dataset", metavar="NAME", help="What opens the same data now, if they lie elsewhere.")
 @click.option("--data-root", metavar="DIR", help="Where datasets are now, or are downloaded to.")
+@click.option(
+    "--callback",
+    multiple=True,
+    metavar="NAME",
+    help="Have NAME:key=value,... look on too from now on; none drops those before.",
+)
 @click.option("--device", metavar="NAME", help="Where to go on, if not there: auto, cpu, cuda or mps.")
 def command(
     run: str | None,
@@ -25,6 +31,7 @@ def command(
     dataset: str | None,
     data_root: str | None,
     device: str | None,
+    callback: tuple[str, ...],
 ) -> None:
     """Go on with RUN (a folder, a name under runs/, or the newest) as if it had never stopped."""
     from ganzoo.cli.run import report
@@ -36,6 +43,7 @@ def command(
 
     loaded = load(run)
     loaded.move(dataset, data_root, device)
+    loaded.watch(callback)
     if not extend(loaded, steps, reschedule):
         budget = loaded.config.recipe.steps
         done = steps_done(loaded.path)

@@ -75,6 +75,12 @@ INTERRUPTED = 130  # exit status, as a shell gives it for Ctrl-C
 )
 @click.option("--stop-when", metavar="SCORE<F", help="End early, at 'fid < 0.05', as --eval-metric measures.")
 @click.option("--patience", type=int, metavar="N", help="End early: N evaluations without a better one.")
+@click.option(
+    "--callback",
+    multiple=True,
+    metavar="NAME[:key=value,...]",
+    help="Any of `ganzoo list callbacks`; none drops pictures and diagnosis.",
+)
 @click.option("--data-root", metavar="DIR", help="Where datasets are, or are downloaded to.")
 @click.option("--offline", is_flag=True, help="Touch no network.")
 @click.option(

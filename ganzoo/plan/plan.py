@@ -15,6 +15,7 @@ from ganzoo.errors import UsageError, nearest
 from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.assemble import build_loss, build_trained
+from ganzoo.plan.callbacks import with_callbacks
 from ganzoo.plan.config import Config
 from ganzoo.plan.words import NONE, Words
 from ganzoo.registry import MODELS, STABILIZERS, origins
@@ -40,7 +41,7 @@ def plan(words: Words) -> tuple[Config, Dataset]:
     dataset = open_dataset(words.data, words.settings["data"], words.data_root, words.offline)
     recipe = _recipe(words, MODELS.get(words.model).recipes, dataset)
     recipe = dataclasses.replace(recipe, conditional=_conditional(words, recipe, dataset))
-    config = _config(words, dataset, recipe, device)
+    config = with_callbacks(_config(words, dataset, recipe, device), words.callbacks)
     config.check()
     gan = check(config, dataset)
     if "z_dim" in config.model_options:  # a model may choose it by the data

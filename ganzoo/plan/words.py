@@ -9,6 +9,7 @@ from typing import Any
 
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Recipe
+from ganzoo.plan.callbacks import settled_callbacks
 from ganzoo.plan.config import PRECISIONS
 from ganzoo.plan.stopping import ON_NAN, StopWhen
 from ganzoo.registry import DATASETS, LOSSES, METRICS, MODELS, STABILIZERS
@@ -57,6 +58,7 @@ class Words:
     on_nan: str = "stop"
     stop_when: str | None = None
     patience: int | None = None
+    callback: Specs = Specs()
     data_root: str | None = None
     offline: bool = False
 
@@ -88,6 +90,7 @@ class Words:
             *some, last = PRECISIONS
             raise UsageError(f"--precision must be {', '.join(some)} or {last}, got {self.precision!r}")
         self._import_members()
+        _ = self.callbacks
         _ = self.settings  # sorted now, so that what nothing has is refused
 
     def _settle(self, name: str, settled: Any) -> None:
@@ -131,3 +134,8 @@ class Words:
         own = {"label-smoothing": {"amount": self.label_smoothing}, "skip-d": {"below": self.skip_d_below}}
         asked = [Spec(name, given) for name, given in own.items() if None not in given.values()]
         return [STABILIZERS.settled(spec) for spec in [*self.stabilizer, *asked] if spec != NONE]
+
+    @cached_property
+    def callbacks(self) -> list[Spec]:
+        """All that were asked for, each with all of its options, and `none`."""
+        return settled_callbacks(self.callback)

@@ -1,4 +1,4 @@
-"""Names to members: the six registries, and what a run records of its members."""
+"""Names to members: the seven registries, and what a run records of its members."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ STABILIZERS = Registry("stabilizers", "stabilizer", "ganzoo.stabilizers.base:Sta
 METRICS = Registry("metrics", "metric", "ganzoo.metrics.base:Metric")
 DATASETS = Registry("datasets", "dataset", "ganzoo.data.base:Dataset", ("path", "root", "offline"))
 EXTRACTORS = Registry("extractors", "extractor", "ganzoo.extractors.base:Extractor", ("path", "offline"))
+CALLBACKS = Registry("callbacks", "callback", "ganzoo.training.trainer:Callback")
 
-REGISTRIES = {r.plural: r for r in (MODELS, LOSSES, STABILIZERS, METRICS, DATASETS, EXTRACTORS)}
+REGISTRIES = {r.plural: r for r in (MODELS, LOSSES, STABILIZERS, METRICS, DATASETS, EXTRACTORS, CALLBACKS)}
 OF_KIND = {r.kind: r for r in REGISTRIES.values()}
 
 

@@ -26,6 +26,11 @@ def know(member: type, where: str) -> None:
         _files.setdefault(file, set()).add(where)
 
 
+def known_as(member: type) -> str:
+    """What sentences call a member."""
+    return _members.get(member, member.__name__)
+
+
 def sources(kind: type) -> set[str]:
     """The files in which the methods of a class are written, whatever a base class has wrapped round them."""
     functions = (inspect.unwrap(value) for value in vars(kind).values() if callable(value))

@@ -1,5 +1,5 @@
 """Names to objects, over entry points: one class for models, losses, stabilizers, metrics, datasets,
-extractors.
+extractors, callbacks.
 
 The zoo's own members are entry points too, in pyproject.toml: there is no second door but `Registry.add`,
 for notebooks and tests. Listing reads installed metadata and source text; only `get` imports anything.

@@ -17,7 +17,6 @@ from ganzoo.plan.stopping import StopWhen, why_ended
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.lines import append_line, read_lines
-from ganzoo.training.keeper import Keeper
 from ganzoo.training.rows import MetricsRow, metrics_row
 from ganzoo.training.sampling import draw
 from ganzoo.training.trainer import Every, Trainer
@@ -62,18 +61,16 @@ def evaluation_of(config: Config, dataset: Dataset) -> Evaluation:
 
 
 class Evaluations(Every):
-    """A line of metrics.jsonl every `every` steps and at the end, from few samples and without real data.
+    """Scores every `--eval-every` steps and at the end, of `--eval-metric`: lines of metrics.jsonl.
 
-    Args:
-        keeper: told of the best step.
-        scores: filled with those of the last evaluation, for a progress bar to show.
+    Of few samples, without real data. It finds the best step by the first of them, and ends a run early where
+    `--stop-when` or `--patience` say so.
     """
 
-    def __init__(self, keeper: Keeper, every: int, evaluation: Evaluation, scores: dict[str, float]) -> None:
-        super().__init__(every)
-        self.folder, self._keeper = keeper.folder, keeper
-        self._evaluation, self._last = evaluation, scores
-        self._n = max(SAMPLES, evaluation.least())
+    def begin(self, trainer: Trainer) -> None:
+        self.every = trainer.config.eval_every
+        self._evaluation = evaluation_of(trainer.config, trainer.dataset)
+        self._n = max(SAMPLES, self._evaluation.least())
 
     def act(self, trainer: Trainer) -> None:
         gan = trainer.snapshot()
@@ -87,7 +84,7 @@ class Evaluations(Every):
             return
         made_by = {"generator": "averaged, eval mode", "labels": told_of_y(gan)}
         made_by["checkpoint"] = WHEN
-        before = [row["scores"] for row in measured(self.folder)]
+        before = [row["scores"] for row in measured(trainer.folder)]
         ended = self._why_ended([*before, result["scores"]], trainer.config)
         row = {
             "step": trainer.step,
@@ -98,13 +95,12 @@ class Evaluations(Every):
             "notes": result["notes"],
             **({"ended": ended} if ended else {}),
         }
-        append_line(self.folder / "metrics.jsonl", row)
-        self._last.clear()
-        self._last.update(result["scores"])
+        append_line(trainer.folder / "metrics.jsonl", row)
+        for callback in trainer.callbacks:
+            callback.after_scores(trainer, result["scores"])
         first, higher = self._evaluation.first_score, self._evaluation.first_is_higher
         value, values = result["scores"][first], [scores[first] for scores in before if first in scores]
-        if all(value > other if higher else value < other for other in values):
-            self._keeper.keep_best(trainer)
+        trainer.is_best = all(value > other if higher else value < other for other in values)
         trainer.ended = ended
 
     def _why_ended(self, scores: list[dict[str, float]], config: Config) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given, check_names
 from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_trained
+from ganzoo.plan.callbacks import settled_callbacks, with_callbacks
 from ganzoo.plan.config import Config
 from ganzoo.registry import changes
 from ganzoo.registry.blame import blaming
 from ganzoo.registry.kinds import as_int
+from ganzoo.registry.spec import Spec
 from ganzoo.runs import training
 from ganzoo.runs.evaluation import Document, document
 from ganzoo.runs.evaluations import scored_y, told_of_y
@@ -242,7 +244,7 @@ class Run:
 
     def train(self, dataset: Dataset | None = None, progress: bool = True) -> None:
         """Train from the newest whole checkpoint, or from the start, to the end of the plan."""
-        self._look_at("model", "loss", "stabilizer", "dataset")
+        self._look_at("model", "loss", "stabilizer", "dataset", "callback")
         if dataset is not None:
             self.dataset = dataset
         self.steps_done, self.ended = training.train(self, progress)
@@ -267,6 +269,10 @@ class Run:
         self.config, data = moved(self.config, self.path, dataset, data_root, device)
         if data is not None:
             self.dataset = data
+
+    def watch(self, callback: str | Iterable[str | Spec]) -> None:
+        """Have these look on too as training goes on, in the words of --callback; it records that."""
+        self.config = with_callbacks(self.config, settled_callbacks(callback))
 
     def _look_at(self, *kinds: str) -> None:
         """Say which members are of another version than the run was made with; refuse where one is gone."""

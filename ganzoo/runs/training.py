@@ -12,26 +12,25 @@ import torch
 
 from ganzoo.data.base import Dataset
 from ganzoo.errors import WorkError
-from ganzoo.metrics.harness import Evaluation
 from ganzoo.plan.config import Config
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.registry.blame import blaming
 from ganzoo.runs.budget import change_of_schedules, extended
-from ganzoo.runs.evaluations import Evaluations, ended_at, evaluation_of
+from ganzoo.runs.callbacks import open_callbacks
+from ganzoo.runs.evaluations import ended_at, evaluation_of
 from ganzoo.runs.places import keep_card
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.files import write_json
 from ganzoo.system.locks import Lock, only_one
-from ganzoo.training.callbacks import Bar, Log, Pictures, stops_cleanly
+from ganzoo.training.callbacks import stops_cleanly
 from ganzoo.training.checkpoint import GENERATOR, Diverged, steps_done
 from ganzoo.training.keeper import Keeper, holds, newest_whole, settle
 from ganzoo.training.older import adopt
 from ganzoo.training.origin import telling_where
 from ganzoo.training.rehearsal import rehearse
-from ganzoo.training.signals import Signals, spacing
-from ganzoo.training.trainer import Callback, Trainer
+from ganzoo.training.trainer import Trainer
 
 MOST_ROLLBACKS = 5  # to one checkpoint
 
@@ -84,14 +83,13 @@ def train(run: Trainable, progress: bool) -> tuple[int, str]:
         UsageError: another process trains it; or its data, or a checkpoint, are not the run's.
         WorkError: training failed; the folder keeps the last good checkpoint.
     """
-    evaluation = evaluation_of(run.config, run.dataset) if run.config.eval_every else None
     match_threads(run.config)
     with _alone(run.path), stops_cleanly() as stop:
         adopt(run.path)
         before, again = -1, 0
         while True:
             try:
-                trainer = _attempt(run, evaluation, again, stop, progress)
+                trainer = _attempt(run, again, stop, progress)
                 return trainer.step, trainer.ended
             except Diverged as error:
                 if run.config.on_nan != "rollback":
@@ -103,36 +101,24 @@ def train(run: Trainable, progress: bool) -> tuple[int, str]:
                 notice(f"{error.where}: back to step {step}, with other random numbers, at half the rates")
 
 
-def _attempt(
-    run: Trainable, evaluation: Evaluation | None, again: int, stop: threading.Event, progress: bool
-) -> Trainer:
+def _attempt(run: Trainable, again: int, stop: threading.Event, progress: bool) -> Trainer:
     """Train from where the folder is; `again` times it was tried from there before."""
     config = run.config
     choose_device(config.device, run.path)
-    keeper = Keeper(run.path, config.checkpoint_every)
-    signals = Signals(spacing(config), run.path if progress else None)
-    log = Log(run.path, config.log_every, signals)
-    scores: dict[str, float] = {}
-    callbacks: list[Callback] = [signals, log]
-    if evaluation is not None:
-        callbacks.append(Evaluations(keeper, config.eval_every, evaluation, scores))
-    callbacks += [Pictures(run.path, config.sample_every), keeper]
-    bar = Bar(log, scores)
-    if progress:
-        callbacks.append(bar)
+    callbacks = open_callbacks(config, progress)
     trainer = Trainer(config, run.dataset, callbacks, stop)
+    trainer.folder = run.path
     found = newest_whole(run.path)
     if found:
         trainer.load_state_dict(found[0])
     trainer.rollbacks += again
-    keep_card(run.path, config, run.dataset)  # now, when nothing can be refused any more
-    _record_changes(run, trainer.step)
-    keeper.begin(found[1] if found else None)
-    try:
-        with telling_where(run.path, trainer), blaming():
+    with blaming(), trainer.watched():
+        keep_card(run.path, config, run.dataset)  # now, when nothing can be refused any more
+        _record_changes(run, trainer.step)
+        for keeper in (callback for callback in callbacks if isinstance(callback, Keeper)):
+            keeper.go_on(found[1] if found else None)
+        with telling_where(run.path, trainer):
             trainer.fit()
-    finally:
-        bar.close()
     return trainer
 
 

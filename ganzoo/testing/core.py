@@ -91,7 +91,8 @@ def checks(
 
     Args:
         name: as on the command line; a dataset or an extractor may be NAME:PATH.
-        kind: "model", "loss", "stabilizer", "metric", "dataset" or "extractor", where the name does not say.
+        kind: "model", "loss", "stabilizer", "metric", "dataset", "extractor" or "callback", where the name
+            does not say.
         shape: of samples, where a model or a stabilizer should be checked with one shape alone.
         options: of the member, where the defaults are not what should be checked.
 

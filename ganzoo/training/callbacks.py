@@ -7,7 +7,6 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 from rich.console import RenderableType
@@ -15,26 +14,34 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeR
 from rich.text import Text
 
 from ganzoo.data.kinds import kind_of
+from ganzoo.errors import WorkError
+from ganzoo.models.recipe import MOST_STEPS
+from ganzoo.registry.blame import known_as
+from ganzoo.registry.kinds import as_int
 from ganzoo.system.bars import Words
 from ganzoo.system.console import plain, stderr
 from ganzoo.system.lines import append_line
 from ganzoo.training.checkpoint import diverged
-from ganzoo.training.signals import Signals
 from ganzoo.training.trainer import Callback, Every, Trainer
+
+MOST_SHOWN = 10_000  # samples in a picture
 
 
 class Log(Callback):
-    """A line of log.jsonl every `every` steps; stops the run when a loss is no number any more."""
+    """A line of log.jsonl every so many steps; it ends a run whose loss is no number any more.
 
-    def __init__(self, folder: Path, every: int, signals: Signals | None = None) -> None:
-        self.folder, self.every, self.signals = folder, every, signals
-        self.last: dict[str, float] = {}
+    Args:
+        every: steps between two rows; none: a fiftieth of the plan, and 50 at most.
+    """
+
+    def __init__(self, every: int | None = None) -> None:
+        self._every = _asked("log: every", every, MOST_STEPS)
         self._seconds = 0.0
-        self._step: int | None = None
+
+    def begin(self, trainer: Trainer) -> None:
+        self.every, self._step = self._every or trainer.config.log_every, trainer.step
 
     def after_step(self, trainer: Trainer) -> None:
-        if self._step is None:
-            self._step = trainer.started_at
         if trainer.step % self.every == 0 or trainer.is_last:
             self.write(trainer)
 
@@ -42,48 +49,74 @@ class Log(Callback):
         values = trainer.meter.read()
         for stabilizer in trainer.stabilizers:
             values.update(stabilizer.log())
-        values.update(self.signals.take() if self.signals else {})
         values.update(trainer.scales.log())
-        steps = trainer.step - (self._step or 0)
+        steps = trainer.step - self._step
         rate = steps / max(trainer.seconds - self._seconds, 1e-9)
         self._seconds, self._step = trainer.seconds, trainer.step
-        self.last = values
         images_per_s = rate * trainer.recipe.n_dis * trainer.recipe.batch_size
         for name, value in values.items():
             if not math.isfinite(value):
-                raise diverged(self.folder, name, trainer.step)
+                raise diverged(trainer.folder, name, trainer.step)
         if lost := trainer.scales.lost():
-            raise diverged(self.folder, f"gradients of the {lost}", trainer.step)
+            raise diverged(trainer.folder, f"gradients of the {lost}", trainer.step)
         row = {
             "step": trainer.step,
             "images": trainer.images,
             **({"rollbacks": trainer.rollbacks} if trainer.rollbacks else {}),
             **values,
-            "images_per_s": round(images_per_s, 1),
         }
-        append_line(self.folder / "log.jsonl", row)
+        # Beside the training's own columns, never in their place.
+        row = {**row, **self._columns(trainer), **row, "images_per_s": round(images_per_s, 1)}
+        append_line(trainer.folder / "log.jsonl", row)
+        for callback in trainer.callbacks:
+            callback.after_log(trainer, row)
+
+    def _columns(self, trainer: Trainer) -> dict[str, float]:
+        columns = {}
+        for callback in trainer.callbacks:
+            for key, value in callback.columns(trainer).items():
+                try:
+                    columns[str(key)] = float(value)
+                except (TypeError, ValueError) as error:
+                    who = known_as(type(callback))
+                    raise WorkError(f"{who} gives {value!r} as column {key!r}: expected a number") from error
+        return {key: value for key, value in columns.items() if math.isfinite(value)}
 
 
 class Pictures(Every):
-    """A picture of the same z every `every` steps and at the end, so that one sees the same samples age."""
+    """A picture of samples of the same z every so many steps and at the end, which shows them age.
 
-    def __init__(self, folder: Path, every: int) -> None:
-        super().__init__(every)
-        self.folder = folder
+    Args:
+        n: samples in it; none: 64 images, 2500 vectors.
+        every: steps between two pictures; none: a tenth of the plan.
+    """
+
+    def __init__(self, n: int | None = None, every: int | None = None) -> None:
+        self._n, self._every = (
+            _asked("pictures: n", n, MOST_SHOWN),
+            _asked("pictures: every", every, MOST_STEPS),
+        )
+
+    def begin(self, trainer: Trainer) -> None:
+        self.every = self._every or trainer.config.sample_every
 
     def act(self, trainer: Trainer) -> None:
         from ganzoo.data.pictures import AT_ONCE, SHOWN, picture
 
         dataset = trainer.dataset
-        n = AT_ONCE.get(kind_of(dataset), SHOWN)
+        n = self._n or AT_ONCE.get(kind_of(dataset), SHOWN)
         samples = dataset.to_units(trainer.generate(n, "fixed", trainer.config.seed))
         picture(
-            self.folder / "samples" / f"step-{trainer.step:08d}.png",
+            trainer.folder / "samples" / f"step-{trainer.step:08d}.png",
             samples,
             None if kind_of(dataset) in AT_ONCE else dataset.test.all()[0],
             title=f"step {trainer.step}",
             made_of=trainer.conditions.in_turn(n),
         )
+
+
+def _asked(label: str, value: int | None, most: int) -> int | None:
+    return None if value is None else as_int(label, value, at_least=1, at_most=most)
 
 
 class TwoLines(Progress):
@@ -112,8 +145,8 @@ def _short(value: float, digits: int = 2) -> str:
 class Bar(Callback):
     """A progress bar on stderr: speed and time left; below it D's judgement, the losses, the last scores."""
 
-    def __init__(self, log: Log, scores: Mapping[str, float]) -> None:
-        self.log, self.scores = log, scores
+    def __init__(self) -> None:
+        self._judged = self._scores = ""
         self._progress = TwoLines(
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
@@ -131,16 +164,16 @@ class Bar(Callback):
             self._progress.start()
         rate = (trainer.step - trainer.started_at) / max(trainer.seconds, 1e-9)
         images = rate * trainer.recipe.n_dis * trainer.recipe.batch_size
-        if self.log.last:
-            self._progress.text = judgement(self.log.last, trainer.loss.probabilistic)
-        if self.scores:
-            self._progress.text += "\n" + "  ".join(
-                f"{plain(key)} {value:.4g}" for key, value in self.scores.items()
-            )
-        if self.log.signals and self.log.signals.line:
-            self._progress.text += "\n" + self.log.signals.line
+        lines = [self._judged, self._scores, *(plain(callback.line) for callback in trainer.callbacks)]
+        self._progress.text = "\n".join(filter(None, lines))
         speed = f"{rate:.1f} steps/s, {images:.0f} images/s"
         self._progress.update(self._task, completed=trainer.step, speed=speed)
+
+    def after_log(self, trainer: Trainer, row: Mapping[str, float]) -> None:
+        self._judged = judgement(row, trainer.loss.probabilistic)
+
+    def after_scores(self, trainer: Trainer, scores: Mapping[str, float]) -> None:
+        self._scores = "  ".join(f"{plain(key)} {value:.4g}" for key, value in scores.items())
 
     def close(self) -> None:
         if self._task is not None:

@@ -40,19 +40,21 @@ LINES = ("log.jsonl", "metrics.jsonl")
 
 
 class Keeper(Callback):
-    """Saves every `every` steps and at the end: the last of the callbacks, as it makes the work of all valid.
+    """Saves every `--checkpoint-every` steps and at the end: it makes what all others wrote until then valid.
 
     Attributes:
         best: the best step so far, kept with the next checkpoint.
     """
 
-    def __init__(self, folder: Path, every: int) -> None:
-        self.folder, self.every = folder, every
+    def __init__(self) -> None:
         self.best: Best | None = None
         self._kept_at = -1
         self._published = False
 
-    def begin(self, checkpoint: Checkpoint | None) -> None:
+    def begin(self, trainer: Trainer) -> None:
+        self.folder, self.every = trainer.folder, trainer.config.checkpoint_every
+
+    def go_on(self, checkpoint: Checkpoint | None) -> None:
         """Go on from a checkpoint, or from the start: what is newer in the folder is taken back."""
         settle(self.folder, checkpoint, self.every)
         if checkpoint is not None:
@@ -60,6 +62,8 @@ class Keeper(Callback):
             self._published = holds(self.folder / GENERATOR, checkpoint)
 
     def after_step(self, trainer: Trainer) -> None:
+        if trainer.is_best:
+            self.keep_best(trainer)
         if trainer.step % self.every == 0 or trainer.is_last:
             self.commit(trainer)
 

@@ -24,6 +24,7 @@ from ganzoo.plan.config import Config
 from ganzoo.system.console import notice
 from ganzoo.system.lines import read_lines
 from ganzoo.system.rng import counted
+from ganzoo.training.callbacks import Bar
 from ganzoo.training.distances import axes, chance_of_more, flat, mean_distance, nearest, reached, share
 from ganzoo.training.ema import twin
 from ganzoo.training.rows import observed
@@ -46,25 +47,25 @@ def spacing(config: Config) -> int:
 
 
 class Signals(Callback):
-    """Measures every `every` steps and after the plan's last one; `take` gives the columns to the log.
+    """Looks for collapse, overfitting and the like, and says below the progress bar what is wrong.
 
-    It draws by counted randomness and leaves every weight, buffer, mode and generator of random numbers as it
-    was: a run is the same to the bit with and without it.
-
-    Args:
-        judged: the folder of the run, where somebody looks on.
-
-    Attributes:
-        line: what the last measurement shows, for them to see; "" if nothing is wrong.
+    It measures now and then and after the plan's last step, and gives the columns `signal/...` to the log.
+    Drawing by counted randomness, it leaves every weight, buffer, mode and random generator as it was.
     """
 
-    def __init__(self, every: int, judged: Path | None = None) -> None:
-        self.every, self._judged = every, judged
-        self.line = ""
+    every = 0
+
+    def __init__(self) -> None:
+        self._judged: Path | None = None  # the run's folder, where somebody looks on
         self._fresh = False  # a row was logged that nobody has judged yet
         self._columns: dict[str, float] = {}
         self._measure: Measurement | None = None
         self._broken = False
+
+    def begin(self, trainer: Trainer) -> None:
+        self.every = spacing(trainer.config)
+        if any(isinstance(callback, Bar) for callback in trainer.callbacks):
+            self._judged = trainer.folder
 
     def after_step(self, trainer: Trainer) -> None:
         if self._broken:
@@ -91,7 +92,7 @@ class Signals(Callback):
         self._broken = True
         notice(f"collapse, overfitting and the like are not looked for in this run: {why}")
 
-    def take(self) -> dict[str, float]:
+    def columns(self, trainer: Trainer) -> dict[str, float]:
         """What was measured after this step, once."""
         columns, self._columns = self._columns, {}
         self._fresh = bool(columns)

@@ -5,21 +5,24 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import MISSING, fields
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.conditions import Conditions
-from ganzoo.errors import UsageError
+from ganzoo.errors import UsageError, first_line
 from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.config import PLACES, Config, flatten, plain
+from ganzoo.registry.blame import blame
+from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.rng import counted_seed, kept, seed_default
 from ganzoo.training.ema import EMA, twin
@@ -33,20 +36,53 @@ HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}  # what forwards run in, 
 
 
 class Callback:
-    """Looks at the trainer between steps; it changes no weights."""
+    """Looks on while a run trains, and writes down, draws or sends what it sees. Write the hooks it needs.
+
+    The run is the same to the bit with and without it: it changes no weights, modes or gradients, and draws
+    samples by `trainer.generate`, whose randomness is counted. `__init__` takes options, and opens nothing.
+
+    It may read of the `trainer`: `step`, `images`, `is_last`, `device`, `folder` (the run's), `recipe`,
+    `config` (all settings; `config.as_json()`), `dataset`, `gan`, `snapshot()` and `generate(...)`.
+    `trainer.stop.set()` ends training after this step, as Ctrl-C does.
+
+    Attributes:
+        line: what is shown of it below the progress bar, now.
+    """
+
+    contract: ClassVar[int] = 2
+    line: str = ""
+
+    def begin(self, trainer: Trainer) -> None:
+        """Training begins, or goes on after `trainer.step` steps: take back what you wrote of later ones.
+
+        Raises:
+            UsageError: it cannot look on here; nothing has changed in the run's folder.
+        """
 
     def after_step(self, trainer: Trainer) -> None:
-        """`trainer.step` steps are done now."""
+        """`trainer.step` steps are done now; the checkpoint of this step is not written yet."""
+
+    def columns(self, trainer: Trainer) -> Mapping[str, float]:
+        """Numbers for the row of log.jsonl that is about to be written; those that are not finite are not."""
+        return {}
+
+    def after_log(self, trainer: Trainer, row: Mapping[str, float]) -> None:
+        """A row of log.jsonl was written, of this step."""
+
+    def after_scores(self, trainer: Trainer, scores: Mapping[str, float]) -> None:
+        """The run was measured at this step, as --eval-metric says."""
 
     def at_end(self, trainer: Trainer) -> None:
         """The loop has ended as it should: the plan is done, or somebody asked it to stop."""
+
+    def close(self) -> None:
+        """The last that is called of whatever has begun, also after an error."""
 
 
 class Every(Callback):
     """Acts every `every` steps, and at the last step of the plan."""
 
-    def __init__(self, every: int) -> None:
-        self.every = every
+    every: int
 
     def after_step(self, trainer: Trainer) -> None:
         # Not where somebody stops it in between: the run that was never stopped has nothing there.
@@ -63,11 +99,15 @@ class Trainer:
     Attributes:
         step: steps done so far. A step is one update of G preceded by n_dis updates of D.
         images: real samples that D was shown so far.
+        folder: of the run, where there is one.
         stop: an event; set it to end the loop after the step under way.
         ended: why a callback ends the run here for good, or "".
+        is_best: whether a callback finds the step that was just done better than all before.
         rollbacks: how often the run went back to a checkpoint: each time it goes on with another stream of
             random numbers, at half the learning rates.
     """
+
+    folder: Path
 
     def __init__(
         self,
@@ -105,6 +145,7 @@ class Trainer:
         self._snapshot: GAN | None = None  # of the step that was done last
         self.step = 0
         self.ended = ""
+        self.is_best = False
         self.rollbacks = 0
         self.stop = stop or threading.Event()
         self.started_at = 0  # the step that this process began with
@@ -150,13 +191,31 @@ class Trainer:
                 self.seconds = time.perf_counter() - began
                 for callback in self.callbacks:
                     callback.after_step(self)
-        for callback in self.callbacks:
+        for callback in reversed(self.callbacks):  # the checkpoint first, which others cannot fail then
             callback.at_end(self)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Callbacks begin before the block, and those that did are closed, in whatever way it is left."""
+        begun: list[Callback] = []
+        failed = True
+        try:
+            for callback in self.callbacks:
+                begun.append(callback)
+                callback.begin(self)
+            yield
+            failed = False
+        finally:
+            errors = [error for callback in reversed(begun) if (error := _closed(callback))]
+            for error in errors[not failed :]:  # what failed before is what counts
+                notice(blame(error) or f"{type(error).__name__}: {first_line(error)}")
+            if errors and not failed:
+                raise errors[0]
 
     def one_step(self) -> None:
         """Everything that one step is, and nothing that waits for the device."""
         step, recipe, t = self.step, self.recipe, self.t
-        self._snapshot = None
+        self._snapshot, self.is_best = None, False
         seed_default(self.device, counted_seed(self.seed, "step", step))
         self.gan.progress(self.growth)
         schedules = recipe.lr_schedules()
@@ -246,6 +305,15 @@ class Trainer:
     def _autocast(self) -> Callable[[], AbstractContextManager[None]]:
         half = HALF.get(self.config.precision)
         return nullcontext if half is None else lambda: torch.autocast(self.device.type, half)
+
+
+def _closed(callback: Callback) -> BaseException | None:
+    """What a callback raises when it is closed, or None."""
+    try:
+        callback.close()
+    except (Exception, SystemExit) as error:
+        return error
+    return None
 
 
 def refuse_difference(before: dict[str, str], now: dict[str, str]) -> None:

@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from ganzoo.cli.main import COMMANDS, main
+from ganzoo.cli.commands import OWN
+from ganzoo.cli.main import main
 from ganzoo.registry import DATASETS, MODELS, REGISTRIES
 
 RING = "--dataset ring8 --batch-size 16 --set model.width=8 --set model.d_width=8"
@@ -75,7 +76,7 @@ def cold(*words: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProce
 
 
 @pytest.mark.parametrize(
-    "words", ["--help", "--version", "list", "list --json", *(f"{command} --help" for command in COMMANDS)]
+    "words", ["--help", "--version", "list", "list --json", *(f"{command} --help" for command in OWN)]
 )
 def test_light_commands_import_neither_torch_nor_members(words):
     result = cold(*words.split(), python=("-X", "importtime"))
@@ -92,7 +93,7 @@ def test_light_commands_import_neither_torch_nor_members(words):
 def test_help_tells_of_every_command(ganzoo):
     result = ganzoo("--help")
     assert result.code == 0
-    for command in COMMANDS:
+    for command in OWN:
         assert re.search(rf"^  {command} ", result.out, re.MULTILINE)
         assert ganzoo(f"{command} --help").out.startswith(f"Usage: ganzoo {command} ")
 

@@ -43,7 +43,15 @@ def sentence(result) -> str:
 
 # --- ganzoo plugin new ---
 
-LINES = {"model": 20, "loss": 8, "stabilizer": 11, "metric": 12, "dataset": 25, "extractor": 12}
+LINES = {
+    "model": 20,
+    "loss": 8,
+    "stabilizer": 11,
+    "metric": 12,
+    "dataset": 25,
+    "extractor": 12,
+    "callback": 8,
+}
 
 
 def code_lines(source: str) -> int:
@@ -246,6 +254,7 @@ USE = {
     "dataset": "run mlp-gan --dry-run --dataset {}",
     "metric": "run mlp-gan --dataset ring8 --dry-run --eval-metric {}",
     "extractor": "eval ring --metric fid --extractor {}",
+    "callback": "run mlp-gan --dataset ring8 --dry-run --callback {}",
 }
 
 
@@ -275,7 +284,7 @@ def test_what_is_broken_breaks_itself_alone(ganzoo, site, way):
     assert {row["name"] for row in rows if row["distribution"] == "broken-dist"} == {f"bad-{k}" for k in USE}
     assert "broken" not in sys.modules
     listed = ganzoo("list")
-    assert (listed.code, listed.out.count("broken-dist 2.1")) == (0, 6)
+    assert (listed.code, listed.out.count("broken-dist 2.1")) == (0, 7)
     checked = ganzoo("list --check --json")
     assert checked.code == 1
     faults = {row["name"]: row["fault"] for row in json.loads(checked.out) if row["fault"]}
@@ -393,7 +402,7 @@ def test_fifty_plugins_are_listed_and_none_is_imported(tmp_path):
     for i, name in enumerate(names):
         module = f"plug_{i:02d}"
         source = f'class Thing:\n    """Number {i}."""\nraise AssertionError("imported")'
-        group = list(REGISTRIES)[i % 6]
+        group = list(REGISTRIES)[i % 7]
         points = {f"ganzoo.{group}": {name: f"{module}:Thing"}}
         distribution(tmp_path / "many", name, points, {f"{module}.py": source}, version=f"1.{i}")
     code = (

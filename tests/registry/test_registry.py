@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from packages import distribution, forgotten
 
+from ganzoo.cli.commands import COMMANDS
 from ganzoo.cli.main import main
 from ganzoo.errors import UsageError
 from ganzoo.losses import Loss
@@ -30,8 +31,9 @@ BASES = {
     "metrics": "ganzoo.metrics.base:Metric",
     "datasets": "ganzoo.data.base:Dataset",
     "extractors": "ganzoo.extractors.base:Extractor",
+    "callbacks": "ganzoo.training.trainer:Callback",
 }
-OWN = [(group.removeprefix("ganzoo."), name) for group, points in DECLARED.items() for name in points]
+OWN = [(plural, name) for plural in BASES for name in DECLARED[f"ganzoo.{plural}"]]
 
 A_LOSS = '''
 from ganzoo.losses import Loss
@@ -70,19 +72,19 @@ def entry(name, registry=LOSSES):
     return found
 
 
-def test_six_registries_and_their_groups():
+def test_seven_registries_and_their_groups():
     assert {plural: registry.group for plural, registry in REGISTRIES.items()} == {
         plural: f"ganzoo.{plural}" for plural in BASES
     }
     assert [registry.kind for registry in REGISTRIES.values()] == [
-        "model", "loss", "stabilizer", "metric", "dataset", "extractor",
+        "model", "loss", "stabilizer", "metric", "dataset", "extractor", "callback",
     ]  # fmt: skip
 
 
 def test_what_is_installed_is_what_pyproject_declares():
     installed = {
         registry.group: {e.name: e.target for e in registry.entries() if e.distribution == DISTRIBUTION}
-        for registry in REGISTRIES.values()
+        for registry in (*REGISTRIES.values(), COMMANDS)
     }
     stale = "the installed entry points are not those of pyproject.toml: pip install -e . again"
     assert {group: points for group, points in installed.items() if points} == DECLARED, stale

@@ -34,6 +34,7 @@ def test_its_settings_are_read_and_would_be_written_as_they_were(run):
         "on_nan": "stop",
         "stop_when": "",
         "patience": 0,
+        "callbacks": [],
     }  # what was not said then, at its default
     recipe = written["recipe"]
     optimizers = {net: {**recipe[net], "options": "", "parts": ""} for net in ("optimizer_g", "optimizer_d")}

@@ -450,11 +450,61 @@ def test_a_broken_extractor_is_told_what_is_wrong(what):
     fails("extractor", *_with(EXTRACTORS, what))
 
 
+def callback(**attributes):
+    return type("Changed", (ganzoo.Callback,), {"__doc__": "A callback.", **attributes})
+
+
+def nudges(self, trainer):
+    with torch.no_grad():
+        next(trainer.gan.discriminator.parameters()).add_(1e-3)
+
+
+def shows_d_more(self, trainer):
+    trainer.gan.discriminator(*trainer.real(0))
+
+
+class Resets(ganzoo.Callback):
+    """A callback that forgets what D has learnt when a run goes on."""
+
+    def begin(self, trainer):
+        if trainer.step:
+            next(trainer.gan.discriminator.parameters()).data.zero_()
+
+
+def takes_none(self, trainer):
+    raise UsageError("it looks at nothing")
+
+
+CALLBACKS = {
+    "looks_on": (callback(begin=takes_none), "a run at which it looks on, got it looks at nothing"),
+    "harmless": (callback(after_step=nudges), "the same with and without it.*got .* differ with it on v"),
+    "harmless-modes": (callback(after_step=shows_d_more), "to be the same with and without it"),
+    "harmless-eval": (
+        callback(after_step=lambda self, trainer: trainer.gan.eval()), "to be the same with and without it",
+    ),
+    "resumes": (Resets, "after a stop with it on vectors"),
+    "closes": (callback(close=lambda self: [][3]), "fails in <lambda>: IndexError"),
+    "closes-late": (
+        type("Late", (ganzoo.Callback,), {
+            "__doc__": "A callback.", "ended": False,
+            "at_end": lambda self, trainer: setattr(self, "ended", True),
+            "close": lambda self: None if self.ended else [][3],
+        }),
+        r"close\(\) to raise nothing, got IndexError",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CALLBACKS)
+def test_a_broken_callback_is_told_what_is_wrong(what):
+    fails("callback", *_with(CALLBACKS, what))
+
+
 def test_every_check_can_fail():
     """Those that are common to all kinds are tried on models."""
     for kind, table in (
         ("loss", LOSSES), ("stabilizer", STABILIZERS), ("metric", METRICS), ("dataset", DATASETS),
-        ("extractor", EXTRACTORS), ("model", MODELS),
+        ("extractor", EXTRACTORS), ("callback", CALLBACKS), ("model", MODELS),
     ):  # fmt: skip
         name = OF_KIND[kind].entries()[0].name
         tried = {what.partition("-")[0] for what in (*table, *MODELS)}

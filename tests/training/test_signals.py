@@ -47,15 +47,21 @@ def trainer_of(steps=6, callbacks=(), **words) -> Trainer:
     return Trainer(dataclasses.replace(config, checkpoint_every=steps), dataset, callbacks)
 
 
+def signals_every(steps) -> Signals:
+    signals = Signals()
+    signals.every = steps
+    return signals
+
+
 @pytest.mark.parametrize("words", RUNS.values(), ids=RUNS)
 def test_a_run_is_the_same_to_the_bit_with_and_without(words):
-    signals = Signals(every=2)
+    signals = signals_every(2)
     watched, plain = trainer_of(callbacks=[signals], **words), trainer_of(**words)
     before = torch.random.get_rng_state()
     modes = [part.training for part in plain.gan.modules()]
     watched.fit()
     plain.fit()
-    assert signals.take()
+    assert signals.columns(watched)
     assert torch.equal(before, torch.random.get_rng_state())
     assert [part.training for part in watched.gan.modules()] == modes
     assert_same(watched.state_dict(), plain.state_dict())
@@ -101,21 +107,21 @@ def test_signals_of_an_untrained_conditional_model():
 
 
 def test_a_model_that_cannot_be_measured_is_trained_all_the_same(capsys, monkeypatch):
-    signals = Signals(every=2)
+    signals = signals_every(2)
     trainer = trainer_of(callbacks=[signals], **RUNS["vectors"])
     monkeypatch.setattr(trainer.ema.gan, "progress", lambda t: 1 / 0)
     trainer.fit()
     assert trainer.step == 6
-    assert signals.take() == {}
+    assert signals.columns(trainer) == {}
     assert capsys.readouterr().err.count("not looked for in this run: ZeroDivisionError") == 1
 
 
 def test_few_held_out_samples_tell_nothing(capsys, monkeypatch):
-    signals = Signals(every=2)
+    signals = signals_every(2)
     trainer = trainer_of(callbacks=[signals], **RUNS["vectors"])
     monkeypatch.setattr(type(trainer.dataset.test), "__len__", lambda self: 5)
     trainer.fit()
-    assert signals.take() == {}
+    assert signals.columns(trainer) == {}
     assert "not looked for in this run: there are fewer than 16 held-out samples" in capsys.readouterr().err
 
 
