@@ -15,7 +15,7 @@ from ganzoo.models.layers import at_least_one, init_normal
 from ganzoo.models.pix2pix import refuse_other_sizes
 from ganzoo.models.precision import in_full
 from ganzoo.models.recipe import Optimizer, Recipe, Schedule
-from ganzoo.models.translation import PatchCritic, ResNetTranslator
+from ganzoo.models.translation import PatchCritic, ResNetTranslator, given
 from ganzoo.models.turn import Turn
 
 
@@ -23,8 +23,7 @@ class Translator(ResNetTranslator):
     """G as the step calls it: the picture that it is given is the condition, and there is no z."""
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        assert y is not None
-        return super().forward(y)
+        return super().forward(given(y))
 
 
 class CycleGAN(GAN):

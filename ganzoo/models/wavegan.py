@@ -35,7 +35,7 @@ def steps_of(length: int) -> list[int]:
     factors: list[int] = []
     left = length
     for factor in (4, 2):
-        while left % factor == 0 and left // factor >= SHORTEST and (left > ENOUGH or not factors):
+        while left % factor == 0 and left // factor >= SHORTEST and (left > ENOUGH or len(factors) < 2):
             factors.append(factor)
             left //= factor
     if not factors or left > LONGEST:

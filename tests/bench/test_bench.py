@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from members import OF_IMAGES
 
 from ganzoo.bench import runner
 from ganzoo.bench.cells import plan_cells
@@ -24,7 +25,6 @@ from ganzoo.bench.suite import read_suite
 from ganzoo.bench.work import COST, RESULT, train_seconds, work
 from ganzoo.cli.main import main
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.registry import MODELS
 from ganzoo.system.lines import read_lines
 from ganzoo.system.provenance import commit
 
@@ -169,8 +169,7 @@ def test_the_suites_of_the_repository_can_be_planned(name, capsys):
 
 def test_every_member_for_images_is_in_the_suite_of_members():
     asked = read_suite(ROOT / "benchmarks" / "suites" / "members.toml")
-    for_images = {n for n in MODELS.names() if {"default", "default/images"} & MODELS.get(n).recipes.keys()}
-    assert {one.training["model"] for one in asked} == for_images
+    assert {one.training["model"] for one in asked} == {*OF_IMAGES}
 
 
 # Refusals

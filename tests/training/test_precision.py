@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from members import shapes_of
 
 import ganzoo
 from ganzoo.losses import NonSaturating
@@ -28,7 +29,8 @@ VECTORS = ("mlp-gan", "r3gan")
 def small(name, shape=(1, 8, 8), vectors=False, **words):
     """A run of 4 steps of a small model in its default recipe."""
     options = {key: value for key, value in SMALL.items() if key in MODELS.options(name)}
-    return tiny(name, (2,) if vectors else shape, **{**words, "set": {**options, **words.get("set", {})}})
+    shapes = ((2,), ()) if vectors else shapes_of(name, shape)
+    return tiny(name, *shapes, **{**words, "set": {**options, **words.get("set", {})}})
 
 
 def begun(config, data, scale=None):
