@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from little import BUILDS, small, stabilized
+from little import BUILDS, CONDITIONAL, small, stabilized
 
 from ganzoo.data.streams import StreamSplit
 from ganzoo.models.sample import scales
@@ -53,7 +53,7 @@ def assert_finite(trainer):
 
 def labels(name):
     """Conditional or not, as far as a model can be."""
-    return [True] if name == "acgan" else [False, True]
+    return [True] if name in CONDITIONAL else [False, True]
 
 
 # Models
