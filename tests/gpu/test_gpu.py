@@ -27,8 +27,8 @@ pytestmark = [
 ]
 
 GPU = "cuda"
-# Bilinear resampling adds up its gradients in any order.
-INEXACT = ("r3gan", "stylegan2")
+# Bilinear resampling and reflected edges add up their gradients in any order.
+INEXACT = ("r3gan", "stylegan2", "cyclegan")
 
 
 def begun(config, data):
@@ -235,4 +235,4 @@ def test_images_that_are_read_as_they_are_needed_come_as_on_the_cpu(tmp_path):
     for step in range(6):
         for here, other in zip(split.batch(4, step, 1), there.batch(4, step, 1), strict=True):
             assert other.device.type == GPU
-            assert torch.equal(here, other.cpu())
+            torch.testing.assert_close(here, other.cpu(), rtol=0, atol=1e-6)  # a GPU divides otherwise
