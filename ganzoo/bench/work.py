@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ganzoo.bench.machine import peak_mib, processor, versions
 from ganzoo.bench.results import columns
 from ganzoo.bench.rows import Cost
@@ -82,16 +84,18 @@ def costs(run: Run) -> dict[str, Any]:
         "train_seconds": round(seconds, 4),
         "images_per_s": round(images / seconds, 1),
         **_cost(run.path),
-        "parameters": {
-            "g": sum(p.numel() for p in gan.generator.parameters()),
-            "d": sum(p.numel() for p in gan.discriminator.parameters()),
-        },
+        "parameters": {"g": count_of(gan.net("g")), "d": count_of(gan.net("d"))},
         "threads": config.threads,
         "device": config.device,
         "processor": processor(config.device),
         "versions": versions(),
         "commit": config.provenance.get("commit"),
     }
+
+
+def count_of(net: nn.Module) -> int:
+    """How many numbers are trained in a net, with those that go with it."""
+    return sum(p.numel() for p in net.parameters())
 
 
 def train_seconds(log: list[LogRow]) -> float:

@@ -31,7 +31,7 @@ class Order:
         if self._key != (seed, epoch):
             # Drawn on the CPU whatever the device, so that every machine sees the samples in the same order.
             generator = torch.Generator().manual_seed(counted_seed(seed, "data/order", epoch))
-            self._permutation = torch.randperm(self.n_total, generator=generator).to(self.device)
+            self._permutation = move(torch.randperm(self.n_total, generator=generator), self.device)
             self._key = (seed, epoch)
         return self._permutation[i * n : (i + 1) * n]
 

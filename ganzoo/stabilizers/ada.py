@@ -106,7 +106,7 @@ class ADA(Stabilizer):
         if level is None:
             levels = [part.detach().mean() for part in scales(turn.critic(turn.fake, turn.y))]
         else:
-            levels = [torch.tensor(level, device=turn.z.device)] * len(logits)
+            levels = [torch.full((), level, device=turn.z.device)] * len(logits)
         signs = [(part.detach() - mid).sign().mean() for part, mid in zip(logits, levels, strict=True)]
         n = len(turn.z)
         self.state["signs"] = self.state["signs"] + n * torch.stack(signs).mean()
@@ -171,7 +171,7 @@ class _Draws:
     def some(self, value: Tensor, otherwise: float, p: Tensor | None = None) -> Tensor:
         """`value` [n] for those that take part, and a number that changes nothing for the others."""
         takes_part = torch.rand(self.n, device=self.p.device) < (self.p if p is None else p)
-        return torch.where(takes_part, value, otherwise)
+        return value.masked_fill(~takes_part, otherwise)
 
     def uniform(self, low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(self.n, device=self.p.device)
@@ -252,8 +252,7 @@ def color(draws: _Draws, channels: int) -> tuple[Tensor, Tensor]:
         return matrix, offset
     hue = draws.some(draws.uniform(-math.pi, math.pi), 0.0).view(-1, 1, 1)
     saturation = draws.some(draws.normal(SATURATION).exp(), 1.0).view(-1, 1, 1)
-    root = 1.0 / math.sqrt(3.0)
-    cross = torch.tensor([[0.0, -root, root], [root, 0.0, -root], [-root, root, 0.0]], device=like)
+    cross = (eye[0].roll(1, 0) - eye[0].roll(1, 1)) / math.sqrt(3.0)  # with the axis; made on the device
     turned = grey + hue.cos() * (eye - grey) + hue.sin() * cross  # Rodrigues' formula
     faded = grey + saturation * (eye - grey)
     return faded @ turned @ matrix, faded @ turned @ offset

@@ -30,13 +30,8 @@ class LeCam(Stabilizer):
         if not 0.0 <= decay < 1.0:
             raise UsageError(f"lecam: decay must be in [0, 1), got {decay:g}")
         self.weight, self.decay = at_least_zero("weight", weight), decay
-        nothing = torch.tensor(float("nan"))  # before the first update
-        self.state = {"real": nothing, "fake": nothing}
-        self._start()
-
-    def _start(self) -> None:
-        """Of the update to come: the sums of D's mean logits in the parts of its batch so far."""
-        self.state |= {"sum_real": torch.zeros(()), "sum_fake": torch.zeros(()), "parts": 0}
+        nothing, sums = torch.tensor(float("nan")), torch.zeros(())  # before the first update
+        self.state = {"real": nothing, "fake": nothing, "sum_real": sums, "sum_fake": sums, "parts": 0}
 
     def d_penalty(self, turn: Turn) -> Tensor:
         real, fake = (turn.critic(sample, turn.y) for sample in (turn.real, turn.fake))
@@ -48,10 +43,13 @@ class LeCam(Stabilizer):
     def weights(self, turn: Turn) -> None:
         if turn.phase == "d":
             self.state |= {side: self._mean(side) for side in ("real", "fake")}
-            self._start()
+            # On the device, as the first logits have put them there.
+            sums = {name: torch.zeros_like(self.state[name]) for name in ("sum_real", "sum_fake")}
+            self.state |= {**sums, "parts": 0}
 
     def _followed(self, side: str, logits: Logits) -> Tensor:
-        """The running mean with these logits in it; on the device, and nothing waits for its value."""
+        """The running mean with these logits in it, and those of the parts of the batch so far, whose mean
+        logits are summed up. It stays on the device: nothing waits for its value."""
         now = torch.stack([part.detach().mean() for part in scales(logits)]).mean()
         self.state[f"sum_{side}"] = self.state[f"sum_{side}"].to(now) + now
         return self._mean(side)

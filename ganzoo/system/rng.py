@@ -23,7 +23,8 @@ def seed_default(device: torch.device, seed: int) -> None:
     # Not torch.manual_seed: on a machine without CUDA it formats a stack trace at every call.
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
+        with torch.cuda.device(device):  # which need not be the current one
+            torch.cuda.manual_seed(seed)
     elif device.type == "mps":
         torch.mps.manual_seed(seed)
 

@@ -19,7 +19,7 @@ class LateScalar:
             host = torch.empty((), dtype=value.dtype, pin_memory=True)
             self._value = host.copy_(value, non_blocking=True)
             self._ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            self._ready.record()
+            self._ready.record(torch.cuda.current_stream(value.device))
         else:
             self._value = value
 

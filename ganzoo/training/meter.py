@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ganzoo.training.restoring import check_sums
@@ -29,7 +30,8 @@ class Meter:
     def state_dict(self) -> dict[str, Any]:
         return {"sums": dict(self._sums), "counts": dict(self._counts)}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Raises ValueError if it is not one of a meter."""
+    def load_state_dict(self, state: dict[str, Any], device: torch.device | None = None) -> None:
+        """Go on with sums that were saved, on a device. Raises ValueError if they are none of a meter."""
         check_sums(state["sums"], state["counts"])
-        self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
+        self._sums = {name: total.to(device or total.device) for name, total in state["sums"].items()}
+        self._counts = dict(state["counts"])

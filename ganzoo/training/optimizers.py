@@ -107,7 +107,8 @@ def load_moments(optimizer: torch.optim.Optimizer, moments: Moments) -> None:
         for parameter in group["params"]:
             restored = optimizer.state[parameter]
             for key, value in restored.items():
-                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                # Not the count of steps, which lies where the optimizer wants it.
+                if isinstance(value, Tensor) and value.dim() and value.shape == parameter.shape:
                     restored[key] = torch.empty_like(parameter).copy_(value)
 
 

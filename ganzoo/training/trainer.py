@@ -289,7 +289,7 @@ class Trainer:
             for stabilizer in self.stabilizers:
                 kept = state["stabilizers"][stabilizer.name]
                 stabilizer.state = restored(stabilizer.name, kept, stabilizer.state, self.device)
-            self.meter.load_state_dict(state["meter"])
+            self.meter.load_state_dict(state["meter"], self.device)
             self.scales.load_state_dict(state.get("scales", {}))
             check_like("d_loss", state["d_loss"], None)
             self._make_step.late_d_loss.set(state["d_loss"])

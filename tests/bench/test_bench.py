@@ -14,17 +14,19 @@ import time
 from pathlib import Path
 
 import pytest
-from members import OF_IMAGES
+from little import OF_IMAGES
 
+from ganzoo import train
 from ganzoo.bench import runner
 from ganzoo.bench.cells import plan_cells
 from ganzoo.bench.machine import cores, peak_mib
 from ganzoo.bench.progress import duration
 from ganzoo.bench.results import alone_in, read_results, repair
 from ganzoo.bench.suite import read_suite
-from ganzoo.bench.work import COST, RESULT, train_seconds, work
+from ganzoo.bench.work import COST, RESULT, costs, train_seconds, work
 from ganzoo.cli.main import main
 from ganzoo.errors import UsageError, WorkError
+from ganzoo.system.files import write_json
 from ganzoo.system.lines import read_lines
 from ganzoo.system.provenance import commit
 
@@ -261,6 +263,16 @@ def test_every_cell_is_a_line_with_all_that_must_be_known(done):
         assert (done / row["run"] / "config.json").exists()
     assert rows[0]["group"] == rows[1]["group"]
     assert rows[0]["scores"] != rows[1]["scores"]
+
+
+def test_weights_are_counted_with_the_nets_that_go_with_g_and_d():
+    small = {"width": 4, "z_dim": 8}
+    run = train("bigan", "mnist-5k", steps=1, batch_size=8, progress=False, set=small)
+    write_json(run.path / COST, {"alone": True, "peak_mib": 1.0})
+    counted, gan = costs(run)["parameters"], run.model
+    alone, encoder = (sum(p.numel() for p in net.parameters()) for net in (gan.generator, gan.encoder))
+    assert counted["g"] == alone + encoder
+    assert counted["d"] == sum(p.numel() for p in gan.discriminator.parameters())
 
 
 def test_the_commands_of_a_line_give_its_numbers(done, capsys):

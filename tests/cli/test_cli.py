@@ -13,7 +13,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from members import OF_IMAGES
+from little import OF_IMAGES
 from PIL import Image
 from safetensors.numpy import load_file
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from parts import F64, assert_gradients, gradients, images, model, moved, step_of, twin, weights
+from parts import assert_gradients, gradients, images, model, moved, step_of, twin, weights
 from torch import nn
 
-import ganzoo as zoo
 from ganzoo.data.base import Dataset
 from ganzoo.data.tensors import TensorSplit
 from ganzoo.errors import UsageError

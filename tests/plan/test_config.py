@@ -64,7 +64,7 @@ def put(written: dict, place: str, value: object) -> Path:
         ("recipe.stabilizers", ["r1:gamma"], "expected NAME:key=value"),
         ("sample_shape", [1, 100_000, 100_000], "sample_shape: expected [D]"),
         ("sample_shape", [], "sample_shape: expected [D]"),
-        ("sample_shape", [2, 2], "sample_shape: expected [D]"),
+        ("sample_shape", [1] * 7, "sample_shape: expected [D]"),
         ("sample_shape", [0], "sample_shape: expected [D]"),
         ("sample_shape", [2.0], "sample_shape[0]: expected a whole number, got a number"),
         ("sample_shape", [2**26], "expected at most 32 for samples of 67,108,864 numbers, got 256"),
@@ -101,7 +101,7 @@ def test_a_value_that_could_not_have_been_typed(written, place, value, says):
 # What a version that did not know these would have done.
 DEFAULTS = {
     "provenance": {}, "eval_every": 0, "eval_metrics": (), "first_steps": 0, "schedule_steps": 0,
-    "on_nan": "stop", "stop_when": "", "patience": 0, "callbacks": (),
+    "on_nan": "stop", "stop_when": "", "patience": 0, "callbacks": (), "condition_shape": (), "kind": "",
 }  # fmt: skip
 
 

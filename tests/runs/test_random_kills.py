@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import safetensors
 from killing import contents, differences
-from members import OF_IMAGES
+from little import OF_IMAGES
 from PIL import Image
 
 from ganzoo.registry import MODELS

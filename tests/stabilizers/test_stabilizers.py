@@ -237,6 +237,15 @@ def test_per_sample_gradients_are_refused_on_batchnorm_by_name():
         refuse("dcgan", "hinge", "gradient-normalization", width=4, d_norm=d_norm)
 
 
+def test_batchnorm_in_a_net_that_goes_with_d_is_refused_too():
+    gan = MODELS.get("acgan")((1, 8, 8), width=4, d_norm="none", num_classes=3)
+    loss, penalty = LOSSES.get("hinge")(), make("gradient-penalty")
+    refuse_nonsense(gan, loss, "hinge", [penalty])
+    gan.classifier = torch.nn.Sequential(gan.classifier, torch.nn.BatchNorm1d(3))
+    with pytest.raises(UsageError, match=r"BatchNorm1d \(classifier\.1\) in D mixes the samples"):
+        refuse_nonsense(gan, loss, "hinge", [penalty])
+
+
 def test_pairs_without_a_meaning_are_refused():
     with pytest.raises(UsageError, match="no sense together with clip-grad-norm"):
         refuse("mlp-gan", "hinge", "unit-grad-norm", "clip-grad-norm")

@@ -8,29 +8,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from members import shapes_of
+from little import BUILDS, small, stabilized
 
 import ganzoo
 from ganzoo.losses import NonSaturating
-from ganzoo.registry import LOSSES, MODELS, STABILIZERS
+from ganzoo.registry import LOSSES, STABILIZERS
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.critic import GradientNormalization
 from ganzoo.stabilizers.gradients import ClipGradNorm
 from ganzoo.stabilizers.penalties import R1, R2, Dragan, GradientPenalty
 from ganzoo.system.lines import read_lines
-from ganzoo.testing.training import flat, tiny, trained, want_exact_resume
+from ganzoo.testing.training import flat, trained, want_exact_resume
 from ganzoo.training.checkpoint import Diverged, load_checkpoint, saved
 from ganzoo.training.trainer import Trainer
-
-SMALL = {"width": 4, "d_width": 8, "max_width": 8, "w_dim": 8, "depth": 1}
-VECTORS = ("mlp-gan", "r3gan")
-
-
-def small(name, shape=(1, 8, 8), vectors=False, **words):
-    """A run of 4 steps of a small model in its default recipe."""
-    options = {key: value for key, value in SMALL.items() if key in MODELS.options(name)}
-    shapes = ((2,), ()) if vectors else shapes_of(name, shape)
-    return tiny(name, *shapes, **{**words, "set": {**options, **words.get("set", {})}})
 
 
 def begun(config, data, scale=None):
@@ -50,9 +40,7 @@ def assert_finite(trainer):
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-@pytest.mark.parametrize(
-    ("name", "vectors"), [*((name, False) for name in MODELS.names()), *((name, True) for name in VECTORS)]
-)
+@pytest.mark.parametrize(("name", "vectors"), BUILDS)
 def test_every_model_trains_in_half_precision_and_keeps_its_weights_in_single(name, vectors, precision):
     config, data = small(name, vectors=vectors, precision=precision)
     trainer, plain = begun(config, data, 2.0**8), begun(dataclasses.replace(config, precision="fp32"), data)
@@ -70,10 +58,7 @@ def test_every_model_trains_in_half_precision_and_keeps_its_weights_in_single(na
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 @pytest.mark.parametrize("name", STABILIZERS.names())
 def test_every_stabilizer_works_in_half_precision(name, precision):
-    model = "stylegan2" if name == "path-length" else "dcgan"
-    own = {"path-length": {}, "layer-norm": {"d_norm": "batch"}}.get(name, {"d_norm": "none"})
-    shape = (1, 16, 16)
-    assert_finite(trained(*small(model, shape, precision=precision, stabilizer=["none", name], set=own)))
+    assert_finite(trained(*stabilized(name, precision=precision)))
 
 
 # Scales

@@ -12,7 +12,7 @@ from typing import Unpack
 import numpy as np
 import pytest
 import torch
-from members import OF_IMAGES, OF_PAIRS
+from little import OF_IMAGES, OF_PAIRS
 from torch import nn
 
 import ganzoo
