@@ -18,6 +18,7 @@ from PIL import Image
 
 from ganzoo.data import decoded as decoded_module
 from ganzoo.data import images as images_module
+from ganzoo.data import rows as rows_module
 from ganzoo.data.folder import ImageFolder
 from ganzoo.data.images import read_image
 from ganzoo.data.streams import StreamSplit
@@ -53,7 +54,7 @@ def counting(monkeypatch) -> list[str]:
             decoded.append(path.name)
         return read_image(path, *words)
 
-    monkeypatch.setattr(decoded_module, "read_image", read)
+    monkeypatch.setattr(rows_module, "read_image", read)
     return decoded
 
 
@@ -347,7 +348,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch, cache):
         return pixels
 
     with monkeypatch.context() as patch:
-        patch.setattr(decoded_module, "read_image", read)
+        patch.setattr(rows_module, "read_image", read)
         with pytest.raises(WorkError, match=r"a changed while it was read: start again"):
             ImageFolder(root, size=4)
     assert list(cache.iterdir()) == []

@@ -16,7 +16,7 @@ from ganzoo.testing import checks, contract
 
 SMALL = {"width": 8, "d_width": 8, "z_dim": 14}  # of these, the options that a model has
 ELSEWHERE = {  # what needs a path, a network or weights; some of them are opened below
-    "folder", "npy", "cnn", "inception", "cifar10", "fashion-mnist", "stacked-mnist",
+    "folder", "pairs", "npy", "cnn", "inception", "cifar10", "fashion-mnist", "stacked-mnist",
 }  # fmt: skip
 
 
@@ -48,6 +48,17 @@ def test_own_datasets_from_files():
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(path)
     for check in [*checks("npy:mine.npy"), *checks("folder:pictures")]:
+        check()
+
+
+def test_own_datasets_of_two_folders():
+    pixels = np.random.default_rng(1).integers(0, 256, (60, 16, 16, 3), dtype=np.uint8)
+    for i, image in enumerate(pixels):
+        for side, shown in (("a", image[..., 0]), ("b", image)):
+            path = Path("pictures", side, f"{i}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(shown).save(path)
+    for check in checks("pairs:pictures", "dataset", size=8):
         check()
 
 
