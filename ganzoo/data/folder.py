@@ -67,11 +67,12 @@ class ImageFolder(Dataset):
         labels = (None, None) if y is None else (y[:train], y[train:])
         self.train = open_split(copy, 0, train, labels[0], workers)
         self.test = open_split(copy, train, len(x), labels[1], workers)
-        for sentence in (_found(files, x.shape, train), *files.notes, *meta["notes"]):
+        for sentence in (found(files, x.shape, train), *files.notes, *meta["notes"]):
             notice(f"{self.name}: {sentence}")
 
 
-def _found(files: Files, shape: tuple[int, ...], train: int) -> str:
+def found(files: Files, shape: tuple[int, ...], train: int) -> str:
+    """What is told of a folder with images of a `shape` in all, the first `train` of them to train on."""
     count, channels, height, width = shape
     classes = len(files.class_names)
     few = ", ".join([*files.class_names[:NAMED], *["..."] * (classes > NAMED)])

@@ -16,7 +16,7 @@ from ganzoo.testing import checks, contract
 
 SMALL = {"width": 8, "d_width": 8, "z_dim": 14}  # of these, the options that a model has
 ELSEWHERE = {  # what needs a path, a network or weights; some of them are opened below
-    "folder", "pairs", "npy", "cnn", "inception", "cifar10", "fashion-mnist", "stacked-mnist",
+    "folder", "pairs", "unpaired", "npy", "cnn", "inception", "cifar10", "fashion-mnist", "stacked-mnist",
 }  # fmt: skip
 
 
@@ -58,8 +58,9 @@ def test_own_datasets_of_two_folders():
             path = Path("pictures", side, f"{i}.png")
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(shown).save(path)
-    for check in checks("pairs:pictures", "dataset", size=8):
-        check()
+    for name in ("pairs:pictures", "unpaired:pictures/a,pictures/b"):
+        for check in checks(name, "dataset", size=8):
+            check()
 
 
 def test_a_test_file_of_one_line():
