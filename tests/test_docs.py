@@ -51,6 +51,8 @@ def own_data():
             Path("my-pairs", side).mkdir(parents=True, exist_ok=True)
             shutil.copy(path, Path("my-pairs", side))
     np.save("my-vectors.npy", np.random.default_rng(0).normal(size=(50, 4)))
+    np.save("my-labels.npy", np.arange(50) % 3)
+    np.save("my-series.npy", np.random.default_rng(0).normal(size=(50, 2, 16)))
     Path("my-suite.toml").write_text(blocks(ROOT / "docs" / "benchmarks.md", "toml")[0], encoding="utf-8")
     Path("results").mkdir()
     shutil.copy(ROOT / "benchmarks" / "results" / "gaussians.jsonl", "results/my-suite.jsonl")

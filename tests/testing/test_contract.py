@@ -51,6 +51,29 @@ def test_own_datasets_from_files():
         check()
 
 
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ("2 16", "classes"),
+        ("3 8 8", "3"),
+        ("2 3 4 4", "2 5"),
+        ("2 2 2 2 2", ""),
+        ("pixels 3 8 8", "pixels 1 6 6"),
+        ("pixels 1 4 8 8", "classes"),
+    ],
+)
+def test_own_datasets_of_any_shape(x, y):
+    random = np.random.default_rng(0)
+    for name, words in (("x", x.split()), ("y", y.split())):
+        shape = [60, *(int(side) for side in words if side.isdecimal())]
+        pixels = random.integers(0, 256, shape, np.uint8)
+        classes = np.arange(60) % 4
+        numbers = random.normal(3.0, 2.0, shape)
+        np.save(f"{name}.npy", classes if "classes" in words else pixels if "pixels" in words else numbers)
+    for check in checks("npy:x.npy", "dataset", **({"y": "y.npy"} if y else {})):
+        check()
+
+
 def test_own_datasets_of_two_folders():
     pixels = np.random.default_rng(1).integers(0, 256, (60, 16, 16, 3), dtype=np.uint8)
     for i, image in enumerate(pixels):
