@@ -46,6 +46,9 @@ def _describe(registry: Registry, name: str) -> None:
             shown = "required" if required(default) else f"default {plainly(default)!r}"
             what = kind_in(options, key)
             console.say(f"  {key:<14} {shown}" + ("" if what is Any else f" ({told(what)})"))
+    if kind == "model":
+        console.print()
+        console.say(("conditions", "bold"), f" {', '.join(member.conditions) or 'none'}")
     console.print()
     console.say(("try it", "bold"))
     typed_name = spelled(name) if kind == "dataset" else name
