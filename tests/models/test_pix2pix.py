@@ -143,8 +143,8 @@ def test_the_output_follows_the_input_pixel_by_pixel():
 
 
 def test_z_has_an_effect_and_dropout_is_for_training_alone():
-    gan = pix2pix(dropout=0.5, width=8, **{"shape": (1, 32, 32), "condition_shape": (2, 32, 32)})
-    y, z = shown(shape=(2, 32, 32)), gan.sample_z(6)
+    gan = pix2pix((1, 64, 64), condition_shape=(2, 64, 64), dropout=0.5)
+    y, z = shown(shape=(2, 64, 64)), gan.sample_z(6)
     torch.manual_seed(1)
     first = gan.generator(z, y)
     assert not torch.equal(first, gan.generator(z, y))
@@ -152,7 +152,7 @@ def test_z_has_an_effect_and_dropout_is_for_training_alone():
     assert torch.equal(gan.generator(z, y), gan.generator(z, y))
     assert (gan.generator(z, y) != gan.generator(z.flip(0), y)).flatten(1).any(1).all()
     rates = [layer.p for layer in gan.generator.modules() if isinstance(layer, nn.Dropout)]
-    assert rates == [0.5, 0.5]
+    assert rates == [0.5, 0.5, 0.5]
 
 
 @pytest.mark.parametrize(("size", "patch"), [(256, 70), (128, 70), (64, 70), (32, 34), (16, 16), (8, 16)])
