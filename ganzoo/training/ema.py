@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import get_ema_multi_avg_fn, update_bn
 
 from ganzoo.models.base import GAN
+from ganzoo.models.sample import Sample
 from ganzoo.system.rng import counted
+
+SEEN = 500  # real samples, of which nets beside the generator have their statistics
 
 
 class EMA:
@@ -24,10 +29,18 @@ class EMA:
         halflife: in images; 0 keeps no average, and the copy follows the training weights.
         ramp: the half-life is at most this share of the images so far.
         shares: of each class in the data, [num_classes]; BatchNorm's statistics are of labels drawn by them.
+        real: gives up to so many real samples; BatchNorm's statistics beside the generator are of these.
     """
 
-    def __init__(self, gan: GAN, halflife: float, ramp: float, shares: Tensor | None = None) -> None:
-        self.halflife, self.ramp, self._shares = halflife, ramp, shares
+    def __init__(
+        self,
+        gan: GAN,
+        halflife: float,
+        ramp: float,
+        shares: Tensor | None = None,
+        real: Callable[[int], Tensor] | None = None,
+    ) -> None:
+        self.halflife, self.ramp, self._shares, self._real = halflife, ramp, shares, real
         self.gan = twin(gan)
         self._copy, self._source = self.gan.net("g"), gan.net("g")
         self._copy.requires_grad_(False)
@@ -43,7 +56,11 @@ class EMA:
         average(self._averaged, self._current, 0)
 
     def snapshot(self, seed: int, step: int, t: float, batch: int = 100, batches: int = 20) -> GAN:
-        """A copy to sample from at time t, in eval mode, with BatchNorm statistics of its own weights."""
+        """A copy to sample from at time t, in eval mode, with BatchNorm statistics of its own weights.
+
+        Those of a net that goes with G are of real samples, where `view` runs it, as an encoder is. One that
+        terms alone run keeps those of training: what it is given there, nobody here knows.
+        """
         with torch.no_grad():
             if self.halflife <= 0:
                 for averaged, current in zip(self._averaged, self._current, strict=True):
@@ -55,6 +72,9 @@ class EMA:
             device = next(still.generator.parameters()).device
             with counted(device, seed, "batchnorm", step):
                 update_bn([batch] * batches, _Drawn(still, self._shares))
+                viewed = _Viewed(still)
+                if self._real is not None and viewed.norms:
+                    viewed.update(self._real(min(SEEN, batch * batches)), batch)
         still.net("g").eval()
         return still
 
@@ -81,3 +101,25 @@ class _Drawn(nn.Module):
         if gan.num_classes:
             y = torch.multinomial(self._shares, n, replacement=True).to(z.device)
         return gan.samples(self.generator(z, y))
+
+
+class _Viewed(nn.Module):
+    """x -> what D is shown of it, in which nets that go with G may have a part."""
+
+    def __init__(self, gan: GAN) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(getattr(gan, name) for name in gan.with_g)
+        self.norms = [part for part in self.nets.modules() if isinstance(part, _BatchNorm)]
+        self._gan = [gan]
+
+    def forward(self, x: Tensor) -> Sample:
+        return self._gan[0].view(x)
+
+    def update(self, x: Tensor, batch: int) -> None:
+        """Statistics of x [N, ...] for those nets that see it."""
+        before = copy.deepcopy([norm.state_dict() for norm in self.norms])
+        whole = len(x) // batch * batch or len(x)  # a single sample has no variance
+        update_bn(torch.split(x[:whole], batch), self)
+        for norm, state in zip(self.norms, before, strict=True):
+            if not norm.num_batches_tracked:
+                norm.load_state_dict(state)
