@@ -166,7 +166,7 @@ def test_where_e_inverts_g_d_cannot_tell_the_pairs_apart():
 
 def test_the_averaged_encoder_has_statistics_of_its_own_weights_on_real_samples():
     """In eval mode it gives what it gives in train mode, whatever training's running mean is of."""
-    config, data = tiny("bigan", (1, 8, 8), set=["width=4", "ema_halflife=1000"])
+    config, data = tiny("bigan", (1, 16, 16), set=["width=4", "ema_halflife=1000"])
     trainer = trained(config, data)
     for norm in (part for part in trainer.gan.encoder.modules() if isinstance(part, torch.nn.BatchNorm2d)):
         norm.running_mean.fill_(1e3)
