@@ -9,6 +9,8 @@ SMALL = {"width": 4, "d_width": 8, "max_width": 8, "w_dim": 8, "depth": 1}
 VECTORS = ("mlp-gan", "r3gan")
 SHAPES = {"wavegan": ((2, 64), ()), "pix2pix": ((1, 8, 8), (1, 8, 8)), "cyclegan": ((1, 8, 8), (2, 8, 8))}
 """What a model makes, and of what, where that is not images of nothing or of a class."""
+OF_PAIRS = [name for name, (_, condition) in SHAPES.items() if condition]  # images made of images
+OF_IMAGES = [name for name in MODELS.names() if name not in SHAPES]
 CONDITIONAL = ("acgan", "pix2pix", "cyclegan")  # which cannot do without
 BUILDS = [*((name, False) for name in MODELS.names()), *((name, True) for name in VECTORS)]
 

@@ -47,7 +47,12 @@ def own_data():
         path = Path("my-pictures", "circles" if i % 2 else "squares", f"{i}.png")
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.random.default_rng(i).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(path)
+        for side in ("drawings", "photos"):
+            Path("my-pairs", side).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, Path("my-pairs", side))
     np.save("my-vectors.npy", np.random.default_rng(0).normal(size=(50, 4)))
+    np.save("my-labels.npy", np.arange(50) % 3)
+    np.save("my-series.npy", np.random.default_rng(0).normal(size=(50, 2, 16)))
     Path("my-suite.toml").write_text(blocks(ROOT / "docs" / "benchmarks.md", "toml")[0], encoding="utf-8")
     Path("results").mkdir()
     shutil.copy(ROOT / "benchmarks" / "results" / "gaussians.jsonl", "results/my-suite.jsonl")

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.diagnosis.data import OWN, data_of, healthy_case
 from ganzoo.data import mnist
 from ganzoo.data.base import Dataset
 from ganzoo.data.tensors import ImageSet, TensorSplit
@@ -29,10 +30,10 @@ class Case:
 
 
 def _digits(model: str, **words: Any) -> dict[str, Any]:
-    """Default recipes on digits, but for less of everything: widths, batch, steps."""
+    """Default recipes on digits, or the member's own data, with less of everything: widths, batch, steps."""
     sizes = {f"model.{key}": value for key, value in SMALL[model].items()}
     given = {**sizes, **words.pop("set", {})}
-    return {"model": model, "dataset": "mnist-5k", "steps": 300, "batch_size": 16, "set": given, **words}
+    return {"model": model, "dataset": data_of(model), "steps": 300, "batch_size": 16, "set": given, **words}
 
 
 def _vectors(dataset: str, **words: Any) -> dict[str, Any]:
@@ -55,12 +56,15 @@ SMALL = {
     "sagan": {"width": 8, "max_width": 16},
     "biggan": {"width": 4, "max_width": 16, "embed": 8},
     "stylegan2": {"width": 4, "max_width": 16, "z_dim": 32, "w_dim": 32},
+    "wavegan": {"width": 8},
+    "pix2pix": {"width": 6},
+    "cyclegan": {"width": 6, "blocks": 1},
 }
 
 MIXTURES = ("ring8", "grid25", "gaussian-1d")
 
 HEALTHY = [
-    *(Case(f"{model}-digits", _digits(model)) for model in SMALL),
+    *(Case(healthy_case(model), _digits(model)) for model in SMALL),
     *(Case(f"mlp-gan-{data}", _vectors(data)) for data in MIXTURES),
     *(
         Case(f"whole-mlp-gan-{data}", _vectors(data, steps=8000, batch_size=256), seeds=range(1))
@@ -225,6 +229,7 @@ def add_members() -> None:
         (DATASETS, "test-poisoned", Poisoned),
         (DATASETS, "test-4-digits", FourDigits),
         (DATASETS, "test-16-vectors", FewVectors),
+        *((DATASETS, data.name, data) for data in OWN.values()),
     ):
         if name not in registry.names():
             registry.add(name, member)

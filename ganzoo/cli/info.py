@@ -28,6 +28,8 @@ def command(name: str) -> None:
 
 
 def _describe(registry: Registry, name: str) -> None:
+    from ganzoo.data.open import spelled
+
     kind = registry.kind
     member, origin = registry.get(name), registry.origin(name)
     console = terminal(soft_wrap=True)
@@ -44,10 +46,14 @@ def _describe(registry: Registry, name: str) -> None:
             shown = "required" if required(default) else f"default {plainly(default)!r}"
             what = kind_in(options, key)
             console.say(f"  {key:<14} {shown}" + ("" if what is Any else f" ({told(what)})"))
+    if kind == "model":
+        console.print()
+        console.say(("conditions", "bold"), f" {', '.join(member.conditions) or 'none'}")
     console.print()
     console.say(("try it", "bold"))
+    typed_name = spelled(name) if kind == "dataset" else name
     for line in USES[kind].split("\n"):
-        console.say(f"  {line.replace('NAME', name)}")
+        console.say(f"  {line.replace('NAME', typed_name)}")
     for recipe_name, recipe in getattr(member, "recipes", {}).items():
         chosen, _, data = recipe_name.partition("/")
         how = "what runs unless you say otherwise" if chosen == "default" else f"--recipe {chosen}"

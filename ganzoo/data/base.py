@@ -125,9 +125,11 @@ class Dataset:
         extractor: name of the feature extractor for its scores; where it is empty, a classifier that was
             trained for this data, or else `inception` for images and `identity` for vectors.
         eval_samples: how many generated samples its scores are computed on, unless told otherwise.
+        paths: what follows the colon of its name, where it has a `path`: one, or several with commas between.
     """
 
     contract: ClassVar[int] = 2
+    paths: ClassVar[str] = "PATH"
     name: str
     sample_shape: tuple[int, ...]
     kind: str = ""

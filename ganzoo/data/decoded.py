@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -15,12 +16,14 @@ import numpy as np
 from torch import Tensor
 
 from ganzoo.data.finding import Files
-from ganzoo.data.images import choose, each, read_header, read_image, white_of
+from ganzoo.data.images import each
+from ganzoo.data.rows import Rows
 from ganzoo.data.tensors import Array, content_hash, fingerprint, split_by_hash
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.system.cache import MARK, discard, keep_to_limit, limit, part_of, place, sweep, touch
 from ganzoo.system.console import notice
 from ganzoo.system.locks import Lock, in_turn, in_use
+from ganzoo.system.memory import machine_memory
 
 FORMAT = 3  # of the copy; a change of what is decoded or stored needs another number
 HEAD = 128  # bytes: what numpy writes before the pixels
@@ -32,7 +35,8 @@ class Copy:
     """Decoded images.
 
     Attributes:
-        x: uint8 [N, C, H, W], train rows first, then test; in memory, or mapped where that is too small.
+        x: uint8 [N, C, H, W], train rows first, then test; in memory, or mapped where that is too small. The
+            channels of a pair are those of its image, then those of its partner.
         y: int64 [N], or [0] where there are no classes.
         meta: what is known of them.
         path: x.npy, where it is mapped.
@@ -46,13 +50,18 @@ class Copy:
     mark: Lock | None = None
 
 
-def open_copy(files: Files, size: int, channels: int, white: float, memory: float) -> Copy:
-    """The decoded images, in memory where they are of `memory` bytes at most; decoded if no copy is there.
+def open_copy(files: Files, size: int, channels: tuple[int, ...], white: float, memory_gb: float) -> Copy:
+    """The decoded images, in memory where they take `memory_gb` at most; decoded if no copy is there.
 
     A copy appears whole or not at all: it is made beside and renamed, by one process, for which others wait.
+
+    Args:
+        channels: a number for each of `files.parts`.
+        memory_gb: in GiB; 0 is a quarter of what the machine has.
     """
     limit()  # where it is wrong, nothing begins
-    wanted = f"{FORMAT} {size} {channels} {white!r}"
+    memory = memory_gb * 2**30 or machine_memory() / 4
+    wanted = f"{FORMAT} {size} {' '.join(map(str, channels))} {white!r}"
     key, newest = _look(files, wanted)
     target = place("folders") / key
     sweep(target.parent)
@@ -101,13 +110,13 @@ def _look(files: Files, wanted: str) -> tuple[str, int]:
     something else (on Windows the former is when it was made), they change for no reason at worst.
     """
     lines, newest, now = [f"{wanted} {files.root.resolve()} {files.test}"], 0, time.time_ns()
-    for name in files.names:
+    for name, half in ((name, half) for names, half in files.parts for name in names):
         try:
             status = (files.root / name).stat()
         except OSError as error:
             raise UsageError(f"{files.root / name} cannot be read: {error.strerror or error}") from error
         marks = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        lines.append(f"{name}\0{' '.join(map(str, marks))}")
+        lines.append(f"{name}\0{' '.join(map(str, marks))}{half}")
         # Programs may set times that are yet to come.
         newest = max(newest, *(t for t in marks[1:3] if t <= now), 0)
     # Names are whatever bytes a file system allows.
@@ -162,31 +171,29 @@ def _content(x: Array, y: Array, train: int, files: Files) -> str:
     return fingerprint(x[:train], y[:train], x[train:], y[train:]) if files.test else fingerprint(x, y)
 
 
-def _decode(files: Files, size: int, channels: int, given: float, memory: float, folder: Path | None) -> Copy:
+def _decode(
+    files: Files, size: int, channels: tuple[int, ...], given: float, memory: float, folder: Path | None
+) -> Copy:
     """Decode all of `files`: into x.npy, y.npy and meta.json in `folder`, or, where None, into memory."""
-    paths = [files.root / name for name in files.names]
-    headers = [read_header(path) for path in paths]
-    size, channels = choose(headers, size, channels)
-    count = len(paths)
-    shape = (count, channels, size, size)
-    room = count * channels * size * size
+    rows = Rows.of(files, size, channels, given)
+    count, white = len(files.names), rows.white
+    room = math.prod(rows.shape)
     x: Array
     if folder is None:
         if room > memory:
             raise MemoryError  # as numpy would
-        x = np.empty(shape, np.uint8)
+        x = np.empty(rows.shape, np.uint8)
     else:
         # A mapped file that meets a full disk ends the process: ask before.
         if shutil.disk_usage(folder).free < room * 1.01:
             raise OSError(f"no room for {room / 2**30:.1f} GiB")
-        x = np.lib.format.open_memmap(folder / "x.npy", mode="w+", dtype=np.uint8, shape=shape)
+        x = np.lib.format.open_memmap(folder / "x.npy", mode="w+", dtype=np.uint8, shape=rows.shape)
         if hasattr(os, "posix_fallocate"):
             with (folder / "x.npy").open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, HEAD + room)  # others write too, and there are quotas
-    white = white_of([path for path, header in zip(paths, headers, strict=True) if header.deep], given)
 
     def into(i: int) -> None:
-        x[i] = read_image(paths[i], size, channels, white)
+        x[i] = rows.read(i)
 
     each(into, range(count), "decoding images")
     y = np.array(files.labels, dtype=np.int64)
@@ -212,6 +219,7 @@ def _decode(files: Files, size: int, channels: int, given: float, memory: float,
         "of": os.fsencode(files.root.resolve()).decode(errors="replace"),
         "count": count,
         "train": train,
+        "channels": rows.channels,
         "fingerprint": _content(x, y, train, files),
         "notes": notes,
         "white": given or (white.value if white.sentence else 0.0),

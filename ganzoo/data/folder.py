@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
-from ganzoo.data.base import Dataset, Modes, Split, shares
+from ganzoo.data.base import Dataset, Modes, shares
 from ganzoo.data.decoded import open_copy
-from ganzoo.data.finding import Files, find_splits
+from ganzoo.data.finding import Files
 from ganzoo.data.images import check_options
-from ganzoo.data.streams import StreamSplit
-from ganzoo.data.tensors import TensorSplit, samples_to_make
+from ganzoo.data.splits import find_splits
+from ganzoo.data.streams import open_split
+from ganzoo.data.tensors import samples_to_make
 from ganzoo.system.console import notice
-from ganzoo.system.memory import machine_memory
 from ganzoo.system.paths import typed_path
 
 NAMED = 3  # classes, in the line that says what was found
@@ -52,7 +52,7 @@ class ImageFolder(Dataset):
     ) -> None:
         check_options(size, channels, memory_gb, workers, white)
         files = find_splits(typed_path(path))
-        copy = open_copy(files, size, channels, white, memory_gb * 2**30 or machine_memory() / 4)
+        copy = open_copy(files, size, (channels,), white, memory_gb)
         x, meta, train = copy.x, copy.meta, copy.meta["train"]
         y = torch.from_numpy(copy.y) if files.class_names else None
         self.name = f"folder:{path}"
@@ -64,20 +64,15 @@ class ImageFolder(Dataset):
             self.modes = Modes(self.num_classes, shares=shares(y[:train], self.num_classes))
         self.fingerprint = meta["fingerprint"]
         self.eval_samples = samples_to_make(len(x) - train, self.eval_samples)
-
-        def split(start: int, stop: int) -> Split:
-            labels = None if y is None else y[start:stop]
-            if copy.path is None:
-                return TensorSplit(torch.from_numpy(x[start:stop]), labels)
-            return StreamSplit(copy.path, start, stop, labels, workers, mark=copy.mark)
-
-        self.train = split(0, train)
-        self.test = split(train, len(x))
-        for sentence in (_found(files, x.shape, train), *files.notes, *meta["notes"]):
+        labels = (None, None) if y is None else (y[:train], y[train:])
+        self.train = open_split(copy, 0, train, labels[0], workers)
+        self.test = open_split(copy, train, len(x), labels[1], workers)
+        for sentence in (found(files, x.shape, train), *files.notes, *meta["notes"]):
             notice(f"{self.name}: {sentence}")
 
 
-def _found(files: Files, shape: tuple[int, ...], train: int) -> str:
+def found(files: Files, shape: tuple[int, ...], train: int) -> str:
+    """What is told of a folder with images of a `shape` in all, the first `train` of them to train on."""
     count, channels, height, width = shape
     classes = len(files.class_names)
     few = ", ".join([*files.class_names[:NAMED], *["..."] * (classes > NAMED)])

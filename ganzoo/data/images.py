@@ -58,7 +58,9 @@ def choose(headers: Sequence[Header], size: int, channels: int) -> tuple[int, in
     return size, channels or (1 if all(header.grey for header in headers) else 3)
 
 
-def read_image(path: Path, size: int, channels: int, white: White | None = None) -> NDArray[np.uint8]:
+def read_image(
+    path: Path, size: int, channels: int, white: White | None = None, half: str = ""
+) -> NDArray[np.uint8]:
     """Decode one image: uint8 [channels, size, size], the centre square scaled with Lanczos.
 
     EXIF orientation is applied, alpha is composited on white; of an animation the first frame is taken.
@@ -66,14 +68,27 @@ def read_image(path: Path, size: int, channels: int, white: White | None = None)
 
     Args:
         white: what is white where there are more than 8 bits; found from this image alone where left out.
+        half: "left" or "right", where two squares are side by side; or all of it.
     """
     try:
         with flat(path, "L" if channels == 1 else "RGB", white) as (plain, _):
-            square = ImageOps.fit(plain, (size, size), method=Image.Resampling.LANCZOS)
+            part = _half(path, plain, half) if half else plain
+            square = ImageOps.fit(part, (size, size), method=Image.Resampling.LANCZOS)
     except Exception as error:  # Pillow's decoders meet broken bytes with any exception
         raise refusal(path, error) from error
     pixels = np.asarray(square, dtype=np.uint8)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _half(path: Path, image: Image.Image, half: str) -> Image.Image:
+    width, height = image.size
+    if width != 2 * height:
+        raise UsageError(
+            f"{path} is {width} x {height}: expected two pictures side by side, twice as wide as high; "
+            f"or have the pictures and their conditions in two sub-folders"
+        )
+    start = 0 if half == "left" else height
+    return image.crop((start, 0, start + height, height))
 
 
 @contextmanager
@@ -139,6 +154,7 @@ def refusal(path: Path, error: Exception) -> UsageError:
 
 def check_options(size: int, channels: int, memory_gb: float, workers: int, white: float) -> None:
     """Raise UsageError for a value that makes no sense."""
+    check_channels("channels", channels)
     rules: Sequence[tuple[str, float, bool, str]] = (
         (
             "size",
@@ -146,7 +162,6 @@ def check_options(size: int, channels: int, memory_gb: float, workers: int, whit
             size == 0 or 4 <= size <= LARGEST,
             f"0 (choose) or at least 4 pixels, at most {LARGEST:,}",
         ),
-        ("channels", channels, channels in (0, 1, 3), "0 (choose), 1 or 3"),
         ("memory_gb", memory_gb, memory_gb >= 0, "0 (choose) or more"),
         ("workers", workers, 0 <= workers <= MOST_WORKERS, f"0 or more, at most {MOST_WORKERS}"),
         ("white", white, 0 <= white < math.inf, "0 (find) or the value that is white"),
@@ -154,3 +169,9 @@ def check_options(size: int, channels: int, memory_gb: float, workers: int, whit
     for name, value, fine, expected in rules:
         if not fine:
             raise UsageError(f"data.{name}: expected {expected}, got {value}")
+
+
+def check_channels(name: str, channels: int) -> None:
+    """Raise UsageError for an option that is no number of channels."""
+    if channels not in (0, 1, 3):
+        raise UsageError(f"data.{name}: expected 0 (choose), 1 or 3, got {channels}")

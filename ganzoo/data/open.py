@@ -11,7 +11,7 @@ from ganzoo.errors import UsageError
 from ganzoo.registry import DATASETS
 from ganzoo.registry.options import options_of
 from ganzoo.registry.spec import Ref, Spec, pair
-from ganzoo.system.paths import typed_path
+from ganzoo.system.paths import typed_path, typed_paths
 
 
 def open_dataset(
@@ -23,7 +23,7 @@ def open_dataset(
     filled: dict[str, Any] = {}
     if "path" in takes:
         if not ref.path:
-            raise UsageError(f"--dataset {ref.name} needs a path: --dataset {ref.name}:PATH")
+            raise UsageError(f"--dataset {ref.name} needs a path: --dataset {spelled(ref.name)}")
         filled["path"] = ref.path
     elif ref.path is not None:
         raise UsageError(f"--dataset {ref}: {ref.name} takes nothing after a colon")
@@ -37,9 +37,18 @@ def open_dataset(
 
 
 def lasting_name(name: str | Ref, dataset: Dataset) -> str:
-    """What opens the same dataset again from anywhere: its own name, or an absolute path."""
+    """What opens the same dataset again from anywhere: its own name, or absolute paths."""
     ref = Ref.parse(name)
-    return dataset.name if ref.path is None else str(Ref(ref.name, lasting_path(ref.path)))
+    if ref.path is None:
+        return dataset.name
+    paths = typed_paths(ref.path, dataset.paths.count(",") + 1)
+    return str(Ref(ref.name, ",".join(map(lasting_path, paths))))
+
+
+def spelled(name: str) -> str:
+    """How a dataset is typed: "mnist", "folder:PATH". Raises UsageError if there is none of that name."""
+    member = DATASETS.get(name)
+    return f"{name}:{getattr(member, 'paths', 'PATH')}" if "path" in options_of(member) else name
 
 
 def lasting_path(path: str | Path) -> str:

@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
-from ganzoo.data.base import from_uint8
+from ganzoo.data.base import Split, from_uint8
 from ganzoo.data.counted import Order
-from ganzoo.data.tensors import Array
+from ganzoo.data.decoded import Copy
+from ganzoo.data.tensors import Array, TensorSplit
 from ganzoo.system.locks import Lock
 
 Batch = tuple[Tensor, Tensor | None]
@@ -27,6 +28,7 @@ class StreamSplit:
         path: uint8 [N, C, H, W], as numpy.save writes it.
         start, stop: the rows that are this split.
         y: labels of these rows, int64 [stop - start], or None.
+        made: how many of the channels are x; the others are y, where these are pairs. 0 is all.
         workers: processes that read ahead; 0 reads in this one.
         device: where batches are normalised and given.
         mark: kept as long as this is; it keeps the file where it is.
@@ -41,8 +43,9 @@ class StreamSplit:
         workers: int = 0,
         device: torch.device | None = None,
         mark: Lock | None = None,
+        made: int = 0,
     ) -> None:
-        self._rows = _Rows(path, start, stop, y)
+        self._rows = _Rows(path, start, stop, y, made)
         self._mark = mark
         self._workers = workers
         self._device = torch.device("cpu") if device is None else device
@@ -59,15 +62,18 @@ class StreamSplit:
         x, y = next(self._reader)
         self._next = (n, step + 1, seed)
         x = from_uint8(x.to(self._device, non_blocking=True))
-        return x, None if y is None else y.to(self._device, non_blocking=True)
+        y = None if y is None else y.to(self._device, non_blocking=True)
+        return x, from_uint8(y) if y is not None and y.dtype == torch.uint8 else y
 
     def all(self) -> Batch:
         """Everything, uint8, on the CPU: backed by the file, read as it is used."""
-        return torch.from_numpy(self._rows.images()), self._rows.y
+        return self._rows.taken_apart(torch.from_numpy(self._rows.images()), self._rows.y)
 
     def to(self, device: torch.device) -> StreamSplit:
         rows = self._rows
-        return StreamSplit(rows.path, rows.start, rows.stop, rows.y, self._workers, device, self._mark)
+        return StreamSplit(
+            rows.path, rows.start, rows.stop, rows.y, self._workers, device, self._mark, rows.made
+        )
 
     def _read_from(self, n: int, step: int, seed: int) -> Iterator[Batch]:
         loader = DataLoader(
@@ -81,11 +87,21 @@ class StreamSplit:
         return iter(loader)
 
 
+def open_split(
+    copy: Copy, start: int, stop: int, y: Tensor | None = None, workers: int = 0, made: int = 0
+) -> Split:
+    """Rows of decoded images, in memory if they are there. Arguments are as of a StreamSplit."""
+    if copy.path is not None:
+        return StreamSplit(copy.path, start, stop, y, workers, mark=copy.mark, made=made)
+    x = torch.from_numpy(copy.x[start:stop])
+    return TensorSplit(x[:, :made], x[:, made:]) if made else TensorSplit(x, y)
+
+
 class _Rows(TorchDataset[Any]):
     """The rows, fetched a batch at a time; each process opens the file for itself."""
 
-    def __init__(self, path: Path, start: int, stop: int, y: Tensor | None) -> None:
-        self.path, self.start, self.stop, self.y = path, start, stop, y
+    def __init__(self, path: Path, start: int, stop: int, y: Tensor | None, made: int) -> None:
+        self.path, self.start, self.stop, self.y, self.made = path, start, stop, y, made
         self._images: Array | None = None
 
     def __len__(self) -> int:
@@ -103,7 +119,10 @@ class _Rows(TorchDataset[Any]):
 
     def __getitems__(self, indices: list[int]) -> Batch:
         y = None if self.y is None else self.y[indices]
-        return torch.from_numpy(np.asarray(self.images()[indices])), y
+        return self.taken_apart(torch.from_numpy(np.asarray(self.images()[indices])), y)
+
+    def taken_apart(self, x: Tensor, y: Tensor | None) -> Batch:
+        return (x[:, : self.made], x[:, self.made :]) if self.made else (x, y)
 
 
 class _Batches(Sampler[list[int]]):

@@ -1,88 +1,107 @@
-"""One's own vectors, from a .npy file."""
+"""One's own arrays, from .npy files: vectors, series, images, videos, or numbers on any other grid."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ganzoo.data.arrays import Header, read_npy
-from ganzoo.data.base import Dataset, Standardization
-from ganzoo.data.tensors import Array, TensorSplit, fingerprint, samples_to_make, split_by_hash
+from ganzoo.data.base import Dataset, Modes, Standardization, shares
+from ganzoo.data.beside import read_beside
+from ganzoo.data.kinds import has_pixels, kind_of
+from ganzoo.data.numbers import as_samples, channel_axis, check_numbers
+from ganzoo.data.tensors import TensorSplit, fingerprint, samples_to_make, split_by_hash
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
 from ganzoo.system.paths import typed_path
 
-ROUNDED = 0.01  # of the spread of a column may be lost in float32
-PER_VALUE, PER_ROW = 32, 192  # bytes of memory on the way to a dataset, as measured
+PER_PIXEL, PER_VALUE, PER_ROW = 4, 32, 192  # bytes of memory on the way to a dataset, as measured
 
 
 class Npy(Dataset):
-    """Your own vectors: npy:PATH, an array [N, D] of numbers in a .npy file.
+    """Your own arrays: npy:PATH, a .npy file with an array [N, ...], one row per sample.
 
-    A tenth of the rows, chosen by hash, is the test split. Networks see every column with mean 0 and standard
-    deviation 1, as measured on the train split; `to_units` takes that back. There are no labels.
+    Its shape says what samples are: [N, D] vectors, [N, C, L] series; uint8 [N, C, H, W] images and uint8
+    [N, C, T, H, W] videos where C is 1 or 3 (it may also be last); anything else is tensors. A tenth of the
+    rows, chosen by hash, is the test split. Pixels are seen by networks in [-1, 1]; of all else every column,
+    or channel, has mean 0 and standard deviation 1 for them, as measured on the train split, which `to_units`
+    takes back.
+
+    Args:
+        path: the file.
+        y: another .npy file, of which row i belongs to sample i: whole numbers [N] from 0 are classes, other
+            numbers [N], [N, K] or [N, C, L] values, uint8 [N, C, H, W] of 1 or 3 channels images. A relative
+            name is in the folder of PATH. Nothing where it is left out.
 
     Raises:
-        UsageError: no such file, not a .npy file, or not a finite array of two rows or more.
+        UsageError: no such file, not a .npy file, not a finite array of two rows or more, or not as many
+            rows of y.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        x = torch.from_numpy(_read(typed_path(path)))
-        train, test = (x[indices] for indices in split_by_hash(x))
-        self.standardization = Standardization.of(train)
+    def __init__(self, path: str | Path, y: str = "") -> None:
+        file, axis = typed_path(path), 0
+
+        def check(header: Header) -> None:
+            nonlocal axis
+            check_numbers(file, header, 2)
+            if len(header.shape) == 1:
+                raise UsageError(
+                    f"{file} has the shape {header.shape}: expected [N, D], x[:, None] where D is 1"
+                )
+            axis = channel_axis(header)
+
+        def need(header: Header) -> int:
+            each = PER_PIXEL if channel_axis(header) else PER_VALUE
+            return header.shape[0] * (each * math.prod(header.shape[1:]) + PER_ROW)
+
+        x = torch.from_numpy(as_samples(file, read_npy(file, check, need), axis))
+        beside = read_beside(_in_its_folder(file, y), file, len(x)) if y else None
         self.name = f"npy:{path}"
-        self.sample_shape = (x.shape[1],)
-        self.fingerprint = fingerprint(train, test)
-        self.train, self.test = (TensorSplit(x, None, self.from_units(x)) for x in (train, test))
-        self.eval_samples = samples_to_make(len(test), self.eval_samples)
-        notice(
-            f"{self.name}: {len(x):,} rows of {x.shape[1]:,} number{'s' * (x.shape[1] != 1)}; "
-            f"{len(test):,} to test, a tenth of them, by hash"
+        self.sample_shape = tuple(x.shape[1:])
+        self.kind = "tensors" if x.dim() > 3 and not axis else ""
+        parts = [(x[rows], None if beside is None else beside[rows]) for rows in split_by_hash(x)]
+        (train, train_y), (test, test_y) = parts
+        if beside is None:
+            self.fingerprint = fingerprint(train, test)
+        else:
+            self.fingerprint = fingerprint(train, train_y, test, test_y)
+            if beside.dim() == 1:
+                self.num_classes = int(beside.max()) + 1
+            else:
+                self.condition_shape = tuple(beside.shape[1:])
+        if not has_pixels(self):
+            self.standardization = Standardization.of(train)
+        elif self.num_classes:
+            self.modes = Modes(self.num_classes, shares=shares(train_y, self.num_classes))
+        self.train, self.test = (
+            TensorSplit(own, own_y, None if has_pixels(self) else self.from_units(own))
+            for own, own_y in parts
         )
+        self.eval_samples = samples_to_make(len(test), self.eval_samples)
+        notice(f"{self.name}: {self._found(len(x))}; {len(test):,} to test, a tenth of them, by hash")
+
+    def _found(self, count: int) -> str:
+        shape = self.sample_shape
+        what = f"{count:,} rows of {shape[0]:,} number{'s' * (shape[0] != 1)}"
+        if len(shape) > 1:
+            titles = {"series": "series", "images": "images", "video": "videos"}
+            what = f"{count:,} {titles.get(kind_of(self), 'tensors')} of shape {shape}"
+        if self.kind == "tensors" and len(shape) in (3, 4):
+            what += " (pixels would be uint8, of 1 or 3 channels)"
+        if self.num_classes:
+            return f"{what}, of {self.num_classes:,} class{'es' * (self.num_classes != 1)}"
+        return f"{what}, with conditions of shape {self.condition_shape}" if self.condition_shape else what
 
 
-def _read(path: Path) -> Array:
-    """The file as float32 [N, D], or a UsageError that says what is wrong with it."""
-
-    def check(header: Header) -> None:
-        shape = header.shape
-        if header.dtype.kind not in "iuf":
-            raise UsageError(f"{path} holds {header.dtype.name}: expected an array of numbers, real or whole")
-        if len(shape) != 2 or not shape[1]:
-            raise UsageError(f"{path} has the shape {shape}: expected [N, D], one row per sample")
-        if shape[0] < 2:
-            raise UsageError(f"{path} has {shape[0]} row{'s' * (shape[0] != 1)}: at least 2 are needed")
-
-    def need(header: Header) -> int:
-        return header.shape[0] * (PER_VALUE * header.shape[1] + PER_ROW)
-
-    return finite_rows(path, read_npy(path, check, need))
-
-
-def finite_rows(path: Path, array: Array) -> Array:
-    """The array as float32 [N, D]. Raises UsageError for a number that float32 cannot hold."""
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is reported as that
-        plain = np.ascontiguousarray(array, dtype=np.float32)
-    bad = np.flatnonzero(~np.isfinite(plain).all(axis=1))
-    if len(bad):
-        raise UsageError(f"{path} has a number in row {bad[0]} (from 0) that is not finite in float32")
-    _refuse_rounding(path, array, plain)
-    return plain
-
-
-def _refuse_rounding(path: Path, array: Array, plain: Array) -> None:
-    """Raise a UsageError for a column whose spread float32 rounds away: times in seconds, say."""
-    if array.dtype.kind == "f" and array.dtype.itemsize <= 4:
-        return
-    for column in range(array.shape[1]):  # one by one: all would take several times the memory
-        exact = array[:, column]
-        with np.errstate(all="ignore"):
-            lost = np.abs(exact - plain[:, column].astype(np.float64)).mean()
-            spread = np.abs(exact - exact.mean()).mean()
-        if lost > ROUNDED * spread:
-            raise UsageError(
-                f"{path} has numbers in column {column} (from 0) that float32 rounds to few values: "
-                "subtract the column's mean first"
-            )
+def _in_its_folder(file: Path, y: str) -> Path:
+    """Where y is, by a name that stays right when both files are moved."""
+    named = typed_path(y)
+    path = file.parent / named
+    if named.exists() and not path.exists():
+        raise UsageError(
+            f"data.y={y}: a name is one in the folder of {file}, and {path} is not there: expected its name "
+            f"there, or {named.absolute()}"
+        )
+    return path

@@ -14,8 +14,8 @@ from ganzoo.data.finding import find_images
 from ganzoo.data.folder import ImageFolder
 from ganzoo.data.images import each, read_header, read_image, white_of
 from ganzoo.data.kinds import has_pixels, kind_of
+from ganzoo.data.numbers import finite_rows
 from ganzoo.data.tensors import Array
-from ganzoo.data.vectors import finite_rows
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
 from ganzoo.system.files import is_folder

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Unpack, cast
 
+import torch
 from torch import Tensor, nn
 
+from ganzoo.data.kinds import kind_of_shape
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN, Common
 from ganzoo.models.layers import at_least_one, init_normal
 from ganzoo.models.pix2pix import refuse_other_sizes
+from ganzoo.models.precision import in_full
 from ganzoo.models.recipe import Optimizer, Recipe, Schedule
-from ganzoo.models.translation import PatchCritic, ResNetTranslator
+from ganzoo.models.translation import PatchCritic, ResNetTranslator, given
 from ganzoo.models.turn import Turn
 
 
@@ -20,8 +23,7 @@ class Translator(ResNetTranslator):
     """G as the step calls it: the picture that it is given is the condition, and there is no z."""
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        assert y is not None
-        return super().forward(y)
+        return super().forward(given(y))
 
 
 class CycleGAN(GAN):
@@ -62,7 +64,8 @@ class CycleGAN(GAN):
             batch_size=1,
             steps=200_000,
             ema_halflife=0.0,
-            model={"width": 64, "blocks": 9},
+            # The paper's squares are not halved, as those of the loss are: all weights are 10 : 1 there.
+            model={"width": 64, "blocks": 9, "cycle": 5.0},
             conditional=True,
         ),
     }
@@ -77,13 +80,23 @@ class CycleGAN(GAN):
         identity: float = 0.5,
         **common: Unpack[Common],
     ) -> None:
-        refuse_other_sizes("cyclegan", sample_shape, common.get("condition_shape", ()))
+        shown = common.get("condition_shape", ())
+        if kind_of_shape(shown) == "images" or not shown:  # others are told what is no image
+            refuse_other_sizes("cyclegan", sample_shape, shown, "unpaired:PATH_A,PATH_B")
         super().__init__(sample_shape, 0, **common)
         at_least_one(width=width, d_width=d_width or width, blocks=blocks)
-        if self.sample_shape[1] % 4 or self.sample_shape[2] % 4 or self.pack > 1:
+        sides = self.sample_shape[1:]
+        if any(side % 4 or side < 8 for side in sides):
             raise UsageError(
-                f"cyclegan: expected sides that are multiples of 4 and model.pack=1, got "
-                f"{self.sample_shape[1:]} and {self.pack}"
+                f"cyclegan makes images whose sides are multiples of 4, from 8 on, and not of "
+                f"{' x '.join(map(str, sides))} px (--set data.size={max(8, 4 * round(sides[0] / 4))})"
+            )
+        if self.pack > 1:
+            raise UsageError(f"cyclegan judges each picture by itself: model.pack must be 1, got {self.pack}")
+        if not (0.0 <= cycle < float("inf") and 0.0 <= identity < float("inf")):
+            raise UsageError(
+                f"cyclegan: expected model.cycle and model.identity of at least 0, got {cycle:g} and "
+                f"{identity:g}"
             )
         self.cycle, self.identity = cycle, identity
         (a, *side), b = self.condition_shape, self.sample_shape[0]
@@ -94,19 +107,24 @@ class CycleGAN(GAN):
         init_normal(self)
 
     def d_terms(self, turn: Turn) -> Mapping[str, Tensor]:
-        fake = self.back(turn.real).detach()
-        return {"a": turn.loss.d(self.critic_a(turn.y), self.critic_a(fake))}
+        with torch.no_grad():  # it is not `back` that learns here
+            fake = self.back(turn.real)
+        return {"a": turn.loss.d(self._judged(turn.y), self._judged(fake))}
 
     def g_terms(self, turn: Turn) -> Mapping[str, Tensor]:
         a, b = cast(Tensor, turn.y), cast(Tensor, turn.real)
         fake_a, fake_b = self.back(b), turn.fake
-        real = self.critic_a(a) if turn.loss.needs_real_in_g else None
+        real = self._judged(a) if turn.loss.needs_real_in_g else None
         home = _off(self.back(fake_b), a) + _off(self.generator(turn.z, fake_a), b)
-        terms = {"a": turn.loss.g(self.critic_a(fake_a), real), "cycle": self.cycle * home}
+        terms = {"a": turn.loss.g(self._judged(fake_a), real), "cycle": self.cycle * home}
         if a.shape == b.shape:
             own = _off(self.back(a), a) + _off(self.generator(turn.z, b), b)
             terms["identity"] = self.cycle * self.identity * own
         return terms
+
+    def _judged(self, a: Tensor | None) -> Tensor:
+        """What the critic of A says, in single precision, as the loss is given D's logits."""
+        return in_full(self.critic_a(a))
 
 
 def _off(x: Tensor, wanted: Tensor) -> Tensor:

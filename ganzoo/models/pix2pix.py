@@ -67,7 +67,7 @@ class Pix2Pix(LadderGAN):
     ) -> None:
         super().__init__(sample_shape, z_dim, *common, **more)
         at_least_one(width=width, d_width=d_width or width)
-        refuse_other_sizes(self.name, self.sample_shape, self.condition_shape)
+        refuse_other_sizes(self.name, self.sample_shape, self.condition_shape, "pairs:PATH")
         if not 0.0 <= dropout < 1.0 or not 0.0 <= weight < float("inf"):
             raise UsageError(
                 f"pix2pix: expected model.dropout in [0, 1) and model.weight of at least 0, got {dropout:g} "
@@ -85,15 +85,17 @@ class Pix2Pix(LadderGAN):
         return {"l1": self.weight * (fake - real).abs().mean()}
 
 
-def refuse_other_sizes(model: str, sample_shape: tuple[int, ...], condition_shape: tuple[int, ...]) -> None:
-    """Raise a UsageError for data that are not images made of images of the same size."""
+def refuse_other_sizes(
+    model: str, sample_shape: tuple[int, ...], condition_shape: tuple[int, ...], data: str
+) -> None:
+    """Raise a UsageError for samples that are not made of images of the same size; `data` would have them."""
     if not condition_shape:
         raise UsageError(
-            f"{model} makes images of images: it needs data that come as both, such as pairs:PATH or "
-            f"unpaired:PATH_A,PATH_B, and cannot do without the condition"
+            f"{model} makes images of images: it needs data that come as both, such as {data}, and cannot do "
+            f"without the condition"
         )
     if condition_shape[1:] != sample_shape[1:]:
         raise UsageError(
-            f"{model} makes images as large as those that it is given, and these are {condition_shape[1:]} "
-            f"and {sample_shape[1:]}"
+            f"{model} makes images as large as those that it is given, and these are of shape "
+            f"{tuple(sample_shape)} and {tuple(condition_shape)}: {data} makes both of one size"
         )

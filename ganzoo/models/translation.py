@@ -11,6 +11,13 @@ from torch import Tensor, nn
 Norm = Callable[[int], nn.Module]
 
 
+def given(y: Tensor | None) -> Tensor:
+    """What a generator makes its images of."""
+    if y is None:
+        raise ValueError("a generator that makes images of images needs these: y [N, C, H, W]")
+    return y
+
+
 class UNet(nn.Module):
     """z [N, z_dim], y [N, C, S, S] -> images [N, channels, S, S] in [-1, 1]: section 3.2.1 of 1611.07004.
 
@@ -43,8 +50,7 @@ class UNet(nn.Module):
             into = 2 * out
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        assert y is not None
-        kept, h = [], y
+        kept, h = [], given(y)
         for down in self.down:
             kept.append(h := down(h))
         side = h.shape[2:]

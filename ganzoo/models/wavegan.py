@@ -21,28 +21,29 @@ from ganzoo.models.layers import (
 from ganzoo.models.recipe import Optimizer, Recipe, Schedule
 
 KERNEL = 25  # samples that a convolution sees
-SHORTEST, LONGEST = 4, 64  # of what the series is built up from
+SHORTEST, ENOUGH, LONGEST = 4, 16, 64  # what a series is built up from: the paper's has length 16
 
 
 def steps_of(length: int) -> list[int]:
-    """The factors, first 4 and then perhaps 2, by which a series grows from its shortest form.
+    """The factors, next to the series first, by which it is cut down to its shortest form: 4, then perhaps 2.
 
-    128 -> 4, 4 (from 8); 16384 -> 4, 4, 4, 4, 4 (from 16); 200 -> 4, 2 (from 25).
+    128 -> 4, 4 (to 8); 16384 -> 4, 4, 4, 4, 4 (to 16, as in the paper); 200 -> 4, 2 (to 25).
 
     Raises:
         UsageError: no such factors, or too long a form is left; names the lengths that can be built.
     """
-    factors, left = [], length
+    factors: list[int] = []
+    left = length
     for factor in (4, 2):
-        while left % factor == 0 and left // factor >= SHORTEST:
+        while left % factor == 0 and left // factor >= SHORTEST and (left > ENOUGH or len(factors) < 2):
             factors.append(factor)
             left //= factor
     if not factors or left > LONGEST:
         near = [base << k for k in range(1, 24) for base in range(SHORTEST, 2 * SHORTEST)]
         some = sorted(sorted(near, key=lambda other: abs(other - length))[:3])
         raise UsageError(
-            f"wavegan cannot build series of length {length}: it takes 4 to {LONGEST} times a power of two, "
-            f"such as {', '.join(map(str, some))}"
+            f"wavegan cannot build series of length {length}: it takes {SHORTEST} to {LONGEST} times 2, 4, "
+            f"8, ..., such as {', '.join(map(str, some))}"
         )
     return factors
 

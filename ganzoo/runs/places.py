@@ -10,7 +10,7 @@ import torch
 from ganzoo.data.base import Dataset
 from ganzoo.data.card import DataCard, DataKnown
 from ganzoo.data.kinds import kind_of
-from ganzoo.data.open import lasting_name, lasting_path, open_dataset
+from ganzoo.data.open import lasting_name, lasting_path, open_dataset, spelled
 from ganzoo.errors import UsageError
 from ganzoo.plan.config import Config
 from ganzoo.registry import origins
@@ -58,7 +58,7 @@ def open_data(config: Config, path: Path, asked: bool = False) -> Dataset:
         if asked or ref.path is None
         else (
             f"; if the data of {path} lie elsewhere now: {typed('ganzoo', 'resume', path)} --dataset "
-            f"{ref.name}:PATH"
+            f"{_spelled(ref.name)}"
         )
     )
     try:
@@ -72,6 +72,13 @@ def open_data(config: Config, path: Path, asked: bool = False) -> Dataset:
         )
     config.check_data(dataset)
     return dataset
+
+
+def _spelled(name: str) -> str:
+    try:
+        return spelled(name)
+    except UsageError:  # its plugin is gone, which is what will be said
+        return f"{name}:PATH"
 
 
 def moved(

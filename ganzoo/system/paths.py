@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -35,3 +36,37 @@ def typed_path(text: str | Path) -> Path:
             f"longest name in it has {max(parts)}"
         )
     return path
+
+
+def typed_paths(text: str | Path, count: int) -> list[Path]:
+    """The paths that somebody typed as one word, with commas between.
+
+    Where there are more commas, in the names themselves, it is cut so that all of the paths are there.
+
+    Raises:
+        UsageError: as `typed_path`; there are too few, or it can be cut in no way, or in several.
+    """
+    if count == 1:
+        return [typed_path(text)]
+    parts = str(text).split(",")
+    if len(parts) < count or "" in parts:
+        raise UsageError(f"{text}: expected {count} paths with a comma between them")
+    ways = [
+        [",".join(parts[i:j]) for i, j in itertools.pairwise((0, *cuts, len(parts)))]
+        for cuts in itertools.combinations(range(1, len(parts)), count - 1)
+    ]
+    if len(ways) > 1:
+        ways = [way for way in ways if all(map(_is_there, way))]
+    if len(ways) != 1:
+        raise UsageError(
+            f"{text} has {len(parts) - 1} commas, and {len(ways) or 'no'} ways to read it as {count} paths "
+            "that are there: expected one; go where their names have no commas, or rename them"
+        )
+    return [typed_path(part) for part in ways[0]]
+
+
+def _is_there(text: str) -> bool:
+    try:
+        return typed_path(text).exists()
+    except (UsageError, OSError):
+        return False

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from little import OF_IMAGES
 
 from ganzoo import train
 from ganzoo.bench import runner
@@ -25,7 +26,6 @@ from ganzoo.bench.suite import read_suite
 from ganzoo.bench.work import COST, RESULT, costs, train_seconds, work
 from ganzoo.cli.main import main
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.registry import MODELS
 from ganzoo.system.files import write_json
 from ganzoo.system.lines import read_lines
 from ganzoo.system.provenance import commit
@@ -171,8 +171,7 @@ def test_the_suites_of_the_repository_can_be_planned(name, capsys):
 
 def test_every_member_for_images_is_in_the_suite_of_members():
     asked = read_suite(ROOT / "benchmarks" / "suites" / "members.toml")
-    for_images = {n for n in MODELS.names() if {"default", "default/images"} & MODELS.get(n).recipes.keys()}
-    assert {one.training["model"] for one in asked} == for_images
+    assert {one.training["model"] for one in asked} == {*OF_IMAGES}
 
 
 # Refusals

@@ -258,7 +258,7 @@ def rows(n: int = 20, columns: int = 2) -> np.ndarray:
         (np.where(np.arange(20)[:, None] == 7, np.nan, rows()), ["row 7", "not finite"]),
         (np.where(np.arange(20)[:, None] == 3, np.inf, rows()), ["row 3", "not finite"]),
         (rows() * 1e300, ["not finite"]),
-        (rows().reshape(10, 2, 2), ["(10, 2, 2)", "[N, D]"]),
+        (rows().reshape(10, 2, 2).astype(np.uint8), ["(10, 2, 2)", "[N, 1, H, W]"]),
         (rows().ravel(), ["(40,)", "[N, D]"]),
         (np.array(3.0), ["()", "[N, D]"]),
         (np.zeros((5, 0)), ["(5, 0)", "[N, D]"]),

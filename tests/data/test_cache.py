@@ -124,12 +124,12 @@ def test_the_second_waits_and_says_for_what(capsys, counted):
 
 HANG = """
 import time
-import ganzoo.data.decoded as decoded
+import ganzoo.data.rows as rows
 from ganzoo.data.folder import ImageFolder
 def read(*_):
     print("now", flush=True)
     time.sleep(60)
-decoded.read_image = read
+rows.read_image = read
 ImageFolder("images")
 """
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from ganzoo.data import decoded as decoded_module
 from ganzoo.data import images as images_module
+from ganzoo.data import rows as rows_module
 from ganzoo.data.folder import ImageFolder
 from ganzoo.data.images import read_image
 from ganzoo.data.streams import StreamSplit
@@ -53,7 +54,7 @@ def counting(monkeypatch) -> list[str]:
             decoded.append(path.name)
         return read_image(path, *words)
 
-    monkeypatch.setattr(decoded_module, "read_image", read)
+    monkeypatch.setattr(rows_module, "read_image", read)
     return decoded
 
 
@@ -347,7 +348,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch, cache):
         return pixels
 
     with monkeypatch.context() as patch:
-        patch.setattr(decoded_module, "read_image", read)
+        patch.setattr(rows_module, "read_image", read)
         with pytest.raises(WorkError, match=r"a changed while it was read: start again"):
             ImageFolder(root, size=4)
     assert list(cache.iterdir()) == []
@@ -532,7 +533,14 @@ def test_whole_numbers_are_vectors_too(tmp_path):
         (np.zeros((3, 2), complex), r"holds complex128"),
         (np.zeros((3, 2), bool), r"holds bool"),
         (np.zeros(5), r"has the shape \(5,\): expected \[N, D\]"),
-        (np.zeros((5, 2, 2)), r"has the shape \(5, 2, 2\)"),
+        (np.array(3.0), r"has the shape \(\): expected \[N, D\]"),
+        (np.zeros((5, 2, 0)), r"has the shape \(5, 2, 0\)"),
+        (np.zeros((5, 8, 8), np.uint8), r"has the shape \(5, 8, 8\) of uint8: expected \[N, 1, H, W\]"),
+        (np.where(np.arange(40).reshape(5, 2, 4) == 20, np.nan, 1.0), r"in row 2 \(from 0\)"),
+        (
+            1e9 + np.arange(80).reshape(10, 2, 4) * np.array([1e9, 1e-3])[:, None],
+            "in channel 1 .*the channel's",
+        ),
         (np.zeros((5, 0)), r"has the shape \(5, 0\)"),
         (np.zeros((1, 2)), r"has 1 row: at least 2"),
         (np.zeros((0, 2)), r"has 0 rows: at least 2"),

@@ -248,9 +248,11 @@ def test_advice_is_taken_by_ganzoo_run(loss):
 
 @pytest.mark.long
 @pytest.mark.parametrize("model", MEMBERS)
-def test_advice_is_taken_by_every_member(model):
-    for typed in all_advice(config_of(model, "mnist-5k")):
-        plan_run(Words(model=model, dataset="mnist-5k", steps=1000, device="cpu", **words_with(typed)))
+def test_advice_is_taken_by_every_member(model, cases):
+    cases.add_members()
+    data = cases.data_of(model)
+    for typed in all_advice(config_of(model, data)):
+        plan_run(Words(model=model, dataset=data, steps=1000, device="cpu", **words_with(typed)))
 
 
 # Recorded runs: what benchmarks/diagnosis/collect.py made of its cases. The long tests train them anew.
@@ -270,14 +272,14 @@ def cases():
         yield importlib.import_module("benchmarks.diagnosis.cases")
 
 
-def test_healthy_runs_are_silent(records):
+def test_healthy_runs_are_silent(records, cases):
     found = {
         f"{case} seed {seed}": [str(one) for one in look(rows, config)]
         for case, seed, _, config, rows in records.recorded(records.HERE / "healthy.jsonl")
     }
     assert {run: said for run, said in found.items() if said} == {}
     seeds = Counter(run.partition(" seed")[0] for run in found)
-    assert all(seeds[f"{model}-digits"] >= 10 for model in MEMBERS)
+    assert [model for model in MEMBERS if seeds[cases.healthy_case(model)] < 10] == []
 
 
 def test_failing_runs_are_diagnosed(records):

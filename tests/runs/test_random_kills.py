@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import safetensors
 from killing import contents, differences
+from little import OF_IMAGES
 from PIL import Image
 
 from ganzoo.registry import MODELS
@@ -49,7 +50,7 @@ def readable(run: Path) -> None:
                 json.loads(line)
 
 
-@pytest.mark.parametrize("model", MODELS.names())
+@pytest.mark.parametrize("model", OF_IMAGES)
 def test_a_kill_at_any_time_loses_nothing(servers, model, pictures, tmp_path):
     words = words_for(model, pictures)
     chosen = random.Random(model)

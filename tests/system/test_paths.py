@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ganzoo.errors import UsageError
-from ganzoo.system.paths import typed_path
+from ganzoo.system.paths import typed_path, typed_paths
 
 
 def test_what_a_file_can_have(monkeypatch):
@@ -32,3 +32,15 @@ def test_what_a_file_can_have(monkeypatch):
 def test_what_no_file_can_have(text, said):
     with pytest.raises(UsageError, match=said):
         typed_path(text)
+
+
+def test_several_in_one_word(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert typed_paths("a,b", 1) == [Path("a,b")]
+    assert typed_paths("~/a,b", 2) == [Path("/home/me/a"), Path("b")]
+    for name in ("a,b", "c", "d"):
+        Path(name).mkdir()
+    assert typed_paths("a,b,c,d", 3) == [Path("a,b"), Path("c"), Path("d")]
+    for text in ("a", "", "a,,b", "a,", "a,b\0,c", "," * 5000, "a,b,~nosuchuser"):
+        with pytest.raises(UsageError, match="expected"):
+            typed_paths(text, 2)

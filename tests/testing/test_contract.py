@@ -16,7 +16,7 @@ from ganzoo.testing import checks, contract
 
 SMALL = {"width": 8, "d_width": 8, "z_dim": 14}  # of these, the options that a model has
 ELSEWHERE = {  # what needs a path, a network or weights; some of them are opened below
-    "folder", "npy", "cnn", "inception", "cifar10", "fashion-mnist", "stacked-mnist",
+    "folder", "pairs", "unpaired", "npy", "cnn", "inception", "cifar10", "fashion-mnist", "stacked-mnist",
 }  # fmt: skip
 
 
@@ -49,6 +49,41 @@ def test_own_datasets_from_files():
         Image.fromarray(image).save(path)
     for check in [*checks("npy:mine.npy"), *checks("folder:pictures")]:
         check()
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ("2 16", "classes"),
+        ("3 8 8", "3"),
+        ("2 3 4 4", "2 5"),
+        ("2 2 2 2 2", ""),
+        ("pixels 3 8 8", "pixels 1 6 6"),
+        ("pixels 1 4 8 8", "classes"),
+    ],
+)
+def test_own_datasets_of_any_shape(x, y):
+    random = np.random.default_rng(0)
+    for name, words in (("x", x.split()), ("y", y.split())):
+        shape = [60, *(int(side) for side in words if side.isdecimal())]
+        pixels = random.integers(0, 256, shape, np.uint8)
+        classes = np.arange(60) % 4
+        numbers = random.normal(3.0, 2.0, shape)
+        np.save(f"{name}.npy", classes if "classes" in words else pixels if "pixels" in words else numbers)
+    for check in checks("npy:x.npy", "dataset", **({"y": "y.npy"} if y else {})):
+        check()
+
+
+def test_own_datasets_of_two_folders():
+    pixels = np.random.default_rng(1).integers(0, 256, (60, 16, 16, 3), dtype=np.uint8)
+    for i, image in enumerate(pixels):
+        for side, shown in (("a", image[..., 0]), ("b", image)):
+            path = Path("pictures", side, f"{i}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(shown).save(path)
+    for name in ("pairs:pictures", "unpaired:pictures/a,pictures/b"):
+        for check in checks(name, "dataset", size=8):
+            check()
 
 
 def test_a_test_file_of_one_line():

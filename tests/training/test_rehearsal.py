@@ -12,6 +12,7 @@ from typing import Unpack
 import numpy as np
 import pytest
 import torch
+from little import OF_IMAGES, OF_PAIRS
 from torch import nn
 
 import ganzoo
@@ -262,14 +263,17 @@ def test_linear_images_pass_though_untrained_ones_leave_their_range():
     rehearse(model=type("Linear", (Toy,), {"image": lambda self, h: 3.0 * h.unflatten(1, (1, 4, 4))}))
 
 
-@pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.parametrize("name", [*OF_IMAGES, *OF_PAIRS])
 def test_no_model_of_the_zoo_is_taken_for_one_of_another_range(name):
     kind = MODELS.get(name)
     recipe = kind.recipes.get("default") or kind.recipes["default/images"]
     x, y = torch.full((2, 1, 28, 28), -1.0), torch.tensor([0, 1])
+    asked = {"num_classes": 2}
+    if name in OF_PAIRS:
+        asked, y = {"condition_shape": (1, 28, 28)}, torch.rand(2, 1, 28, 28) * 2 - 1
     for seed in range(4):
         torch.manual_seed(seed)
-        gan = kind((1, 28, 28), num_classes=2, **recipe.model)
+        gan = kind((1, 28, 28), **asked, **recipe.model)
         for t in (0.0, 0.5, 1.0):
             gan.progress(t)
             with torch.no_grad():
