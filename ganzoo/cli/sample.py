@@ -94,7 +94,7 @@ def command(
         arrays["conditions" if loaded.config.condition_shape else "labels"] = y.numpy()
     made_of = y
     if nearest:
-        samples, columns = _beside_nearest(loaded, samples, arrays)
+        samples, columns = _beside_nearest(loaded, samples, y, arrays)
         made_of = None
     _write(out, samples, arrays, loaded, columns, made_of)
     say(str(out))
@@ -138,7 +138,7 @@ def _reconstruct(run: Run, n: int, seed: int, label: int | None, out: Path, opti
     if label is not None and y is not None:
         x, y = x[y == label], y[y == label]
     x, y = x[:n], y[:n] if y is not None and run.model.is_conditional else None
-    labels, condition = (None, y) if run.config.condition_shape else (y, None)
+    labels, condition = _as_asked(run, y)
     made = run.reconstruct(x, labels, seed, condition, **options)
     samples, columns = rows_of_pairs(x, made)
     _write(out, samples, {"real": x.numpy(), "samples": made.numpy()}, run, columns)
@@ -157,8 +157,13 @@ def _y(run: Run, n: int, label: int | None, asked_for: Tensor | None, mixed: boo
 def _sampled(
     run: Run, n: int, seed: int, y: Tensor | None, z: Tensor | None, options: dict[str, str]
 ) -> Tensor:
-    labels, condition = (None, y) if run.config.condition_shape else (y, None)
+    labels, condition = _as_asked(run, y)
     return run.sample(n, seed, labels, z, condition, **options)
+
+
+def _as_asked(run: Run, y: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    """y as labels, or as a condition."""
+    return (None, y) if run.config.condition_shape else (y, None)
 
 
 def _interpolated(
@@ -175,14 +180,26 @@ def _interpolated(
     return samples, None if y is None else y.repeat_interleave(columns, dim=0)
 
 
-def _beside_nearest(run: Run, samples: Tensor, arrays: dict[str, Any]) -> tuple[Tensor, int]:
-    """Rows of samples, each above the row of their nearest training images."""
+def _beside_nearest(
+    run: Run, samples: Tensor, y: Tensor | None, arrays: dict[str, Any]
+) -> tuple[Tensor, int]:
+    """Rows of samples, each above the row of their nearest training images.
+
+    The nearest by their pixels; where the model has an encoder, by the z that it finds.
+    """
     from ganzoo.data.pictures import rows_of_pairs
-    from ganzoo.training.sampling import nearest_real
+    from ganzoo.system.console import notice
+    from ganzoo.training.sampling import nearest_rows
 
     if samples.dim() != 4:
         raise UsageError("--nearest compares images, and this run makes others")
-    real = nearest_real(samples, run.dataset.train.all()[0])
+    x, own = run.dataset.train.all()
+    compared = samples, x
+    if run.model.has_encoder:
+        notice("the nearest are those whose z, by the model's encoder, is nearest")
+        own = own if run.config.conditional else None
+        compared = run.encode(samples, *_as_asked(run, y)), run.encode(x, *_as_asked(run, own))
+    real = x[nearest_rows(*compared)]
     arrays["nearest"] = real.numpy()
     return rows_of_pairs(samples, real)
 

@@ -155,6 +155,13 @@ class Dataset:
         return as_seen(x, kind_of(self), self.standardization)
 
 
+def some(split: Split, n: int, seed: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
+    """n samples and their y as networks see them, always the same for a seed; at most len(split)."""
+    # On a copy: a split may start processes that read ahead for as long as it lives.
+    x, y = split.to(torch.device("cpu")).batch(min(n, len(split)), 0, seed)
+    return x.to(device), None if y is None else y.to(device)
+
+
 def in_units(x: Tensor, kind: str, standardization: Standardization | None) -> Tensor:
     """What `Dataset.to_units` gives of data that have no `to_units` of their own."""
     if kind in PIXELS:

@@ -12,6 +12,7 @@ from ganzoo.errors import UsageError
 
 ROUNDED = 0.01  # of the spread of a column may be lost in float32
 CHANNELS = (1, 3)
+MOST_DIMENSIONS = 16
 
 
 def check_numbers(path: Path, header: Header, count: int) -> None:
@@ -22,9 +23,10 @@ def check_numbers(path: Path, header: Header, count: int) -> None:
     shape = header.shape
     if header.dtype.kind not in "iuf":
         raise UsageError(f"{path} holds {header.dtype.name}: expected an array of numbers, real or whole")
-    if not shape or not all(shape[1:]):
+    if not shape or not all(shape[1:]) or len(shape) > MOST_DIMENSIONS:
         raise UsageError(
-            f"{path} has the shape {shape}: expected [N, D], [N, C, L] or more, one row per sample"
+            f"{path} has the shape {shape}: expected [N, D], [N, C, L] or more, up to {MOST_DIMENSIONS} "
+            "dimensions, one row per sample"
         )
     if shape[0] < count:
         raise UsageError(f"{path} has {shape[0]} row{'s' * (shape[0] != 1)}: at least {count} are needed")

@@ -142,6 +142,10 @@ class GAN(nn.Module):
         """
         return self.sample(slerp(a, b, t), y, **options)
 
+    @property
+    def has_encoder(self) -> bool:
+        return type(self).encode is not GAN.encode
+
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The z [N, z_dim] of samples x [N, ...], as the networks see them, where the model has an encoder.
 

@@ -76,13 +76,13 @@ class InfoGAN(DCGAN):
         for name, value in (("weight", weight), ("code_weight", code_weight)):
             if not 0.0 <= value < float("inf"):
                 raise UsageError(f"model.{name}: expected a number of at least 0, got {value:g}")
-        self.noise = z_dim - categories - codes
-        if self.noise < 1 or self.pack > 1:
+        self.parts = [z_dim - categories - codes, categories, codes]  # of z
+        if self.parts[0] < 1 or self.pack > 1:
             raise UsageError(
                 f"infogan reads the codes of each sample: it needs model.pack=1 and model.z_dim of more than "
                 f"the {categories} + {codes} of the codes, got {self.pack} and {z_dim}"
             )
-        self.categories, self.codes, self.weights = categories, codes, (weight, code_weight)
+        self.weights = weight, code_weight
         head: Any = self.discriminator.head
         self.reader = nn.Sequential(
             nn.Linear(head.width, 128), nn.LeakyReLU(0.2, inplace=True), nn.Linear(128, categories + codes)
@@ -90,20 +90,18 @@ class InfoGAN(DCGAN):
         init_normal(self.reader)
 
     def sample_z(self, n: int) -> Tensor:
-        z = super().sample_z(n)
-        kind = one_hot(torch.randint(self.categories, (n,), device=z.device), self.categories)
-        codes = torch.rand(n, self.codes, device=z.device) * 2.0 - 1.0
-        return torch.cat([z[:, : self.noise], kind.to(z.dtype), codes], dim=1)
-
-    def d_terms(self, turn: Turn) -> Mapping[str, Tensor]:
-        return self.g_terms(turn)  # of which D's features learn their part, and the reader none
+        noise, kind, codes = torch.split(super().sample_z(n), self.parts, dim=1)
+        kind = one_hot(torch.randint(self.parts[1], (n,), device=kind.device), self.parts[1]).to(kind.dtype)
+        return torch.cat([noise, kind, torch.rand_like(codes) * 2.0 - 1.0], dim=1)
 
     def g_terms(self, turn: Turn) -> Mapping[str, Tensor]:
-        sizes = [self.categories, self.codes]
-        kind, codes = torch.split(turn.z[:, self.noise :], sizes, dim=1)
+        _, kind, codes = torch.split(turn.z, self.parts, dim=1)
         read = self.reader(turn.critic.features(turn.fake, turn.y))
-        said_kind, said_codes = torch.split(read, sizes, dim=1)
+        said_kind, said_codes = torch.split(read, self.parts[1:], dim=1)
+        category = self.weights[0] * cross_entropy(said_kind, kind)
         return {
-            "category": self.weights[0] * cross_entropy(said_kind, kind),
+            "category": category,
             "codes": self.weights[1] * 0.5 * (said_codes - codes).square().sum(1).mean(),
         }
+
+    d_terms = g_terms  # of which D's features learn their part, and the reader none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +14,7 @@ from ganzoo.data.base import Dataset
 from ganzoo.data.kinds import PIXELS, has_pixels, kind_of_shape
 from ganzoo.data.tensors import TensorSplit, fingerprint
 from ganzoo.losses import NonSaturating
+from ganzoo.models.base import GAN
 from ganzoo.models.sample import Sample, scales
 from ganzoo.models.turn import Turn
 from ganzoo.plan.config import Config
@@ -21,6 +23,7 @@ from ganzoo.plan.words import Words
 from ganzoo.registry import DATASETS
 from ganzoo.testing.core import want
 from ganzoo.training.checkpoint import load_checkpoint, write_state
+from ganzoo.training.critic import TurnsCritic
 from ganzoo.training.trainer import Callback, Trainer
 
 STEPS, STOP, BATCH = 4, 2, 8
@@ -61,11 +64,33 @@ def tiny(
         return plan(Words(model, TOY, **{**defaults, **words}))
 
 
-def turn_of(sample: Sample, y: Tensor | None = None) -> Turn:
-    """A turn of D of which nothing but a sample counts."""
-    x = scales(sample)[-1]
-    nothing = torch.zeros(len(x), 1)
-    return Turn(phase="d", loss=NonSaturating(), z=nothing, y=y, real=sample, fake=sample, net=nn.Identity())
+def turn_of(real: Sample, y: Tensor | None = None, gan: GAN | None = None, **told: Any) -> Turn:
+    """A turn of D, or with `phase="g"` of G, to ask a hook with; what does not count need not be said.
+
+    Args:
+        real: samples as networks see them, [N, ...].
+        gan: whose D is the critic, without stabilizers, whose net learns, and who makes `z` and `fake`. Where
+            there is none, nobody judges, and `fake` is `real`.
+        told: fields of the turn, as they should be.
+    """
+    phase, n = told.get("phase", "d"), len(scales(real)[-1])
+    own: dict[str, Any]
+    if gan is None:
+        own = {"real": real, "z": torch.zeros(n, 1), "fake": real, "net": nn.Identity()}
+    else:
+        z = told.get("z", gan.sample_z(n))
+        with torch.set_grad_enabled(phase == "g"):
+            fake = told["fake"] if "fake" in told else gan.generator(z, y)
+        own = {
+            "real": gan.view(real) if isinstance(real, Tensor) else real,
+            "z": z,
+            "fake": fake,
+            "net": gan.net(phase),
+        }
+    turn = Turn(**{"phase": phase, "loss": NonSaturating(), "y": y, **own, **told})
+    if gan is None or "critic" in told:
+        return turn
+    return dataclasses.replace(turn, critic=TurnsCritic(gan, [], turn))
 
 
 class StopAt(Callback):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import get_ema_multi_avg_fn, update_bn
 
 from ganzoo.data.conditions import Conditions, as_seen_by_nets
 from ganzoo.models.base import GAN
+from ganzoo.models.sample import Sample
 from ganzoo.system.rng import counted
+
+SEEN = 500  # real samples, of which nets beside the generator have their statistics
 
 
 class EMA:
@@ -25,10 +30,18 @@ class EMA:
         halflife: in images; 0 keeps no average, and the copy follows the training weights.
         ramp: the half-life is at most this share of the images so far.
         conditions: of the data: BatchNorm's statistics are of some of them; equal shares where it is None.
+        real: gives up to so many real samples; BatchNorm's statistics beside the generator are of these.
     """
 
-    def __init__(self, gan: GAN, halflife: float, ramp: float, conditions: Conditions | None = None) -> None:
-        self.halflife, self.ramp = halflife, ramp
+    def __init__(
+        self,
+        gan: GAN,
+        halflife: float,
+        ramp: float,
+        conditions: Conditions | None = None,
+        real: Callable[[int], Tensor] | None = None,
+    ) -> None:
+        self.halflife, self.ramp, self._real = halflife, ramp, real
         self._conditions = conditions or Conditions(torch.ones(gan.num_classes))
         self.gan = twin(gan)
         self._copy, self._source = self.gan.net("g"), gan.net("g")
@@ -45,7 +58,11 @@ class EMA:
         average(self._averaged, self._current, 0)
 
     def snapshot(self, seed: int, step: int, t: float, batch: int = 100, batches: int = 20) -> GAN:
-        """A copy to sample from at time t, in eval mode, with BatchNorm statistics of its own weights."""
+        """A copy to sample from at time t, in eval mode, with BatchNorm statistics of its own weights.
+
+        Those of a net that goes with G are of real samples, where `view` runs it, as an encoder is. One that
+        terms alone run keeps those of training: what it is given there, nobody here knows.
+        """
         with torch.no_grad():
             if self.halflife <= 0:
                 for averaged, current in zip(self._averaged, self._current, strict=True):
@@ -57,6 +74,9 @@ class EMA:
             device = next(still.generator.parameters()).device
             with counted(device, seed, "batchnorm", step):
                 update_bn([batch] * batches, _Drawn(still, self._conditions))
+                viewed = _Viewed(still)
+                if self._real is not None and viewed.norms:
+                    viewed.update(self._real(min(SEEN, batch * batches)), batch)
         still.net("g").eval()
         return still
 
@@ -81,3 +101,25 @@ class _Drawn(nn.Module):
         z = gan.sample_z(n)
         y = self._conditions.at_random(n) if gan.is_conditional else None
         return gan.samples(self.generator(z, None if y is None else as_seen_by_nets(y.to(z.device))))
+
+
+class _Viewed(nn.Module):
+    """x -> what D is shown of it, in which nets that go with G may have a part."""
+
+    def __init__(self, gan: GAN) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(getattr(gan, name) for name in gan.with_g)
+        self.norms = [part for part in self.nets.modules() if isinstance(part, _BatchNorm)]
+        self._gan = [gan]
+
+    def forward(self, x: Tensor) -> Sample:
+        return self._gan[0].view(x)
+
+    def update(self, x: Tensor, batch: int) -> None:
+        """Statistics of x [N, ...] for those nets that see it."""
+        before = copy.deepcopy([norm.state_dict() for norm in self.norms])
+        whole = len(x) // batch * batch or len(x)  # a single sample has no variance
+        update_bn(torch.split(x[:whole], batch), self)
+        for norm, state in zip(self.norms, before, strict=True):
+            if not norm.num_batches_tracked:
+                norm.load_state_dict(state)

@@ -89,7 +89,8 @@ def find_origin(folder: Path, trainer: Trainer) -> Origin:
         watched = False
         with kept(again.device):
             while again.step < trainer.step and not again.stop.is_set():
-                if again.step >= good and not watched:
+                # The last good row's step too: what G's update made of G, D's loss says a step later.
+                if again.step >= good - 1 and not watched:
                     _Watch(again)
                     watched = True
                 again.one_step()

@@ -118,8 +118,8 @@ def sample_options(gan: GAN, given: Mapping[str, Any]) -> dict[str, Any]:
     return known_options("sample", known, given)
 
 
-def nearest_real(samples: Tensor, real: Tensor) -> Tensor:
-    """For each sample its nearest real one by Euclidean distance, both in the data's own units. [n, ...]."""
-    flat = real.flatten(1).float()
-    index = [torch.cdist(part.flatten(1).float(), flat).argmin(1) for part in torch.split(samples, CHUNK)]
-    return real[torch.cat(index)]
+def nearest_rows(x: Tensor, among: Tensor) -> Tensor:
+    """For each of x [n, ...] the row of `among` [m, ...] that is nearest by Euclidean distance, [n]."""
+    flat = among.flatten(1).float()
+    rows = [torch.cdist(part.flatten(1).float(), flat).argmin(1) for part in torch.split(x, CHUNK)]
+    return torch.cat(rows)

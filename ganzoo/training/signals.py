@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ganzoo.data.base import Dataset
+from ganzoo.data.base import some
 from ganzoo.data.kinds import has_pixels
 from ganzoo.diagnosis.judge import look
 from ganzoo.errors import UsageError, first_line
@@ -110,8 +110,8 @@ class Measurement:
         n -= n % (self.batch if n > self.batch else gan.pack)
         if n < FEWEST:
             raise UsageError(f"there are fewer than {FEWEST} held-out samples")
-        self.train, self.y_train = _some(dataset, "train", n, self.seed, device)
-        self.test, self.y_test = _some(dataset, "test", n, self.seed, device)
+        self.train, self.y_train = some(dataset.train, n, self.seed, device)
+        self.test, self.y_test = some(dataset.test, n, self.seed, device)
         if not gan.is_conditional:
             self.y_train = self.y_test = None
         labels = self.labels = self.y_train if gan.num_classes else None
@@ -208,14 +208,6 @@ class Measurement:
         logits = gan.discriminator(pack(sample, gan.pack), None if labels is None else labels[rows])
         means = [part.float().reshape(len(part), -1).mean(1) for part in scales(logits)]
         return torch.stack(means).mean(0)
-
-
-def _some(
-    dataset: Dataset, split: str, n: int, seed: int, device: torch.device
-) -> tuple[Tensor, Tensor | None]:
-    # On a copy: a split may start processes that read ahead for as long as it lives.
-    x, y = getattr(dataset, split).to(torch.device("cpu")).batch(n, 0, seed)
-    return x.to(device), None if y is None else y.to(device)
 
 
 def gradient_norm(net: nn.Module) -> float:

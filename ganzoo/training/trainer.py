@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset
+from ganzoo.data.base import Dataset, some
 from ganzoo.data.conditions import Conditions
 from ganzoo.errors import UsageError, first_line
 from ganzoo.models.base import GAN
@@ -129,7 +129,9 @@ class Trainer:
             for name, net in (("optimizer_g", self.gan.net("g")), ("optimizer_d", self.gan.net("d")))
         )
         self.conditions = Conditions.of(dataset, self.gan.is_conditional)
-        self.ema = EMA(self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp, self.conditions)
+        self.ema = EMA(
+            self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp, self.conditions, self._some_real
+        )
         self._make_step = Step(
             self.gan,
             self.loss,
@@ -234,9 +236,10 @@ class Trainer:
         """The i-th real batch of the step about to be made: x, and y where the model is conditional."""
         batch = self.recipe.batch_size
         x, y = self._data.batch(batch, self.step * self.recipe.n_dis + i, self.seed)
-        if x.dim() == 4:
-            x = x.contiguous(memory_format=torch.channels_last)
-        return x, y if self.config.conditional else None
+        return _laid(x), y if self.config.conditional else None
+
+    def _some_real(self, n: int) -> Tensor:
+        return _laid(some(self.dataset.train, n, self.config.seed, self.device)[0])
 
     def snapshot(self) -> GAN:
         """The model with the averaged generator at this step, in eval mode; D is the one in training.
@@ -314,6 +317,11 @@ def _closed(callback: Callback) -> BaseException | None:
     except (Exception, SystemExit) as error:
         return error
     return None
+
+
+def _laid(x: Tensor) -> Tensor:
+    """Samples as they lie in memory for nets: images channels_last."""
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
 
 
 def refuse_difference(before: dict[str, str], now: dict[str, str]) -> None:

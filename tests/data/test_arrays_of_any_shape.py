@@ -84,6 +84,12 @@ def test_bytes_with_channels_of_pictures_are_pixels(channels, last, sides, kind)
     assert data.fingerprint == opened(x).fingerprint
 
 
+def test_up_to_sixteen_dimensions():
+    assert len(opened(some(8, *[2] * 3, *[1] * 12)).sample_shape) == 15
+    with pytest.raises(UsageError, match="up to 16 dimensions"):
+        opened(some(8, *[1] * 16))
+
+
 def numbered(n: int = 40) -> np.ndarray:
     """Each row has its number in it."""
     x = some(n, 4)

@@ -112,6 +112,7 @@ def test_the_second_waits_and_says_for_what(capsys, counted):
     second.start()
     said = ""
     while "waiting" not in said:
+        time.sleep(0.05)  # what is written while capsys empties its buffer is lost
         said += capsys.readouterr().err
     assert said.startswith(f"note: waiting for another process (process {os.getpid()} on ")
     assert said.endswith(f") that decodes {root}\n")

@@ -119,7 +119,7 @@ HEADERS = {
     "wraps to 0": (says("(4294967296, 4294967296, 8, 8)"), r"of shape \(4294967296|\(4294967296, 4294967296"),
     "negative": (says("(-20, 1, 8, 8)"), r"says the shape \(-20"),
     "twice negative": (says("(-20, -1, 8, 8)"), r"says the shape \(-20"),
-    "no samples": (says("(0, 1, 8, 8)"), r"no samples|has the shape"),
+    "no samples": (says("(0, 1, 8, 8)"), r"no samples|0 rows"),
     "no pixels": (says("(20, 1, 0, 8)"), r"no samples|has the shape"),
     "empty and endless": (says(f"(0, {2**47})"), r"no samples|0 rows"),
     "scalar": (says("()"), r"of shape \(\)|has the shape|promises"),
@@ -157,8 +157,11 @@ HEADERS = {
 def test_headers_that_are_not_true(tmp_path, name):
     content, sentence = HEADERS[name]
     (tmp_path / "x.npy").write_bytes(content + X.tobytes() * (name != "nothing"))
-    with pytest.raises(UsageError, match=r"x\.npy .*(" + sentence + ")"):
-        Npy(tmp_path / "x.npy")
+    if name == "less than there is":  # numpy.save may append arrays
+        assert Npy(tmp_path / "x.npy").sample_shape == (1, 8, 8)
+    else:
+        with pytest.raises(UsageError, match=r"x\.npy .*(" + sentence + ")"):
+            Npy(tmp_path / "x.npy")
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         whole = archive(("samples.npy", content + X.tobytes()), method=method)
         with pytest.raises(UsageError, match=r"x\.npz .*(" + sentence + ")"):

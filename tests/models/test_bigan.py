@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 import torch
 from parts import F64, assert_gradients, double_z, gradients, images, model, moved, step_of, twin, weights
 
+from ganzoo.models.base import Common
 from ganzoo.registry import MODELS
 from ganzoo.stabilizers.augment import DiffAugment, InstanceNoise
 from ganzoo.testing.training import same, tiny, trained, turn_of, want_exact_resume
@@ -159,6 +162,35 @@ def test_where_e_inverts_g_d_cannot_tell_the_pairs_apart():
     z = torch.zeros(6, 5, dtype=F64)
     made = gan.generator(z)
     torch.testing.assert_close(gan.discriminator(gan.view(made[0])), gan.discriminator(made))
+
+
+def test_the_averaged_encoder_has_statistics_of_its_own_weights_on_real_samples():
+    """In eval mode it gives what it gives in train mode, whatever training's running mean is of."""
+    config, data = tiny("bigan", (1, 16, 16), set=["width=4", "ema_halflife=1000"])
+    trainer = trained(config, data)
+    for norm in (part for part in trainer.gan.encoder.modules() if isinstance(part, torch.nn.BatchNorm2d)):
+        norm.running_mean.fill_(1e3)
+    before = copy.deepcopy(trainer.gan.state_dict())
+    still = trainer.snapshot()
+    x = trainer._some_real(64)
+    with torch.no_grad():
+        told = still.encode(x)
+        torch.testing.assert_close(told, still.train().encode(x), rtol=0.05, atol=0.02)
+    assert all(torch.equal(value, before[key]) for key, value in trainer.gan.state_dict().items())
+    assert torch.equal(trainer.ema.snapshot(config.seed, trainer.step, 1.0).eval().encode(x), told)
+
+
+def test_a_net_that_terms_alone_run_keeps_the_statistics_of_training():
+    class Reads(MODELS.get("infogan")):
+        def __init__(self, sample_shape, z_dim=16, *, width=4, d_norm="none", **common: Unpack[Common]):
+            super().__init__(sample_shape, z_dim, width=width, d_norm=d_norm, **common)
+            self.reader.append(torch.nn.BatchNorm1d(self.categories + self.codes))
+
+    with MODELS.lent("reads", Reads):
+        trainer = trained(*tiny("reads", (1, 8, 8), set=["width=4"]))
+    norm = trainer.gan.reader[-1]
+    assert norm.running_mean.any()
+    assert torch.equal(trainer.snapshot().reader[-1].running_mean, norm.running_mean)
 
 
 def test_the_encoder_is_averaged_saved_and_loaded_with_g():

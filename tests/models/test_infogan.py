@@ -28,11 +28,11 @@ def bound(gan, fake, z, weight=1.0, code_weight=0.1):
     read = gan.reader(gan.discriminator.main(fake))
     total = torch.zeros((), dtype=F64)
     for said, latent in zip(read, z, strict=True):
-        noise, kind = gan.noise, int(latent[gan.noise :].argmax())
-        total = total - weight * (said[kind] - said[: gan.categories].exp().sum().log())
-        numbers = latent[noise + gan.categories :]
-        normal = torch.distributions.Normal(said[gan.categories :], torch.ones(gan.codes, dtype=F64))
-        likelihood = normal.log_prob(numbers).sum() + gan.codes * 0.5 * math.log(2 * math.pi)
+        noise, categories, codes = gan.parts
+        kind, numbers = int(latent[noise:].argmax()), latent[noise + categories :]
+        total = total - weight * (said[kind] - said[:categories].exp().sum().log())
+        normal = torch.distributions.Normal(said[categories:], torch.ones(codes, dtype=F64))
+        likelihood = normal.log_prob(numbers).sum() + codes * 0.5 * math.log(2 * math.pi)
         total = total - code_weight * likelihood
     return total / len(z)
 
@@ -146,7 +146,7 @@ def test_without_weights_it_is_plain_training():
 def test_nonsense_is_refused(options, words):
     with pytest.raises(UsageError, match=words):
         infogan(**options)
-    assert infogan(z_dim=6).noise == 1
+    assert infogan(z_dim=6).parts[0] == 1
 
 
 def test_packing_is_refused():

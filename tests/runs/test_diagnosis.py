@@ -426,6 +426,25 @@ def test_terms_of_the_model_at_fault_are_named(net):
         assert (row["step"], row["fault_kind"], row["fault_net"]) == (6, "layer", net)
 
 
+class Sixth(STABILIZERS.get("clip-grad-norm")):
+    """G's gradient is no number from step 6 on."""
+
+    def gradients(self, turn):
+        if turn.phase == "g" and turn.step >= 5:
+            for parameter in turn.net.parameters():
+                parameter.grad.fill_(math.nan)
+
+
+@pytest.mark.parametrize("steps", [20, 1000])
+def test_an_update_of_g_is_told_at_its_own_step(steps):
+    """The losses of that step are numbers, and may be in the last row; those of the next are not."""
+    with STABILIZERS.lent("sixth", Sixth):
+        said, row = diverging(stabilizer="sixth", steps=steps)
+    assert "it began at step 6: the gradient of G's" in said
+    assert "after stabilizer 'sixth'" in said
+    assert (row["step"], row["fault_kind"], row["fault_net"]) == (6, "stabilizer", "g")
+
+
 def test_it_begins_from_the_last_checkpoint_and_a_resumed_run_forgets_it(cases, monkeypatch):
     cases.add_members()
     monkeypatch.setattr(cases, "AFTER", 5)

@@ -62,7 +62,7 @@ KINDS = {
     "a link to nothing": lambda path: path.symlink_to(path.parent / "gone"),
     "a folder": Path.mkdir,
 }
-TOY = SimpleNamespace(name="toy", sample_shape=(1, 8, 8))
+TOY = SimpleNamespace(name="toy", sample_shape=(1, 8, 8), kind="")
 WAYS = {
     "npy": Npy,
     "samples": lambda path: read_samples(path, TOY),

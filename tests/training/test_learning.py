@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo.training.sampling import nearest_real
+from ganzoo.training.sampling import nearest_rows
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def test_dcgan_makes_digits():
     held_out = run.dataset.test.all()[0][:200]
 
     def to_nearest(x: torch.Tensor) -> float:
-        return float((x.float() - nearest_real(x, real).float()).flatten(1).norm(dim=1).mean())
+        return float((x.float() - real[nearest_rows(x, real)].float()).flatten(1).norm(dim=1).mean())
 
     def spread(x: torch.Tensor) -> float:
         return float(torch.pdist(x.flatten(1).float()).mean())

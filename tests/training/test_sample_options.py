@@ -132,3 +132,15 @@ def test_options_and_reconstructions_from_the_command_line(ganzoo):
     assert ganzoo("sample B --reconstruct").code == 0
     assert Path("B/samples/reconstruct-s0.png").stat().st_size > 0
     assert "has no encoder" in ganzoo("sample S --reconstruct").sentence
+
+
+def test_the_nearest_are_found_by_the_encoder_of_a_model_that_has_one(ganzoo):
+    ganzoo("run bigan --dataset mnist-5k --steps 2 --batch-size 8 --set model.width=4 --out B")
+    result = ganzoo("sample B --nearest -n 5 --out n.npz")
+    assert result.code == 0
+    assert "encoder" in result.err
+    run, arrays = library.load("B"), np.load("n.npz")
+    real = run.dataset.train.all()[0]
+    z, own = run.encode(torch.as_tensor(arrays["samples"])), run.encode(real)
+    nearest = (z[:, None] - own[None]).square().sum(2).argmin(1)
+    assert (arrays["nearest"] == real[nearest].numpy()).all()

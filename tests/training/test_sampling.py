@@ -26,7 +26,7 @@ from ganzoo.models.latent import slerp
 from ganzoo.registry import METRICS, MODELS
 from ganzoo.testing.training import tiny
 from ganzoo.training.ema import EMA
-from ganzoo.training.sampling import draw, interpolate, nearest_real
+from ganzoo.training.sampling import draw, interpolate, nearest_rows
 from ganzoo.training.trainer import Trainer
 
 
@@ -74,11 +74,11 @@ def test_draw_checks_labels():
         draw(ToyGAN(), 2, 0, y=torch.tensor([0, 0]))
 
 
-def test_nearest_real_is_the_nearest():
+def test_nearest_rows_are_the_nearest():
     generator = torch.Generator().manual_seed(0)
     real = torch.randint(0, 256, (50, 1, 4, 4), dtype=torch.uint8, generator=generator)
     noisy = (real[[3, 41, 17]].int() + torch.randint(-3, 4, (3, 1, 4, 4), generator=generator)).clamp(0, 255)
-    assert torch.equal(nearest_real(noisy.to(torch.uint8), real), real[[3, 41, 17]])
+    assert torch.equal(real[nearest_rows(noisy.to(torch.uint8), real)], real[[3, 41, 17]])
 
 
 @pytest.mark.parametrize("halflife", [100.0, 1000.0])

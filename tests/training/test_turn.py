@@ -7,12 +7,13 @@ import itertools
 
 import pytest
 import torch
+from parts import double_z, images, model
 from toys import ToyGAN, real_batch, toy_step, turn_of
 
 import ganzoo
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Schedule
-from ganzoo.models.sample import leaf, map_sample
+from ganzoo.models.sample import leaf, map_sample, scales
 from ganzoo.registry import STABILIZERS
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.critic import GradientNormalization
@@ -84,17 +85,25 @@ def draw(i):
     return real_batch(i)[0], Y
 
 
+def several():
+    """Beside D another net learns, from what D sees."""
+    gan = model("acgan", num_classes=2, d_norm="none")
+    double_z(gan)
+    return gan
+
+
 def told_of_a_step(loss="non-saturating", others=(), gan=None, n_dis=1):
     told = Told()
     step = toy_step(loss, [*others, told], gan=gan, n_dis=n_dis)
     step.now = 7, 0.25, 0.5
-    step(draw)
+    step(draw if gan is None or len(gan.sample_shape) == 1 else lambda i: (images(8), Y))
     return told, step
 
 
 @pytest.mark.parametrize("n_dis", [1, 3])
-def test_the_order_and_the_phase(n_dis):
-    told, _ = told_of_a_step(n_dis=n_dis)
+@pytest.mark.parametrize("gan", [ToyGAN, several])
+def test_the_order_and_the_phase(gan, n_dis):
+    told, _ = told_of_a_step(gan=gan(), n_dis=n_dis)
     assert told.hooks == OF_D * n_dis + OF_G
     assert [turn.phase for _, turn in told.calls] == ["d"] * len(OF_D) * n_dis + ["g"] * len(OF_G)
 
@@ -112,14 +121,17 @@ def test_where_d_sleeps_only_its_loss_is_asked_for():
     assert told.hooks == [*asleep, *OF_G]
 
 
-def test_every_hook_is_told_the_same():
-    told, step = told_of_a_step()
+@pytest.mark.parametrize("gan", [ToyGAN, several])
+def test_every_hook_is_told_the_same(gan):
+    told, step = told_of_a_step(gan=gan())
+    real = real_batch()[0] if gan is ToyGAN else images(8)
     for _, turn in told.calls:
         assert (turn.step, turn.t, turn.scale) == (7, 0.25, 0.5)
         assert turn.loss is step.loss
         assert turn.y is Y
-        assert turn.net is {"d": step.gan.discriminator, "g": step.gan.generator}[turn.phase]
-        torch.testing.assert_close(turn.real, real_batch()[0], rtol=0, atol=0)
+        assert turn.net is step.nets[turn.phase]
+        assert list(turn.net.parameters()) == list(step.gan.net(turn.phase).parameters())
+        torch.testing.assert_close(turn.real, real, rtol=0, atol=0)
     for hook, turn in told.calls:
         sides = {"transform real": "real", "transform fake": "fake"}
         assert turn.side == sides.get(hook)
@@ -140,6 +152,45 @@ def test_z_is_what_fake_was_made_from():
         assert turn.fake.requires_grad == (turn.phase == "g")
         assert not turn.real.requires_grad
     assert all(turn.z is zs[-1] for turn in told.turns("g"))
+
+
+def test_of_several_nets_both_turns_are_about_one_fake():
+    gan = several()
+    told, _ = told_of_a_step(gan=gan)
+    d, g = (next(turn for hook, turn in told.calls if hook == f"{phase}_penalty") for phase in "dg")
+    assert d.z is g.z
+    assert torch.equal(d.fake, g.fake)
+    assert not d.fake.requires_grad
+    assert g.fake.requires_grad
+    assert set(gan.net("d")) == set(d.net) == {"discriminator", "classifier"}
+    assert g.net is gan.generator
+
+
+def test_in_gs_turn_all_that_ds_optimizer_trains_is_frozen():
+    gan, seen = several(), {}
+
+    class Frozen(Told):
+        def d_penalty(self, turn):
+            seen["d"] = [p.requires_grad for p in gan.net("d").parameters()]
+
+        def g_penalty(self, turn):
+            seen["g"] = [p.requires_grad for p in gan.net("d").parameters()]
+
+    told_of_a_step(others=[Frozen()], gan=gan)
+    assert all(seen["d"])
+    assert not any(seen["g"])
+    assert all(p.requires_grad for p in gan.net("d").parameters())
+
+
+def test_a_pyramid_is_one_sample():
+    gan = model("msg-gan", (1, 16, 16))
+    double_z(gan)
+    told = Told()
+    toy_step(stabilizers=[told], gan=gan)(lambda i: (images(4, (1, 16, 16)), None))
+    (turn,) = (turn for hook, turn in told.calls if hook == "d_penalty")
+    assert isinstance(turn.real, tuple)
+    assert [x.shape for x in scales(turn.real)] == [x.shape for x in scales(turn.fake)]
+    assert sides_of(told) == ["real", "fake", "fake"]
 
 
 def test_a_run_tells_the_step_and_what_its_schedules_say():
@@ -253,6 +304,29 @@ def test_penalties_are_told_of_the_critic_that_the_loss_was_made_by():
     assert step.gan.discriminator.calls == calls  # they were at hand
 
 
+def test_the_critic_answers_what_it_answered_until_a_sample_is_altered():
+    gan, calls = several(), []
+    told, _ = told_of_a_step(gan=gan)
+    (turn,) = (turn for hook, turn in told.calls if hook == "d_penalty")
+    gan.discriminator.register_forward_hook(lambda *_: calls.append(1))
+    said = turn.critic(turn.real, turn.y)
+    assert turn.critic(turn.real, turn.y) is said
+    assert turn.critic.features(turn.real, turn.y) is turn.critic.features(turn.real, turn.y)
+    assert calls == []  # it is all of the step's own forward
+    turn.critic(turn.real.clone(), turn.y)
+    assert len(calls) == 1
+    turn.real.mul_(0.5)
+    assert turn.critic(turn.real, turn.y) is not said
+    assert len(calls) == 2
+
+
+def test_features_of_a_d_without_a_head_are_refused():
+    told, _ = told_of_a_step()
+    (turn,) = (turn for hook, turn in told.calls if hook == "d_penalty")
+    with pytest.raises(UsageError, match=r"discriminator of ToyGAN is not made of features\(x, y\)"):
+        turn.critic.features(turn.real, None)
+
+
 def test_wrappers_wrap_in_the_order_given_and_are_told_of_features():
     order = []
 
@@ -284,6 +358,19 @@ def test_looking_ahead_is_a_turn_of_d_inside_gs(k):
         assert (turn.phase, turn.d_loss, turn.step) == ("d", None, 7)
         assert turn.net is step.gan.discriminator
         assert turn.fake.requires_grad
+
+
+def test_what_is_kept_while_somebody_looks_ahead_is_forgotten():
+    class Counts(Told):
+        def d_penalty(self, turn):
+            super().d_penalty(turn)
+            self.state["calls"] = self.state.get("calls", 0) + 1
+
+    counts = Counts()
+    toy_step(stabilizers=[Unrolled(3), counts])(draw)
+    assert counts.hooks.count("d_penalty") == 4
+    assert counts.state == {"calls": 1}
+    assert [turn.phase for hook, turn in counts.calls if hook == "weights"] == ["d", "g"]
 
 
 def test_updates_of_d_are_told_to_the_optimizers_net_alone():
