@@ -184,7 +184,7 @@ def test_a_net_that_terms_alone_run_keeps_the_statistics_of_training():
     class Reads(MODELS.get("infogan")):
         def __init__(self, sample_shape, z_dim=16, *, width=4, d_norm="none", **common: Unpack[Common]):
             super().__init__(sample_shape, z_dim, width=width, d_norm=d_norm, **common)
-            self.reader.append(torch.nn.BatchNorm1d(self.categories + self.codes))
+            self.reader.append(torch.nn.BatchNorm1d(sum(self.parts[1:])))
 
     with MODELS.lent("reads", Reads):
         trainer = trained(*tiny("reads", (1, 8, 8), set=["width=4"]))
