@@ -276,7 +276,8 @@ def test_it_learns_without_pairs():
 
         assert away(y.float()) > 0.4
         assert away(wanted.mean(0)) > 0.07
-        assert away(made) < 0.055
+        assert away(made) < 0.05
         with torch.no_grad():
             home = run.model.eval().back(made / 127.5 - 1)
-        assert float((home - (y / 127.5 - 1)).abs().mean()) / 2 < 0.055
+        # Of twice the contrast, so twice as far off.
+        assert float((home - (y / 127.5 - 1)).abs().mean()) / 2 < 0.12
