@@ -131,7 +131,7 @@ def refuse_nonsense(gan: GAN, loss: Loss, loss_name: str, stabilizers: list[Stab
                 f"{stabilizer.name} needs a loss whose G looks at generated samples alone, and {loss_name!r} "
                 f"compares them with real ones: use --loss {_losses_with('needs_real_in_g', having=False)}"
             )
-        coupled = couples_batch(gan.net("d"))
+        coupled = couples_batch(gan.discriminator)  # which penalties differentiate, and nothing beside
         if "per-sample-gradients" in stabilizer.needs and coupled:
             raise UsageError(
                 f"{stabilizer.name} needs D's gradient for each sample alone, and {coupled} in D mixes the "

@@ -56,7 +56,11 @@ def declares(subject: Data) -> None:
     if scale is not None:
         want(isinstance(scale, Standardization), "standardization to be a Standardization or None", scale)
         ones = (shape[0], *(1 for _ in shape[1:]))
-        want(scale.fits(shape), f"a standardization of {ones}, one number for each column", scale.mean.shape)
+        want(
+            scale.fits(shape),
+            f"a standardization of {ones}, one number for each column",
+            tuple(scale.mean.shape),
+        )
     modes = data.modes
     want(modes is None or isinstance(modes, Modes), "modes to be ganzoo.Modes or None", modes)
     if modes is not None and modes.centers is not None:

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, from_uint8
+from ganzoo.data.base import Dataset
+from ganzoo.data.conditions import as_seen_by_nets
 from ganzoo.data.kinds import PIXELS, has_pixels, kind_of_shape
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
@@ -16,6 +17,7 @@ from ganzoo.training.ema import twin
 
 FAR = 10.0  # mean size of an untrained generator's pixels: even without tanh they are about 1
 TRIES = 16
+SOME = 64  # values of a split
 
 
 def at_data(dataset: Dataset, n: int, conditional: bool) -> None:
@@ -44,9 +46,10 @@ def at_data(dataset: Dataset, n: int, conditional: bool) -> None:
     if dataset.condition_shape:
         _look_at_values(who, "a batch", y, n, dataset.condition_shape)
         held_out = dataset.test.all()[1]
-        if held_out is not None and held_out.dtype == torch.uint8:
-            held_out = from_uint8(held_out)
-        _look_at_values(who, "the test split", held_out, len(dataset.test), dataset.condition_shape)
+        if isinstance(held_out, Tensor):
+            held_out = as_seen_by_nets(held_out[:SOME])  # of images, all would be many
+        some = min(SOME, len(dataset.test))
+        _look_at_values(who, "the test split", held_out, some, dataset.condition_shape)
     if not dataset.endless and dataset.num_classes:
         for name, split in (("train", dataset.train), ("test", dataset.test)):
             _look_at_labels(who, f"the {name} split", split.all()[1], len(split), dataset.num_classes)

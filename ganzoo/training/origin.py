@@ -76,6 +76,7 @@ def find_origin(folder: Path, trainer: Trainer) -> Origin:
     checkpoints = saved(folder)
     again = Trainer(trainer.config, trainer.dataset, stop=trainer.stop)
     again.gan.train()
+    good = 0
     try:
         if checkpoints:
             again.load_state_dict(load_checkpoint(checkpoints[-1]))
@@ -95,6 +96,8 @@ def find_origin(folder: Path, trainer: Trainer) -> Origin:
                     watched = True
                 again.one_step()
     except _Found as found:
+        if again.step < good and found.net != "g":
+            return _unknown(trainer, "made again, the steps are other ones")  # by its row, this one was good
         return Origin(again.step + 1, found.kind, found.net, str(found))
     except Exception as error:  # of somebody's code, which meets numbers that it never met
         return _unknown(trainer, f"{type(error).__name__}: {first_line(error)}")

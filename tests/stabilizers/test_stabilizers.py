@@ -237,13 +237,14 @@ def test_per_sample_gradients_are_refused_on_batchnorm_by_name():
         refuse("dcgan", "hinge", "gradient-normalization", width=4, d_norm=d_norm)
 
 
-def test_batchnorm_in_a_net_that_goes_with_d_is_refused_too():
+def test_batchnorm_in_a_net_that_goes_with_d_does_not_matter():
+    """No penalty differentiates it."""
     gan = MODELS.get("acgan")((1, 8, 8), width=4, d_norm="none", num_classes=3)
-    loss, penalty = LOSSES.get("hinge")(), make("gradient-penalty")
-    refuse_nonsense(gan, loss, "hinge", [penalty])
     gan.classifier = torch.nn.Sequential(gan.classifier, torch.nn.BatchNorm1d(3))
-    with pytest.raises(UsageError, match=r"BatchNorm1d \(classifier\.1\) in D mixes the samples"):
-        refuse_nonsense(gan, loss, "hinge", [penalty])
+    refuse_nonsense(gan, LOSSES.get("hinge")(), "hinge", [make("gradient-penalty")])
+    gan.discriminator.main.append(torch.nn.BatchNorm1d(gan.discriminator.head.width))
+    with pytest.raises(UsageError, match=r"BatchNorm1d \(main\.\d+\) in D mixes the samples"):
+        refuse_nonsense(gan, LOSSES.get("hinge")(), "hinge", [make("gradient-penalty")])
 
 
 def test_pairs_without_a_meaning_are_refused():
