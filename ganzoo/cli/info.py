@@ -52,7 +52,7 @@ def _describe(registry: Registry, name: str) -> None:
     console.print()
     console.say(("try it", "bold"))
     typed_name = spelled(name) if kind == "dataset" else name
-    for line in USES[kind].split("\n"):
+    for line in _uses(kind, member):
         console.say(f"  {line.replace('NAME', typed_name)}")
     for recipe_name, recipe in getattr(member, "recipes", {}).items():
         chosen, _, data = recipe_name.partition("/")
@@ -61,6 +61,13 @@ def _describe(registry: Registry, name: str) -> None:
         console.say(("recipe", "bold"), f" {chosen}{f' for {data}' if data else ''} ({how})")
         for key, value in _unlike_default(recipe).items():
             console.say(f"  {key:<24} {value}")
+
+
+def _uses(kind: str, member: Any) -> list[str]:
+    """What to type, with NAME for its name."""
+    if kind != "model":
+        return USES[kind].split("\n")
+    return [*(f"ganzoo run NAME --dataset {data}" for data in member.tried_on), "ganzoo eval --metric fid"]
 
 
 def _how(kind: str, name: str) -> str:

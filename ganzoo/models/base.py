@@ -66,6 +66,7 @@ class GAN(nn.Module):
     Attributes:
         conditions: what models of this class may be conditional on: "classes", and by the kind of their
             shape "vectors", "images", ...
+        tried_on: datasets that it can be tried on, as they are typed, for `ganzoo info`.
         condition: the number of classes, or the shape of the values; 0 for a model that is not conditional.
 
     Raises:
@@ -76,6 +77,7 @@ class GAN(nn.Module):
     with_g: ClassVar[tuple[str, ...]] = ()
     with_d: ClassVar[tuple[str, ...]] = ()
     conditions: ClassVar[tuple[str, ...]] = ("classes",)
+    tried_on: ClassVar[tuple[str, ...]] = ("ring8", "mnist")
     recipes: ClassVar[Mapping[str, Recipe]] = {"default": Recipe()}
     generator: nn.Module
     discriminator: nn.Module

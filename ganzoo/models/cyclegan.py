@@ -44,6 +44,7 @@ class CycleGAN(GAN):
 
     with_g: ClassVar = ("back",)
     with_d: ClassVar = ("critic_a",)
+    tried_on: ClassVar[tuple[str, ...]] = ("unpaired:PATH_A,PATH_B",)
     conditions: ClassVar[tuple[str, ...]] = ("images",)
     recipes: ClassVar = {
         "default": Recipe(

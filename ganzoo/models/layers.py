@@ -57,6 +57,7 @@ class LadderGAN(GAN):
     """
 
     name: ClassVar[str] = ""
+    tried_on: ClassVar[tuple[str, ...]] = ("mnist",)
 
     def __init__(
         self, sample_shape: tuple[int, ...], z_dim: int = 100, *common: Any, **more: Unpack[Common]

@@ -32,6 +32,7 @@ class Pix2Pix(LadderGAN):
     """
 
     name = "pix2pix"
+    tried_on: ClassVar[tuple[str, ...]] = ("pairs:PATH",)
     conditions: ClassVar[tuple[str, ...]] = ("images",)
     recipes: ClassVar = {
         "default": Recipe(

@@ -82,6 +82,7 @@ class WaveGAN(GAN):
         z: "normal" or "uniform" (on [-1, 1], the paper's).
     """
 
+    tried_on: ClassVar[tuple[str, ...]] = ("waves",)
     conditions: ClassVar[tuple[str, ...]] = ("classes", "vectors")
     recipes: ClassVar = {
         "default": Recipe(

@@ -176,6 +176,17 @@ def test_info_tells_what_it_is_and_its_options(ganzoo, plural, name):
     assert re.search(rf"^try it\n(  ganzoo .+\n)*  ganzoo .*\b{name}\b", result.out, re.MULTILINE)
 
 
+def test_info_advises_data_that_a_model_takes(ganzoo):
+    for name, data in (
+        ("wavegan", "waves"),
+        ("pix2pix", "pairs:PATH"),
+        ("cyclegan", "unpaired:PATH_A,PATH_B"),
+    ):
+        assert f"try it\n  ganzoo run {name} --dataset {data}\n  ganzoo eval" in ganzoo(f"info {name}").out
+    assert "ring8" not in ganzoo("info dcgan").out
+    assert "--dataset ring8" in ganzoo("info mlp-gan").out
+
+
 # --- run ---
 
 
