@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ganzoo.cli.commands import COMMANDS
 from ganzoo.cli.plugin import USES
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry import REGISTRIES
@@ -20,6 +21,8 @@ from ganzoo.system.console import terminal
 def command(name: str) -> None:
     """What NAME is: its paper, its recipes, its options with their defaults."""
     registries = [registry for registry in REGISTRIES.values() if name in registry.names()]
+    if not registries and name in COMMANDS.names():
+        raise UsageError(f"{name} is a command: ganzoo {name} --help says what it does")
     if not registries:
         everything = [known for registry in REGISTRIES.values() for known in registry.names()]
         raise UsageError(f"nothing is called {name!r}: {nearest(name, everything)}")
@@ -65,6 +68,8 @@ def _describe(registry: Registry, name: str) -> None:
 
 def _uses(kind: str, member: Any) -> list[str]:
     """What to type, with NAME for its name."""
+    if kind == "stabilizer":
+        return [f"ganzoo run {member.tried_on} --stabilizer NAME"]
     if kind != "model":
         return USES[kind].split("\n")
     return [*(f"ganzoo run NAME --dataset {data}" for data in member.tried_on), "ganzoo eval --metric fid"]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import click
 
+from ganzoo.cli.commands import COMMANDS
 from ganzoo.errors import UsageError, nearest
-from ganzoo.registry import OF_KIND, REGISTRIES
-from ganzoo.registry.registry import DISTRIBUTION, Entry
+from ganzoo.registry import REGISTRIES
+from ganzoo.registry.registry import DISTRIBUTION, Entry, Registry
 from ganzoo.system.console import Grid, say_json, terminal
+
+LISTED: dict[str, Registry] = {**REGISTRIES, "commands": COMMANDS}
 
 
 @click.command("list")
@@ -15,10 +18,14 @@ from ganzoo.system.console import Grid, say_json, terminal
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on stdout.")
 @click.option("--check", is_flag=True, help="Import every member, and say which are broken and why.")
 def command(kind: str | None, as_json: bool, check: bool) -> int:
-    """What there is. KIND: models, losses, stabilizers, metrics, datasets, extractors or callbacks."""
-    if kind is not None and kind not in REGISTRIES:
-        raise UsageError(f"no kind {kind!r}: {nearest(kind, REGISTRIES)}")
-    registries = [REGISTRIES[kind]] if kind else list(REGISTRIES.values())
+    """What there is.
+
+    KIND is models, losses, stabilizers, metrics, datasets, extractors, callbacks or commands.
+    """
+    if kind is not None and kind not in LISTED:
+        raise UsageError(f"no kind {kind!r}: {nearest(kind, LISTED)}")
+    everything = LISTED if check else REGISTRIES  # of commands there is --help
+    registries = [LISTED[kind]] if kind else list(everything.values())
     entries = [entry for registry in registries for entry in registry.entries()]
     faults = {entry: _fault(entry) for entry in entries} if check else {}
     if as_json:
@@ -31,7 +38,7 @@ def command(kind: str | None, as_json: bool, check: bool) -> int:
 
 def _fault(entry: Entry) -> str:
     try:
-        OF_KIND[entry.kind].get(entry.name)
+        next(of for of in LISTED.values() if of.kind == entry.kind).get(entry.name)
     except UsageError as error:
         return str(error)
     return ""

@@ -172,6 +172,8 @@ def _interpolated(
     """Rows that walk from one z to another, each with a y of its own."""
     from ganzoo.training.sampling import interpolate
 
+    if not run.model.z_dim:
+        raise UsageError(f"--interpolate walks from one z to another, and {run.config.model} has no z")
     columns = min(n, 8)
     rows = max(1, n // columns)
     if y is not None and len(y) < rows:

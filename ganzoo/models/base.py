@@ -95,14 +95,14 @@ class GAN(nn.Module):
         super().__init__()
         if z not in ("normal", "uniform"):
             raise UsageError(f"model.z must be normal or uniform, got {z!r}")
-        if z_dim < (0 if condition_shape else 1) or pack < 1:
-            raise UsageError(f"model.z_dim and model.pack must be at least 1, got {z_dim} and {pack}")
-        given = kind_of_shape(condition_shape)
-        if condition_shape and given not in self.conditions:
+        if z_dim == 0 and not condition_shape:
             raise UsageError(
-                f"{type(self).__name__} takes {' or '.join(self.conditions)} as conditions, and those of "
-                f"these data are {given} of shape {tuple(condition_shape)}"
+                "model.z_dim: expected at least 1; a model without z makes samples of values, such as those "
+                "of pairs:PATH and unpaired:PATH_A,PATH_B, and these data have none"
             )
+        if z_dim < 0 or pack < 1:
+            raise UsageError(f"model.z_dim and model.pack must be at least 1, got {z_dim} and {pack}")
+        self._refuse_condition(condition_shape, num_classes)
         self.sample_shape = tuple(sample_shape)
         self.kind = kind or kind_of_shape(sample_shape)
         self.z_dim = z_dim
@@ -111,6 +111,14 @@ class GAN(nn.Module):
         self.condition: Condition = self.condition_shape or num_classes
         self.pack = pack
         self.z = z
+
+    def _refuse_condition(self, shape: tuple[int, ...], classes: int) -> None:
+        """Raise a UsageError for a condition of a kind that models of this class do not take."""
+        given = kind_of_shape(shape) if shape else "classes"
+        if (shape or classes) and given not in self.conditions:
+            takes = f"{' or '.join(self.conditions)} as conditions" if self.conditions else "no conditions"
+            which = f"{given} of shape {tuple(shape)}" if shape else f"{classes} classes"
+            raise UsageError(f"{type(self).__name__} takes {takes}, and those of these data are {which}")
 
     @property
     def is_conditional(self) -> bool:

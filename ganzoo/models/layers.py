@@ -63,7 +63,13 @@ class LadderGAN(GAN):
         self, sample_shape: tuple[int, ...], z_dim: int = 100, *common: Any, **more: Unpack[Common]
     ) -> None:
         super().__init__(sample_shape, z_dim, *common, **more)
-        self.sizes = ladder(sample_shape, self.name or type(self).__name__.lower())
+        name = self.name or type(self).__name__.lower()
+        if self.kind != "images":
+            raise UsageError(
+                f"{name} makes images, and these data are {self.kind} of shape {tuple(sample_shape)}: use "
+                "mlp-gan"
+            )
+        self.sizes = ladder(sample_shape, name)
         self.channels = sample_shape[0]
 
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Unpack
 import torch
 from torch import Tensor, nn
 
-from ganzoo.data.kinds import kind_of_shape
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN, Common
 from ganzoo.models.layers import (
@@ -120,9 +119,9 @@ class WaveGAN(GAN):
         at_least_one(width=width)
         if shuffle < 0:
             raise UsageError(f"model.shuffle: expected a whole number of at least 0, got {shuffle}")
-        if len(sample_shape) != 2:
+        if self.kind != "series":
             raise UsageError(
-                f"wavegan makes series [C, L], and these data are {kind_of_shape(sample_shape)} of shape "
+                f"wavegan makes series [C, L], and these data are {self.kind} of shape "
                 f"{tuple(sample_shape)}: use mlp-gan, or dcgan for images"
             )
         channels, length = sample_shape

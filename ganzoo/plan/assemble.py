@@ -12,6 +12,7 @@ from ganzoo.data.kinds import kind_of, kind_of_shape
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.losses import Loss
 from ganzoo.models.base import GAN
+from ganzoo.models.nets import refuse_stray_nets
 from ganzoo.plan.config import Config
 from ganzoo.registry import LOSSES, MODELS
 from ganzoo.registry.kinds import as_int
@@ -38,6 +39,7 @@ def build_model(config: Config, device: torch.device) -> GAN:
     with _within_memory(config.model, options):
         with counted(torch.device("cpu"), config.seed, "init"):
             gan: GAN = MODELS.make(config.model, config.sample_shape, **options)
+        refuse_stray_nets(config.model, gan)
         return gan.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -81,6 +83,11 @@ def build_trained(config: Config, device: torch.device) -> tuple[GAN, list[Stabi
     stabilizers = [open_stabilizer(spec) for spec in config.recipe.stabilizers]
     with counted(next(gan.parameters()).device, config.seed, "setup"):
         for stabilizer in stabilizers:
+            if not isinstance(getattr(stabilizer, "state", None), dict):
+                raise UsageError(
+                    f"stabilizer {stabilizer.name!r} has no dict `state`: its __init__ has to call "
+                    "super().__init__()"
+                )
             try:
                 stabilizer.setup(gan)
             except (UsageError, WorkError):

@@ -110,9 +110,9 @@ def _conditional(words: Words, recipe: Recipe, dataset: Dataset) -> bool:
     if words.conditional and not (dataset.num_classes or shape):
         raise UsageError(f"--conditional needs labels, and {dataset.name} has none")
     if words.conditional is None:
-        if shape:
-            return recipe.conditional and kind_of_shape(shape) in MODELS.get(words.model).conditions
-        return recipe.conditional and 1 < dataset.num_classes <= MOST_CLASSES
+        given = kind_of_shape(shape) if shape else "classes"
+        takes = recipe.conditional and given in MODELS.get(words.model).conditions
+        return takes and (bool(shape) or 1 < dataset.num_classes <= MOST_CLASSES)
     return words.conditional
 
 

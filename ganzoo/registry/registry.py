@@ -137,7 +137,7 @@ class Registry:
             know(checked, f"{self.kind} {name!r} of {entry.distribution} {entry.version}")
         return checked
 
-    def make(self, name: str, *arguments: Any, **options: Any) -> Any:
+    def make(self, name: str, /, *arguments: Any, **options: Any) -> Any:
         """An object of the member called `name`.
 
         Raises:

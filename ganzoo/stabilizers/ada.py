@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -46,6 +46,8 @@ class ADA(Stabilizer):
     """
 
     refuses = ("diffaugment",)
+
+    tried_on: ClassVar[str] = "dcgan --dataset mnist"
 
     def __init__(
         self,

@@ -37,11 +37,13 @@ class Stabilizer:
             "unpaired-loss": one whose G looks at generated samples alone; "per-sample-gradients": a D that
             judges each sample alone.
         refuses: names of stabilizers that it makes no sense with.
+        tried_on: a model and data that it goes with, as they are typed, for `ganzoo info`.
     """
 
     contract: ClassVar[int] = 2
     needs: ClassVar[tuple[Need, ...]] = ()
     refuses: ClassVar[tuple[str, ...]] = ()
+    tried_on: ClassVar[str] = "mlp-gan --dataset ring8"
     name: str = ""
 
     def __init__(self) -> None:

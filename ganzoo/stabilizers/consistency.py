@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -27,6 +29,8 @@ class Consistency(Stabilizer):
         shift: at most so far, as a share of the side, in [0, 0.5].
         mirror: leave it out where left and right mean something, as in digits: mirror=false.
     """
+
+    tried_on: ClassVar[str] = "dcgan --dataset mnist"
 
     def __init__(
         self, real: float = 10.0, fake: float = 10.0, shift: float = 0.125, mirror: bool = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -69,6 +71,8 @@ class LayerNorm(Stabilizer):
     Raises:
         UsageError: D has no BatchNorm.
     """
+
+    tried_on: ClassVar[str] = "dcgan --dataset mnist --set model.d_norm=batch"
 
     def setup(self, gan: GAN) -> None:
         made: dict[nn.Module, nn.Module] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.conditions import as_seen_by_nets
-from ganzoo.data.kinds import PIXELS, has_pixels, kind_of_shape
+from ganzoo.data.kinds import PIXELS, has_pixels, kind_of, kind_of_shape
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.models.sample import Logits, Sample, scales
@@ -31,7 +32,10 @@ def at_data(dataset: Dataset, n: int, conditional: bool) -> None:
     if not bool(x.isfinite().all()):
         raise UsageError(f"{who} gives batches with numbers that are not finite")
     if has_pixels(dataset) and not float(x.abs().max()) <= 1.0:
-        raise UsageError(f"{who} gives images from {_range(x)}: expected pixels in [-1, 1]")
+        raise UsageError(
+            f"{who} gives {kind_of(dataset)} from {_range(x)}: expected pixels in [-1, 1]; numbers on a grid "
+            'are of the kind "tensors", which the dataset says'
+        )
     scale = dataset.standardization
     if scale is not None and not scale.fits(dataset.sample_shape):
         raise UsageError(
@@ -134,6 +138,12 @@ def at_logits(model: str, sample: Sample, logits: Logits) -> None:
             )
         if not bool(output.isfinite().all()):
             raise UsageError(f"{model}: D gives logits that are not finite, untrained")
+
+
+def at_terms(who: str, name: str, value: Any) -> None:
+    """A model's own terms of a loss."""
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{who} gives {name} of {_kind(value)}: expected a dict of scalars by name")
 
 
 def at_scalar(who: str, what: str, value: Any) -> None:

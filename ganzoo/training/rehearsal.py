@@ -156,6 +156,8 @@ def _check_results(owner: Any, name: str, who: str) -> None:
     @wraps(method)
     def checked(*args: Any, **options: Any) -> Any:
         value = method(*args, **options)
+        if name.endswith("_terms"):
+            looks.at_terms(who, name, value)
         for part, scalar in value.items() if isinstance(value, Mapping) else ((name, value),):
             if scalar is not None:
                 looks.at_scalar(who, part, scalar)

@@ -497,8 +497,10 @@ def test_identity():
     assert torch.equal(made["features"], x)
     assert made["logits"] is None
     assert (extractor.weights_hash, extractor.remembered) == ("identity", False)
-    refused(["vectors", "(1, 28, 28)"], Identity().check, (1, 28, 28))
-    refused(["vectors", "(1, 28, 28)"], Identity(), torch.zeros(2, 1, 28, 28))
+    series = torch.randn(4, 2, 6)
+    assert torch.equal(extractor(series)["features"], series.flatten(1))
+    assert "images" not in extractor.kinds
+    refused(["identity", "float32", "uint8"], Identity(), torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
 
 
 # --- inception ---

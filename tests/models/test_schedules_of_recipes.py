@@ -203,6 +203,7 @@ def sentence(recipe, done, before, after, kept_to):
         return Config(**{
             **dict.fromkeys(f.name for f in dataclasses.fields(Config)),
             "recipe": dataclasses.replace(recipe, steps=steps), "schedule_steps": schedule_steps,
+            "callbacks": (),
         })  # fmt: skip
 
     return change_of_schedules(config(before, 0), config(after, kept_to), done)

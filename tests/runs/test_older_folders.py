@@ -35,6 +35,8 @@ def test_its_settings_are_read_and_would_be_written_as_they_were(run):
         "stop_when": "",
         "patience": 0,
         "callbacks": [],
+        "condition_shape": [],
+        "kind": "",
     }  # what was not said then, at its default
     recipe = written["recipe"]
     optimizers = {net: {**recipe[net], "options": "", "parts": ""} for net in ("optimizer_g", "optimizer_d")}

@@ -246,7 +246,7 @@ def test_an_unknown_part_is_refused_with_the_nearest_names():
 
 
 def test_vectors_are_refused():
-    with pytest.raises(UsageError, match="vectors of 3"):
+    with pytest.raises(UsageError, match="vectors of shape"):
         DiffAugment().setup(ToyGAN())
     DiffAugment().setup(MODELS.get("dcgan")((1, 28, 28), width=2))
 

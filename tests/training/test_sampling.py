@@ -245,10 +245,8 @@ def test_batchnorm_statistics_are_of_the_datas_shares():
             super().__init__((1,), 1, 2)
             self.generator, self.discriminator = Labelled(), nn.Linear(1, 1)
 
-    for shares, mean in ((Conditions(torch.tensor([0.9, 0.1])), 0.1), (None, 0.5)):
-        still = EMA(One(), 1e3, 0.05, shares if shares is None else Conditions(shares)).snapshot(
-            seed=0, step=1, t=0.0, batches=50
-        )
+    for own, mean in ((Conditions(torch.tensor([0.9, 0.1])), 0.1), (None, 0.5)):
+        still = EMA(One(), 1e3, 0.05, own).snapshot(seed=0, step=1, t=0.0, batches=50)
         assert float(still.generator.norm.running_mean) == pytest.approx(mean, abs=0.02)
 
 
