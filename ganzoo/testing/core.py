@@ -36,6 +36,11 @@ def first(sentences: Iterable[str], before: str = "") -> str:
     return next((before + sentence for sentence in sentences), "")
 
 
+def a(kind: str) -> str:
+    """A kind of member with its article."""
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
 class Subject:
     """A member that is checked; for each kind there is one that knows how to make it."""
 
@@ -93,7 +98,7 @@ def checks(
         name: as on the command line; a dataset or an extractor may be NAME:PATH.
         kind: "model", "loss", "stabilizer", "metric", "dataset", "extractor" or "callback", where the name
             does not say.
-        shape: of samples, where a model or a stabilizer should be checked with one shape alone.
+        shape: of samples, where a model, a stabilizer or an extractor should be checked with one shape alone.
         options: of the member, where the defaults are not what should be checked.
 
     Raises:
@@ -106,8 +111,10 @@ def checks(
     def subject() -> Any:
         if shape is None:
             return module.SUBJECT(name, options)
-        if registry.kind not in ("model", "stabilizer"):
-            raise UsageError(f"--shape is for models and stabilizers, and {name} is a {registry.kind}")
+        if registry.kind not in ("model", "stabilizer", "extractor"):
+            raise UsageError(
+                f"--shape is for models, stabilizers and extractors, and {name} is {a(registry.kind)}"
+            )
         return module.SUBJECT(name, options, shape)
 
     return [
@@ -138,7 +145,7 @@ def find(name: str, kind: str | None = None) -> Registry:
     among = [OF_KIND[kind]] if kind else list(OF_KIND.values())
     found = [registry for registry in among if plain in registry.names()]
     if len(found) > 1:
-        kinds = " and ".join(f"a {registry.kind}" for registry in found)
+        kinds = " and ".join(a(registry.kind) for registry in found)
         raise UsageError(f"{plain!r} is {kinds}: say which with --kind")
     if not found:
         known = {name for registry in among for name in registry.names()}
