@@ -27,10 +27,17 @@ class Adversarial(Subject):
         self.loss: Loss = build_loss(name)
 
     def d(self, real: Any, fake: Any, **options: float) -> Tensor:
-        return self.loss.d(real, fake, **options)
+        return _scalar("d(real, fake)", self.loss.d(real, fake, **options))
 
     def g(self, fake: Any, real: Any) -> Tensor:
-        return self.loss.g(fake, real if self.loss.needs_real_in_g else None)
+        return _scalar("g(fake)", self.loss.g(fake, real if self.loss.needs_real_in_g else None))
+
+
+def _scalar(what: str, value: Any) -> Tensor:
+    got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"type {type(value).__name__}"
+    want(got == "shape ()", f"{what} to be a scalar", got)
+    scalar: Tensor = value
+    return scalar
 
 
 def finite(subject: Adversarial) -> None:
@@ -39,7 +46,6 @@ def finite(subject: Adversarial) -> None:
         real, fake = (scale * x.requires_grad_() for x in _logits(0))
         values = {"d(real, fake)": subject.d(real, fake), "g(fake)": subject.g(fake, real)}
         for what, value in values.items():
-            want(value.dim() == 0, f"{what} to be a scalar", f"shape {tuple(value.shape)}")
             want(value.isfinite(), f"a finite {what} for logits of about {scale:g}", value.item())
             used = (real, fake) if what.startswith("d") else (fake,)
             for x in torch.autograd.grad(value, used, allow_unused=True):

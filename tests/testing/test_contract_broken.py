@@ -98,6 +98,10 @@ def random_weights(self):
         self.generator.main[0].weight.mul_(float(np.random.default_rng().uniform(0.5, 1.0)))
 
 
+def gives_a_vector(self, turn):
+    return {"kl": turn.z.square().sum(1)}
+
+
 class Grows(Base):
     """A model that remembers how often it has grown."""
 
@@ -140,6 +144,15 @@ MODELS = {
     "repeats": (model(random_weights), "first weights that follow from torch's seed"),
     "resumes": (model(counts_up), "2 more steps to give the numbers of 4 steps"),
     "trains": (generator(after=lambda x: x.detach().requires_grad_()), "a generator that moves"),
+    "trains-vector": (
+        model(Base.change, d_terms=gives_a_vector),
+        r"^model 'broken' gives kl of float32 \(8,\): expected a scalar tensor$",
+    ),
+    "trains-range": (
+        generator(after=lambda x: 40 + x if x.dim() == 4 else x),
+        r"expected pixels in \[-1, 1\]",
+    ),
+    "resumes-vector": (model(Base.change, g_terms=gives_a_vector), "^model 'broken' gives kl of float32"),
 }
 
 
@@ -184,6 +197,11 @@ ONLY_FIRST.d = pairs(lambda real, fake: HINGE().d(real, fake))
 LOSSES = {
     "finite": (loss(d=lambda self, r, f, real_target=1.0: (-r).exp().mean() + f.exp().mean()), "a finite d"),
     "finite-shape": (loss(g=lambda self, f, r=None: -f), r"g\(fake\) to be a scalar, got shape \(12,\)"),
+    "finite-float": (
+        loss(d=lambda self, r, f, real_target=1.0: 0.5),
+        r"d\(real, fake\) to be a scalar, got t",
+    ),
+    "direction-shape": (loss(d=lambda self, r, f, real_target=1.0: r), r"to be a scalar, got shape \(12,\)"),
     "finite-gradient": (loss(g=lambda self, f, r=None: -f.detach().mean()), "does not require grad"),
     "direction": (loss(g=lambda self, f, r=None: f.mean()), "g that falls where the logit of a fake rises"),
     "direction-d": (
@@ -250,6 +268,11 @@ STABILIZERS = {
     "declares": (stabilizer(needs=("time",)), "needs among targets, .*, got 'time'"),
     "goes_with": (RefusesAll, "a model that it goes with, got it goes with nothing"),
     "trains": (stabilizer(weights=scale_weights), "finite weights after 4 steps for mlp-gan"),
+    "trains-float": (
+        stabilizer(d_penalty=lambda self, turn: 0.5),
+        "^stabilizer 'broken' gives d_penalty of type float: expected a scalar tensor$",
+    ),
+    "keeps-float": (stabilizer(g_penalty=lambda self, turn: 1.0), "gives g_penalty of type float"),
     "trains-still": (stabilizer(gradients=freeze), r"a \w+ that moves in 4 steps for mlp-gan"),
     "keeps": (
         stabilizer(update_d=lambda self, turn: not self.state.update(mean=np.ones(()))),
