@@ -19,11 +19,12 @@ from ganzoo.registry import CALLBACKS
 from ganzoo.registry.options import known_options
 from ganzoo.registry.spec import Spec
 from ganzoo.runs.training import train
-from ganzoo.testing.core import Subject, described, first, typed, want
-from ganzoo.testing.training import STOP, flat, same, tiny
+from ganzoo.testing.core import Subject, described, first, typed, want, where
+from ganzoo.testing.training import LATE, flat, same, tiny
 from ganzoo.training.checkpoint import load_checkpoint, saved
 from ganzoo.training.trainer import Callback, Trainer
 
+STOP = LATE // 2
 # With nets that remember what they were shown: a callback that shows them more is found out.
 RUNS: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
     "vectors": (
@@ -54,7 +55,7 @@ class Folder:
 
 
 class Ends(Callback):
-    """Ends a run after 2 steps: asked for, by an error, or at once."""
+    """Ends a run half way: asked for, by an error, or at once."""
 
     def __init__(self, how: str) -> None:
         self.how = how
@@ -89,7 +90,7 @@ class Watch(Subject):
         self.refused: list[str] = []
         self.errors: list[Exception] = []
         for kind, (model, shape, words) in RUNS.items():
-            config, data = tiny(model, shape, callback=NONE, **words)
+            config, data = tiny(model, shape, steps=LATE, callback=NONE, **words)
             if name == "evaluations" and not config.eval_every:
                 continue  # nothing is asked of it
             plan = with_callbacks(config, [spec]), data
@@ -139,13 +140,13 @@ def closes(subject: Watch) -> None:
     want(not subject.errors, "close() to raise nothing", "".join(map(repr, subject.errors[:1])))
 
 
-def _want_same(state: dict[str, Any], plain: dict[str, Any], where: str) -> None:
+def _want_same(state: dict[str, Any], plain: dict[str, Any], how: str) -> None:
     unlike = [key for key in sorted({*state, *plain}) if not same(state.get(key), plain.get(key))]
     want(
         not unlike,
         "a run to be the same with and without it: that it changes no weights, modes or gradients, and draws "
         "by trainer.generate, or by generators of its own",
-        f"{len(unlike)} numbers that differ {where}, the first being {', '.join(unlike[:3])}",
+        f"{len(unlike)} numbers that differ {how}, the first being {', '.join(unlike[:3])}",
     )
 
 
@@ -170,4 +171,6 @@ def _errors_of_close(member: type[Callback], errors: list[Exception]) -> Iterato
 
 
 SUBJECT = Watch
-CHECKS = (described, typed, looks_on, harmless, resumes, closes)
+CHECKS = (
+    described, typed, looks_on, *where("plans", "it looks on at nothing", harmless, resumes), closes,
+)  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 from importlib import import_module
 from typing import Any
 
@@ -51,6 +51,23 @@ class Subject:
         self.member = registry.get(self.ref.name)
 
 
+Function = Callable[[Any], str | None]
+
+
+def where(attribute: str, why: str, *functions: Function) -> tuple[Function, ...]:
+    """Checks that are not run, and say why, where a subject has nothing in an attribute: none is vacuous."""
+
+    def guarded(function: Function) -> Function:
+        @wraps(function)
+        def check(subject: Any) -> str | None:
+            __tracebackhide__ = True
+            return function(subject) if getattr(subject, attribute) else NotRun(why)
+
+        return check
+
+    return tuple(map(guarded, functions))
+
+
 def described(subject: Subject) -> None:
     """Its docstring begins with a line that `ganzoo list` can show without importing it."""
     line = (subject.member.__doc__ or "").strip().partition("\n")[0]
@@ -80,7 +97,7 @@ class Check:
 
     name: str
     title: str
-    function: Callable[[Any], str | None]
+    function: Function
     subject: Callable[[], Any]
 
     def __call__(self) -> str:

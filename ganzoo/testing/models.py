@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ganzoo.data.kinds import LIKE
+from ganzoo.data.kinds import KINDS, LIKE
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
@@ -31,7 +31,7 @@ from ganzoo.testing.cases import (
     without_gradient,
     z_of,
 )  # fmt: skip
-from ganzoo.testing.core import Broken, NotRun, described, first, typed, want
+from ganzoo.testing.core import Broken, NotRun, described, first, typed, want, where
 from ganzoo.testing.training import STOP, same, trained, want_exact_resume, want_moving
 from ganzoo.training.checkpoint import load_generator, save_generator
 from ganzoo.training.sampling import draw
@@ -61,7 +61,10 @@ def _like(kind: str) -> list[str]:
 
 def builds(subject: Model) -> str:
     """It is built for images and vectors, plain and conditional, or refuses with a UsageError."""
+    _want_conditions(subject.member.conditions)
     for case, error in subject.failed.items():
+        if isinstance(error, Broken):
+            raise error
         raise Broken(
             f"the contract wants a model {case}, or a UsageError that says what can be built, got "
             f"{type(error).__name__}: {error}"
@@ -73,8 +76,10 @@ def builds(subject: Model) -> str:
         for attribute, expected in told.items():
             got = getattr(gan, attribute)
             want(got == expected, f"{attribute} {expected} handed on to GAN.__init__", got)
-        nets = tuple(f"{name}." for name in ("generator", "discriminator", *gan.with_g, *gan.with_d))
-        strays = [key for key, _ in gan.named_parameters() if not key.startswith(nets)]
+        nets = ("generator", "discriminator", *gan.with_g, *gan.with_d)
+        strays = [
+            key for key, _ in gan.named_parameters() if not key.startswith(tuple(f"{n}." for n in nets))
+        ]
         want(
             not strays,
             "all parameters in `generator`, `discriminator` and what `with_g` and `with_d` name: others are "
@@ -82,6 +87,14 @@ def builds(subject: Model) -> str:
             strays,
         )
     return first(subject.refused.values(), "refuses: ")
+
+
+def _want_conditions(conditions: Any) -> None:
+    known = ("classes", *KINDS)
+    tuple_of = f"`conditions` to be a tuple of words among {', '.join(known)}"
+    want(isinstance(conditions, tuple), tuple_of, repr(conditions))
+    for word in conditions:
+        want(word in known, tuple_of, repr(word))
 
 
 def latent(subject: Model) -> None:
@@ -268,6 +281,9 @@ def samples(subject: Model) -> None:
 
 SUBJECT = Model
 CHECKS = (
-    described, typed, recipes, builds, latent, generates, judges, gradients, differentiable, labels, packing,
-    split, progress, repeats, reloads, trains, resumes, samples,
+    described, typed, recipes, builds,
+    *where(
+        "cases", "nothing was built", latent, generates, judges, gradients, differentiable, labels, packing,
+        split, progress, repeats, reloads, trains, resumes, samples,
+    ),
 )  # fmt: skip

@@ -31,6 +31,7 @@ from ganzoo.training.rehearsal import rehearse
 from ganzoo.training.trainer import Callback, Trainer
 
 STEPS, STOP, BATCH = 4, 2, 8
+LATE = 12  # steps, where something may begin only after a few
 CLASSES = 5
 TOY = "contract-toy"
 

@@ -16,6 +16,7 @@ from ganzoo.errors import UsageError
 from ganzoo.models.mlp import MLPGAN
 from ganzoo.registry import OF_KIND
 from ganzoo.testing import Broken, checks
+from ganzoo.testing.core import NotRun
 
 
 class Base(MLPGAN):
@@ -117,6 +118,10 @@ class OddOption(Base):
         super().__init__(sample_shape, num_classes=num_classes, **more)
 
 
+class NoNets(ganzoo.GAN):
+    """A model of nothing, with nothing."""
+
+
 class NoZ(Base):
     """A model with a z of its own mind."""
 
@@ -130,6 +135,30 @@ MODELS = {
     "recipes": (model(Base.change, recipes={"paper": ganzoo.Recipe()}), "a recipe called default"),
     "builds": (model(raises), r"a model for samples of shape \(7,\).*TypeError: seven is too many"),
     "builds-strays": (model(layer_outside), r"others are never trained, got \['outside.weight'"),
+    "builds-no-nets": (NoNets, "`generator` and `discriminator` to be set.*got no generator and no disc"),
+    "builds-no-d": (
+        model(lambda self: delattr(self, "discriminator")),
+        "to be set in __init__, got no discriminator$",
+    ),
+    "builds-text": (model(Base.change, with_g="encoder"), "with_g to be a tuple of names .*, got 'encoder'"),
+    "builds-list": (model(Base.change, with_d=["critic"]), r"with_d to be a tuple of .*, got \['critic'\]"),
+    "builds-none": (
+        model(Base.change, with_d=("critic",)),
+        "with_d to name nets of the model, got 'critic', which it l",
+    ),
+    "builds-twice": (
+        model(layer_outside, with_g=("outside",), with_d=("outside",)),
+        "with_g and with_d to name each net once.*got 'outside' and 'outside', which are the same net",
+    ),
+    "builds-no-module": (model(Base.change, with_g=("z_dim",)), "an nn.Module as z_dim, got int"),
+    "builds-conditions": (
+        model(Base.change, conditions="classes"),
+        "`conditions` to be a tuple of words .*, got 'classes'",
+    ),
+    "builds-no-kind": (
+        model(Base.change, conditions=("classes", "sounds")),
+        "among classes, vectors, .*, got 'sounds'",
+    ),
     "latent": (NoZ, "a finite sample_z"),
     "generates": (generator(after=lambda x: 1.5 + x), r"images in \[-1, 1\] .*got values up to \d\.\d"),
     "generates-shape": (generator(after=lambda x: x[:, :1]), "samples of shape"),
@@ -160,6 +189,21 @@ MODELS = {
 def test_a_broken_model_is_told_what_is_wrong(what):
     member, sentence = MODELS[what]
     fails("model", member, what, sentence)
+
+
+@pytest.mark.parametrize(
+    ("kind", "member", "shape", "idle"),
+    [
+        ("model", NoNets, None, 14),
+        ("model", ganzoo.MODELS.get("dcgan"), (2,), 14),
+    ],
+)
+def test_where_nothing_was_built_nothing_else_is_checked(kind, member, shape, idle):
+    with OF_KIND[kind].lent("broken", member):
+        remarks = [
+            check() for check in checks("broken", kind, shape) if check.name not in ("builds", "typed")
+        ]
+    assert [remark for remark in remarks if isinstance(remark, NotRun)] == ["nothing was built"] * idle
 
 
 def fails(kind, member, what, sentence):
@@ -257,6 +301,14 @@ class Remembers(ganzoo.Stabilizer):
         return self.seen * turn.critic(turn.real, turn.y).square().mean()
 
 
+class RemembersLate(Remembers):
+    """A switch that keeps a number outside of `state`, for later."""
+
+    def d_penalty(self, turn):
+        penalty = super().d_penalty(turn)
+        return penalty if turn.step > 5 else 0 * penalty
+
+
 class RefusesAll(ganzoo.Stabilizer):
     """A switch for nothing."""
 
@@ -267,19 +319,24 @@ class RefusesAll(ganzoo.Stabilizer):
 STABILIZERS = {
     "declares": (stabilizer(needs=("time",)), "needs among targets, .*, got 'time'"),
     "goes_with": (RefusesAll, "a model that it goes with, got it goes with nothing"),
-    "trains": (stabilizer(weights=scale_weights), "finite weights after 4 steps for mlp-gan"),
+    "trains": (stabilizer(weights=scale_weights), "finite weights after 12 steps for mlp-gan"),
     "trains-float": (
         stabilizer(d_penalty=lambda self, turn: 0.5),
         "^stabilizer 'broken' gives d_penalty of type float: expected a scalar tensor$",
     ),
     "keeps-float": (stabilizer(g_penalty=lambda self, turn: 1.0), "gives g_penalty of type float"),
-    "trains-still": (stabilizer(gradients=freeze), r"a \w+ that moves in 4 steps for mlp-gan"),
+    "trains-still": (stabilizer(gradients=freeze), r"a \w+ that moves in 12 steps for mlp-gan"),
     "keeps": (
         stabilizer(update_d=lambda self, turn: not self.state.update(mean=np.ones(()))),
-        r"numbers and tensors in `state`, got state/mean = array",
+        r"numbers and tensors in `state`, or dicts of them, got state/mean = array",
+    ),
+    "keeps-list": (
+        stabilizer(update_d=lambda self, turn: not self.state.update(a={"means": [1.0]})),
+        r"numbers and tensors in `state`, or dicts of them, got state/a/means = \[1\.0\]",
     ),
     "keeps-log": (stabilizer(log=lambda self: {"mean": "high"}), "numbers by name, got 'mean': 'high'"),
     "resumes": (Remembers, "what is kept to be in parameters, buffers or `state`"),
+    "resumes-late": (RemembersLate, "6 steps, a checkpoint and 6 more steps to give the numbers of 12"),
     "transforms": (
         stabilizer(transform=lambda self, x, turn: x[0] if isinstance(x, tuple) else x),
         "transform to keep the shapes",
@@ -482,6 +539,11 @@ def nudges(self, trainer):
         next(trainer.gan.discriminator.parameters()).add_(1e-3)
 
 
+def nudges_late(self, trainer):
+    if trainer.step % 5 == 0:
+        nudges(self, trainer)
+
+
 def shows_d_more(self, trainer):
     trainer.gan.discriminator(*trainer.real(0))
 
@@ -501,6 +563,7 @@ def takes_none(self, trainer):
 CALLBACKS = {
     "looks_on": (callback(begin=takes_none), "a run at which it looks on, got it looks at nothing"),
     "harmless": (callback(after_step=nudges), "the same with and without it.*got .* differ with it on v"),
+    "harmless-late": (callback(after_step=nudges_late), "the same with and without it.*with it on vectors"),
     "harmless-modes": (callback(after_step=shows_d_more), "to be the same with and without it"),
     "harmless-eval": (
         callback(after_step=lambda self, trainer: trainer.gan.eval()), "to be the same with and without it",
