@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +24,7 @@ from ganzoo.testing.training import LATE, flat, same, tiny
 from ganzoo.training.checkpoint import load_checkpoint, saved
 from ganzoo.training.trainer import Callback, Trainer
 
-STOP = LATE // 2
+EARLY, HALF = 2, LATE // 2
 # With nets that remember what they were shown: a callback that shows them more is found out.
 RUNS: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
     "vectors": (
@@ -33,7 +33,7 @@ RUNS: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
         {
             "set": {"model.g_norm": True, "model.d_norm": "batch", "model.width": 8},
             "eval_metric": ["swd"],
-            "eval_every": STOP,
+            "eval_every": HALF,
         },
     ),
     "images": ("dcgan", (1, 8, 8), {"set": {"model.width": 4}}),
@@ -55,13 +55,14 @@ class Folder:
 
 
 class Ends(Callback):
-    """Ends a run half way: asked for, by an error, or at once."""
+    """Ends a run half way, or early: asked for, by an error, or at once."""
 
     def __init__(self, how: str) -> None:
         self.how = how
+        self.step = HALF if how == "asked" else EARLY
 
     def after_step(self, trainer: Trainer) -> None:
-        if trainer.step == STOP:
+        if trainer.step == self.step:
             if self.how == "error":
                 raise WorkError("as a full disk would end it")
             if self.how == "at once":
@@ -89,8 +90,8 @@ class Watch(Subject):
         self.watched: dict[str, dict[str, Any]] = {}
         self.refused: list[str] = []
         self.errors: list[Exception] = []
-        for kind, (model, shape, words) in RUNS.items():
-            config, data = tiny(model, shape, steps=LATE, callback=NONE, **words)
+        for kind in RUNS:
+            config, data = planned(kind)
             if name == "evaluations" and not config.eval_every:
                 continue  # nothing is asked of it
             plan = with_callbacks(config, [spec]), data
@@ -100,8 +101,19 @@ class Watch(Subject):
             except UsageError as error:
                 self.refused.append(str(error))
             else:
-                self.plain[kind] = trained(config, data)
+                self.plain[kind] = plain(kind)
                 self.plans[kind] = plan
+
+
+def planned(kind: str) -> tuple[Config, Dataset]:
+    model, shape, words = RUNS[kind]
+    return tiny(model, shape, steps=LATE, callback=NONE, **words)
+
+
+@lru_cache
+def plain(kind: str) -> dict[str, Any]:
+    """The last checkpoint of a run at which nobody looks on: the same for every callback."""
+    return trained(*planned(kind))
 
 
 def trained(config: Config, data: Dataset, *ends: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ganzoo.registry.spec import Spec
 from ganzoo.stabilizers.base import Need, Stabilizer
 from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.testing.core import Subject, described, first, typed, want, where
-from ganzoo.testing.training import LATE, tiny, trained, turn_of, want_exact_resume, want_moving
+from ganzoo.testing.training import LATE, Whole, tiny, turn_of, want_exact_resume, want_moving
 
 VECTORS, IMAGES = (4,), (1, 16, 16)
 USUAL = (("mlp-gan", VECTORS), ("dcgan", IMAGES))
@@ -46,6 +46,7 @@ class Switch(Subject):
         self.spec = Spec(name, given)
         self.runs: dict[str, tuple[Config, Dataset]] = {}
         self.refused: dict[str, str] = {}
+        self.done: dict[str, Whole] = {}
         owner = STABILIZERS.origin(name)["distribution"]
         own = [entry.name for entry in MODELS.entries() if entry.distribution == owner]
         shapes = (VECTORS, IMAGES) if shape is None else (shape,)
@@ -63,6 +64,12 @@ class Switch(Subject):
                 return
             except (UsageError, WorkError) as error:  # of a broken sibling too
                 self.refused[on] = str(error)
+
+    def whole(self, on: str) -> Whole:
+        """One of its runs, carried out."""
+        if on not in self.done:
+            self.done[on] = Whole(*self.runs[on])
+        return self.done[on]
 
     def make(self) -> Stabilizer:
         return open_stabilizer(self.spec)
@@ -94,13 +101,13 @@ def goes_with(subject: Switch) -> str:
 def trains(subject: Switch) -> None:
     """Real steps with it keep both nets finite and moving."""
     for on, run in subject.runs.items():
-        want_moving(*run, on)
+        want_moving(*run, on, subject.whole(on))
 
 
 def keeps(subject: Switch) -> None:
     """What it keeps is in `state`, numbers and tensors; what it logs are numbers by name."""
-    for run in subject.runs.values():
-        (stabilizer,) = trained(*run).stabilizers
+    for on in subject.runs:
+        (stabilizer,) = subject.whole(on).trainer.stabilizers
         for path, value in _leaves(stabilizer.state):
             kept = value is None or isinstance(value, PLAIN)
             want(kept, "numbers and tensors in `state`, or dicts of them", f"state{path} = {value!r}")
@@ -121,7 +128,7 @@ def _leaves(state: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def resumes(subject: Switch) -> None:
     """A run that was stopped and goes on gives the very numbers of one that was not."""
     for on, run in subject.runs.items():
-        want_exact_resume(*run, on)
+        want_exact_resume(*run, on, subject.whole(on))
 
 
 def transforms(subject: Switch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ from ganzoo.training.rehearsal import rehearse
 from ganzoo.training.trainer import Callback, Trainer
 
 STEPS, STOP, BATCH = 4, 2, 8
-LATE = 12  # steps, where something may begin only after a few
+LATE = 10  # steps, where something may begin only after a few
 CLASSES = 5
 TOY = "contract-toy"
 
@@ -129,6 +130,47 @@ def explained(config: Config, dataset: Dataset) -> Iterator[None]:
         raise
 
 
+class SaveAt(Callback):
+    """Saves what a checkpoint holds after so many steps."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        self.state: dict[str, Any] = {}
+
+    def after_step(self, trainer: Trainer) -> None:
+        if trainer.step == self.step:
+            with TemporaryDirectory() as folder:
+                half = Path(folder, "half.safetensors")
+                write_state(half, trainer.state_dict())
+                self.state = load_checkpoint(half)
+
+
+class Whole:
+    """A plan that is carried out once, however much is asked of it.
+
+    Attributes:
+        trainer: which has done all steps.
+        half: what a file held half way.
+    """
+
+    def __init__(self, config: Config, dataset: Dataset) -> None:
+        self.config, self.dataset = config, dataset
+        save = SaveAt(config.recipe.steps // 2)
+        with explained(config, dataset):
+            self.trainer = Trainer(config, dataset, [save])
+            self.trainer.fit()
+        self.half = save.state
+        self.end = copy.deepcopy(flat(self.trainer.state_dict()))  # as logging begins anew what is counted
+
+    def resumed(self) -> Trainer:
+        """A trainer that went on from half way."""
+        with explained(self.config, self.dataset):
+            trainer = Trainer(self.config, self.dataset)
+            trainer.load_state_dict(self.half)
+            trainer.fit()
+        return trainer
+
+
 def resumed(config: Config, dataset: Dataset) -> Trainer:
     """A trainer that went on, half way, from what another one had saved in a file."""
     with TemporaryDirectory() as folder:
@@ -142,10 +184,11 @@ def resumed(config: Config, dataset: Dataset) -> Trainer:
     return trainer
 
 
-def want_moving(config: Config, dataset: Dataset, where: str) -> None:
+def want_moving(config: Config, dataset: Dataset, where: str, whole: Whole | None = None) -> None:
     """Steps move the weights of both nets, which stay finite, and `ganzoo run` would begin with them."""
     steps = config.recipe.steps
-    trainers = Trainer(config, dataset), trained(config, dataset)
+    done = whole.trainer if whole else trained(config, dataset)
+    trainers = Trainer(config, dataset), done
     before, after = (dict(trainer.gan.named_parameters()) for trainer in trainers)
     for net in ("generator", "discriminator"):
         names = [key for key in before if key.startswith(f"{net}.")]
@@ -156,12 +199,13 @@ def want_moving(config: Config, dataset: Dataset, where: str) -> None:
     rehearse(config, dataset)  # last, as it blames untrained nets for what their steps do
 
 
-def want_exact_resume(config: Config, dataset: Dataset, where: str) -> None:
+def want_exact_resume(config: Config, dataset: Dataset, where: str, whole: Whole | None = None) -> None:
     """Half of the steps, a checkpoint, and the others make the very numbers of all."""
     steps = config.recipe.steps
     half = steps // 2
-    whole, parts = (flat(run(config, dataset).state_dict()) for run in (trained, resumed))
-    unlike = [key for key in sorted({*whole, *parts}) if not same(whole.get(key), parts.get(key))]
+    one = whole.end if whole else flat(trained(config, dataset).state_dict())
+    two = flat((whole.resumed() if whole else resumed(config, dataset)).state_dict())
+    unlike = [key for key in sorted({*one, *two}) if not same(one.get(key), two.get(key))]
     want(
         not unlike,
         f"{half} steps, a checkpoint and {steps - half} more steps to give the numbers of {steps} steps: "

@@ -319,13 +319,13 @@ class RefusesAll(ganzoo.Stabilizer):
 STABILIZERS = {
     "declares": (stabilizer(needs=("time",)), "needs among targets, .*, got 'time'"),
     "goes_with": (RefusesAll, "a model that it goes with, got it goes with nothing"),
-    "trains": (stabilizer(weights=scale_weights), "finite weights after 12 steps for mlp-gan"),
+    "trains": (stabilizer(weights=scale_weights), "finite weights after 10 steps for mlp-gan"),
     "trains-float": (
         stabilizer(d_penalty=lambda self, turn: 0.5),
         "^stabilizer 'broken' gives d_penalty of type float: expected a scalar tensor$",
     ),
     "keeps-float": (stabilizer(g_penalty=lambda self, turn: 1.0), "gives g_penalty of type float"),
-    "trains-still": (stabilizer(gradients=freeze), r"a \w+ that moves in 12 steps for mlp-gan"),
+    "trains-still": (stabilizer(gradients=freeze), r"a \w+ that moves in 10 steps for mlp-gan"),
     "keeps": (
         stabilizer(update_d=lambda self, turn: not self.state.update(mean=np.ones(()))),
         r"numbers and tensors in `state`, or dicts of them, got state/mean = array",
@@ -336,7 +336,7 @@ STABILIZERS = {
     ),
     "keeps-log": (stabilizer(log=lambda self: {"mean": "high"}), "numbers by name, got 'mean': 'high'"),
     "resumes": (Remembers, "what is kept to be in parameters, buffers or `state`"),
-    "resumes-late": (RemembersLate, "6 steps, a checkpoint and 6 more steps to give the numbers of 12"),
+    "resumes-late": (RemembersLate, "5 steps, a checkpoint and 5 more steps to give the numbers of 10"),
     "transforms": (
         stabilizer(transform=lambda self, x, turn: x[0] if isinstance(x, tuple) else x),
         "transform to keep the shapes",
