@@ -19,7 +19,7 @@ from ganzoo.registry import CALLBACKS
 from ganzoo.registry.options import known_options
 from ganzoo.registry.spec import Spec
 from ganzoo.runs.training import train
-from ganzoo.testing.core import Subject, described, first, typed, want, where
+from ganzoo.testing.core import Subject, described, first, hooks, typed, want, where
 from ganzoo.testing.training import LATE, flat, same, tiny
 from ganzoo.training.checkpoint import load_checkpoint, saved
 from ganzoo.training.trainer import Callback, Trainer
@@ -79,6 +79,8 @@ class Watch(Subject):
         errors: what `close` raised in runs with it.
         refused: what it says of those at which it does not look on.
     """
+
+    base = Callback
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         super().__init__(CALLBACKS, name)
@@ -184,5 +186,5 @@ def _errors_of_close(member: type[Callback], errors: list[Exception]) -> Iterato
 
 SUBJECT = Watch
 CHECKS = (
-    described, typed, looks_on, *where("plans", "it looks on at nothing", harmless, resumes), closes,
+    described, hooks, typed, looks_on, *where("plans", "it looks on at nothing", harmless, resumes), closes,
 )  # fmt: skip

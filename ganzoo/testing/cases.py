@@ -77,6 +77,8 @@ class Model(Subject):
         failed: what it does not build for another reason.
     """
 
+    base = GAN
+
     def __init__(self, name: str, options: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> None:
         super().__init__(MODELS, name)
         self.options = known_options(f"model {name}", MODELS.options(name), options)
@@ -135,9 +137,17 @@ class Model(Subject):
 
     def plan(self, case: Case) -> tuple[Config, Dataset]:
         """A tiny run with the default recipe."""
-        batch = BATCH * self.build(case).pack
-        settings = {f"model.{key}": value for key, value in self.options.items()}
-        words: dict[str, Any] = {"conditional": bool(case.condition), "batch_size": batch, "set": settings}
+        return self._plan(case, BATCH * self.build(case).pack, {})
+
+    def packed(self, case: Case) -> tuple[Config, Dataset]:
+        """One whose D judges two samples together."""
+        return self._plan(case, 2 * BATCH, {"stabilizer": ["packing:m=2"]}, without="pack")
+
+    def _plan(
+        self, case: Case, batch: int, more: Mapping[str, Any], without: str = ""
+    ) -> tuple[Config, Dataset]:
+        settings = {f"model.{key}": value for key, value in self.options.items() if key != without}
+        words = {"conditional": bool(case.condition), "batch_size": batch, "set": settings, **more}
         return tiny(self.name, case.shape, case.values, **words)
 
 

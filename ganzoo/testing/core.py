@@ -5,15 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache, wraps
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry import OF_KIND
 from ganzoo.registry.kinds import unusable
 from ganzoo.registry.registry import Registry
 from ganzoo.registry.spec import Ref
+
+ALMOST = 0.8  # how like two names are that one is meant for the other
 
 
 class Broken(AssertionError):
@@ -42,7 +45,13 @@ def a(kind: str) -> str:
 
 
 class Subject:
-    """A member that is checked; for each kind there is one that knows how to make it."""
+    """A member that is checked; for each kind there is one that knows how to make it.
+
+    Attributes:
+        base: what members of this kind extend.
+    """
+
+    base: ClassVar[type]
 
     def __init__(self, registry: Registry, name: str) -> None:
         self.registry = registry
@@ -76,6 +85,29 @@ def described(subject: Subject) -> None:
         if entry.name == subject.ref.name:
             found = entry.summary() == line
             want(found, "an entry point that names the module in which the class is written", entry.target)
+
+
+def hooks(subject: Subject) -> None:
+    """No method has almost the name of a hook: nobody would call it."""
+    base = subject.base
+    own = [name for name, value in vars(base).items() if name[0] != "_" and _is_function(value)]
+    for part in subject.member.__mro__:
+        for name, value in () if part in base.__mro__ else vars(part).items():
+            if name[0] != "_" and _is_function(value) and not hasattr(base, name):
+                near = get_close_matches(name, own, 1, ALMOST)
+                if near:
+                    raise Broken(f"{name} is no hook: did you mean {near[0]}? Begin its name with _ if not")
+
+
+def _is_function(value: Any) -> bool:
+    return inspect.isroutine(value) or isinstance(value, property | staticmethod | classmethod)
+
+
+def no_options(subject: Subject) -> None:
+    """It has no options, as there is nowhere to type them."""
+    known = subject.registry.options(subject.ref.name)
+    kind = subject.registry.kind
+    want(not known, f"{a(kind)} without options: nobody can type them", f"the option {', '.join(known)}")
 
 
 def typed(subject: Subject) -> str:

@@ -15,7 +15,7 @@ from ganzoo.extractors.open import open_extractor
 from ganzoo.registry import EXTRACTORS
 from ganzoo.registry.options import known_options, options_of
 from ganzoo.registry.spec import Spec
-from ganzoo.testing.core import Subject, described, first, typed, want, where
+from ganzoo.testing.core import Subject, described, first, hooks, typed, want, where
 
 SHAPES = [(c, s, s) for s in (28, 32, 64) for c in (1, 3)] + [(1,), (2,), (7,), (2, 64)]
 N = 10
@@ -29,6 +29,8 @@ class Features(Subject):
         takes: shapes of samples that it does not refuse.
         refused: what it says of the others.
     """
+
+    base = Extractor
 
     def __init__(self, name: str, options: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> None:
         super().__init__(EXTRACTORS, name)
@@ -138,6 +140,6 @@ def _close(one: Tensor | None, other: Tensor | None, tolerance: float) -> bool:
 
 SUBJECT = Features
 CHECKS = (
-    described, typed, takes, identifies,
+    described, hooks, typed, takes, identifies,
     *where("takes", "it takes nothing", extracts, repeats, independent),
 )  # fmt: skip

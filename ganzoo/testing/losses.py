@@ -13,13 +13,15 @@ from ganzoo.losses import Loss
 from ganzoo.plan.assemble import build_loss
 from ganzoo.registry import LOSSES
 from ganzoo.registry.options import known_options
-from ganzoo.testing.core import NotRun, Subject, described, want
+from ganzoo.testing.core import NotRun, Subject, described, hooks, no_options, want
 
 FAR = (100.0, 10_000.0)
 
 
 class Adversarial(Subject):
     """A loss; D's and G's value of it with the arguments that the training step gives."""
+
+    base = Loss
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         super().__init__(LOSSES, name)
@@ -143,4 +145,4 @@ def _logits(seed: int, n: int = 12) -> tuple[Tensor, Tensor]:
 
 
 SUBJECT = Adversarial
-CHECKS = (described, finite, direction, tuples, targets, real_in_g, bounded, probability)
+CHECKS = (described, hooks, no_options, finite, direction, tuples, targets, real_in_g, bounded, probability)

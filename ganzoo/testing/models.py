@@ -31,10 +31,12 @@ from ganzoo.testing.cases import (
     without_gradient,
     z_of,
 )  # fmt: skip
-from ganzoo.testing.core import Broken, NotRun, described, first, typed, want, where
+from ganzoo.testing.core import Broken, NotRun, described, first, hooks, typed, want, where
 from ganzoo.testing.training import STOP, same, trained, want_exact_resume, want_moving
 from ganzoo.training.checkpoint import load_generator, save_generator
+from ganzoo.training.rehearsal import rehearse
 from ganzoo.training.sampling import draw
+from ganzoo.training.trainer import Trainer
 
 
 def recipes(subject: Model) -> None:
@@ -173,7 +175,7 @@ def labels(subject: Model) -> str:
 
 
 def packing(subject: Model) -> str:
-    """With pack=2, D gives one row for two samples that are joined along dimension 1."""
+    """With pack=2, D gives one row for two samples joined along dimension 1, and a step can be made."""
     if "pack" not in MODELS.options(subject.name):
         return NotRun("it has no option `pack`, so that packing refuses it")
     for case in subject.few:
@@ -185,6 +187,12 @@ def packing(subject: Model) -> str:
         packed = pack(gan.view(case.real(2 * N)), 2)
         for output in scales(gan.discriminator(packed, case.y(2 * N))):
             want(len(output) == N, f"{N} rows of logits for {2 * N} packed samples {case}", len(output))
+        try:
+            config, data = subject.packed(case)
+            Trainer(config, data)
+        except UsageError as error:  # what its recipe does makes no sense with it, say
+            return NotRun(f"refuses: {error}")
+        rehearse(config, data)
     return ""
 
 
@@ -281,7 +289,7 @@ def samples(subject: Model) -> None:
 
 SUBJECT = Model
 CHECKS = (
-    described, typed, recipes, builds,
+    described, hooks, typed, recipes, builds,
     *where(
         "cases", "nothing was built", latent, generates, judges, gradients, differentiable, labels, packing,
         split, progress, repeats, reloads, trains, resumes, samples,

@@ -19,7 +19,7 @@ from ganzoo.registry.registry import DISTRIBUTION
 from ganzoo.registry.spec import Spec
 from ganzoo.stabilizers.base import Need, Stabilizer
 from ganzoo.stabilizers.open import open_stabilizer
-from ganzoo.testing.core import Subject, described, first, typed, want, where
+from ganzoo.testing.core import Subject, described, first, hooks, typed, want, where
 from ganzoo.testing.training import LATE, Whole, tiny, turn_of, want_exact_resume, want_moving
 
 VECTORS, IMAGES = (4,), (1, 16, 16)
@@ -39,6 +39,8 @@ class Switch(Subject):
         runs: a plan for each model and shape.
         refused: why others are not among them.
     """
+
+    base = Stabilizer
 
     def __init__(self, name: str, options: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> None:
         super().__init__(STABILIZERS, name)
@@ -152,6 +154,6 @@ def transforms(subject: Switch) -> None:
 
 SUBJECT = Switch
 CHECKS = (
-    described, typed, declares, goes_with,
+    described, hooks, typed, declares, goes_with,
     *where("runs", "it goes with nothing", trains, keeps, resumes, transforms),
 )  # fmt: skip

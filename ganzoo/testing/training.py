@@ -136,13 +136,17 @@ class SaveAt(Callback):
     def __init__(self, step: int) -> None:
         self.step = step
         self.state: dict[str, Any] = {}
+        self.error: Exception | None = None
 
     def after_step(self, trainer: Trainer) -> None:
         if trainer.step == self.step:
             with TemporaryDirectory() as folder:
                 half = Path(folder, "half.safetensors")
-                write_state(half, trainer.state_dict())
-                self.state = load_checkpoint(half)
+                try:
+                    write_state(half, trainer.state_dict())
+                    self.state = load_checkpoint(half)
+                except Exception as error:  # which is of no account before somebody wants to go on
+                    self.error = error
 
 
 class Whole:
@@ -151,6 +155,7 @@ class Whole:
     Attributes:
         trainer: which has done all steps.
         half: what a file held half way.
+        end: numbers and tensors of the last step.
     """
 
     def __init__(self, config: Config, dataset: Dataset) -> None:
@@ -159,14 +164,16 @@ class Whole:
         with explained(config, dataset):
             self.trainer = Trainer(config, dataset, [save])
             self.trainer.fit()
-        self.half = save.state
+        self.half = save
         self.end = copy.deepcopy(flat(self.trainer.state_dict()))  # as logging begins anew what is counted
 
     def resumed(self) -> Trainer:
         """A trainer that went on from half way."""
         with explained(self.config, self.dataset):
             trainer = Trainer(self.config, self.dataset)
-            trainer.load_state_dict(self.half)
+            if self.half.error:
+                raise self.half.error
+            trainer.load_state_dict(self.half.state)
             trainer.fit()
         return trainer
 

@@ -240,7 +240,7 @@ def test_check_tells_what_is_wanted_and_what_it_got(ganzoo, site):
         "it has no option `pack`, so that packing refuses it",
     ):
         assert piece in said
-    assert re.fullmatch(r"ganzoo: leaky: \d of 18 checks failed", sentence(result))
+    assert re.fullmatch(r"ganzoo: leaky: \d of 19 checks failed", sentence(result))
     shown = ganzoo("plugin check leaky --debug").err
     assert "Traceback" in shown
     assert "leaky.py" in shown

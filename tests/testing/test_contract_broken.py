@@ -103,6 +103,11 @@ def gives_a_vector(self, turn):
     return {"kl": turn.z.square().sum(1)}
 
 
+def of_features_and_z(self, turn):
+    features = turn.critic.features(turn.fake, turn.y)
+    return {"match": (features.mean(1) * turn.z.mean(1)).mean()}
+
+
 class Grows(Base):
     """A model that remembers how often it has grown."""
 
@@ -131,6 +136,8 @@ class NoZ(Base):
 
 MODELS = {
     "described": (type("Changed", (Base,), {"__doc__": None}), "a docstring, got none"),
+    "hooks": (model(Base.change, d_term=Base.d_terms), "d_term is no hook: did you mean d_terms?"),
+    "hooks-static": (model(Base.change, progres=staticmethod(print)), "progres is no hook: .* progress?"),
     "typed": (OddOption, "an option table of a kind that can be typed, got dict"),
     "recipes": (model(Base.change, recipes={"paper": ganzoo.Recipe()}), "a recipe called default"),
     "builds": (model(raises), r"a model for samples of shape \(7,\).*TypeError: seven is too many"),
@@ -168,6 +175,10 @@ MODELS = {
     "differentiable": (discriminator(before=lambda x, y: (OnceDifferentiable.apply(x), y)), "differentiate"),
     "labels": (generator(before=lambda z, y: (z, y * 0 if y is not None else y)), "another sample"),
     "packing": (model(no_pack), "cannot be multiplied|got 8"),
+    "packing-terms": (
+        model(Base.change, g_terms=of_features_and_z),
+        r"^model 'broken' fails in a dry step: RuntimeError: The size of tensor",
+    ),
     "split": (model(wrong_head), r"head\(features\(x, y\), y\) to be D\(x, y\)"),
     "progress": (Grows, "whatever t was before"),
     "repeats": (model(random_weights), "first weights that follow from torch's seed"),
@@ -238,7 +249,16 @@ def pairs(one):
 ONLY_FIRST = loss()
 ONLY_FIRST.d = pairs(lambda real, fake: HINGE().d(real, fake))
 
+
+class Sharp(HINGE):
+    """A loss with an option."""
+
+    def __init__(self, sharpness: float = 1.0):
+        pass
+
+
 LOSSES = {
+    "no_options": (Sharp, "a loss without options: nobody can type them, got the option sharpness"),
     "finite": (loss(d=lambda self, r, f, real_target=1.0: (-r).exp().mean() + f.exp().mean()), "a finite d"),
     "finite-shape": (loss(g=lambda self, f, r=None: -f), r"g\(fake\) to be a scalar, got shape \(12,\)"),
     "finite-float": (
@@ -317,6 +337,10 @@ class RefusesAll(ganzoo.Stabilizer):
 
 
 STABILIZERS = {
+    "hooks": (
+        stabilizer(d_penality=lambda self, turn: None),
+        "d_penality is no hook: did you mean d_penalty",
+    ),
     "declares": (stabilizer(needs=("time",)), "needs among targets, .*, got 'time'"),
     "goes_with": (RefusesAll, "a model that it goes with, got it goes with nothing"),
     "trains": (stabilizer(weights=scale_weights), "finite weights after 10 steps for mlp-gan"),
@@ -386,7 +410,16 @@ def measures_nothing(self, dataset):
     raise UsageError("it measures nothing")
 
 
+class Counts(metric()):
+    """A metric with an option."""
+
+    def __init__(self, times: int = 1):
+        pass
+
+
 METRICS = {
+    "no_options": (Counts, "a metric without options: nobody can type them, got the option times"),
+    "hooks": (metric(on_reel=Counts.on_real), "on_reel is no hook: did you mean on_real?"),
     "declares": (metric(needs=("faith",)), "needs among .*, got 'faith'"),
     "declares-direction": (metric(higher_is_better={}), "a direction for each score"),
     "declares-words": (metric(says={}), "`says` for the scores size, got none"),
@@ -561,6 +594,7 @@ def takes_none(self, trainer):
 
 
 CALLBACKS = {
+    "hooks": (callback(after_steps=nudges), "after_steps is no hook: did you mean after_step?"),
     "looks_on": (callback(begin=takes_none), "a run at which it looks on, got it looks at nothing"),
     "harmless": (callback(after_step=nudges), "the same with and without it.*got .* differ with it on v"),
     "harmless-late": (callback(after_step=nudges_late), "the same with and without it.*with it on vectors"),
