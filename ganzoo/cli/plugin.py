@@ -28,6 +28,7 @@ USES = {
     "extractor": "ganzoo run dcgan --dataset mnist\nganzoo eval --metric fid --extractor NAME",
     "callback": "ganzoo run mlp-gan --dataset ring8 --callback NAME",
 }
+LONGEST = 6  # dimensions of a sample
 KIND = click.option("--kind", metavar="KIND", help=f"{', '.join(USES)}.")
 
 
@@ -68,8 +69,10 @@ def _refuse(name: str, kind: str, folder: Path) -> None:
         )
     for entry in OF_KIND[kind].entries():
         if entry.name == name:
+            from ganzoo.testing.core import a
+
             owner = f"{entry.distribution} {entry.version}"
-            raise UsageError(f"there is a {kind} named {name} already, of {owner}: choose another name")
+            raise UsageError(f"there is {a(kind)} named {name} already, of {owner}: choose another name")
     module = name.replace("-", "_")
     if keyword.iskeyword(module) or find_spec(module) is not None:
         what = "a word of Python's" if keyword.iskeyword(module) else "an installed module's"
@@ -113,14 +116,18 @@ def _files(name: str, module: str, kind: str) -> dict[str, str]:
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of it, such as width=8."
 )
-@click.option("--shape", metavar="C,H,W", help="With samples of one shape alone: 3,48,48, or 2 for vectors.")
+@click.option(
+    "--shape",
+    metavar="SHAPE",
+    help="With samples of one shape alone: 3,48,48 of images, 1,32 of series, 2 of vectors.",
+)
 def check(name: str, kind: str | None, settings: tuple[str, ...], shape: str | None) -> None:
     """Test whether NAME keeps the contract: any registered member, the zoo's own too.
 
     A dataset or an extractor may be NAME:PATH.
     """
     from ganzoo.registry.kinds import cast
-    from ganzoo.testing.core import NotRun, checks, find
+    from ganzoo.testing.core import NotRun, a, checks, find
 
     registry = find(name, kind)
     plain = Ref.parse(name).name
@@ -133,10 +140,13 @@ def check(name: str, kind: str | None, settings: tuple[str, ...], shape: str | N
         raise WorkError(f"the {registry.kind} {plain} does not load") from error
     origin = registry.origin(plain)
     by = f"{origin['distribution']} {origin['version']}".strip()
-    say(f"{name} is a {registry.kind} of {by}; contract {CONTRACT}")
+    say(f"{name} is {a(registry.kind)} of {by}; contract {CONTRACT}")
     only = None if shape is None else cast("--shape", shape, tuple[int, ...])
-    if only is not None and (len(only) not in (1, 3) or min(only) < 1):
-        raise UsageError(f"--shape {shape}: expected C,H,W of images or D of vectors, such as 3,48,48 or 2")
+    if only is not None and (not 1 <= len(only) <= LONGEST or min(only) < 1):
+        raise UsageError(
+            f"--shape {shape}: expected 1 to {LONGEST} numbers of at least 1, such as 3,48,48 of images, "
+            f"1,32 of series or 2 of vectors"
+        )
     todo = checks(name, registry.kind, only, **dict(pair(setting, "KEY=VALUE") for setting in settings))
     todo[0].subject()  # refused here, where it cannot be made at all
     for one in todo:

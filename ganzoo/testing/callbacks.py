@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,11 +19,12 @@ from ganzoo.registry import CALLBACKS
 from ganzoo.registry.options import known_options
 from ganzoo.registry.spec import Spec
 from ganzoo.runs.training import train
-from ganzoo.testing.core import Subject, described, first, typed, want
-from ganzoo.testing.training import STOP, flat, same, tiny
+from ganzoo.testing.core import Subject, described, first, hooks, typed, want, where
+from ganzoo.testing.training import LATE, flat, same, tiny
 from ganzoo.training.checkpoint import load_checkpoint, saved
 from ganzoo.training.trainer import Callback, Trainer
 
+EARLY, HALF = 2, LATE // 2
 # With nets that remember what they were shown: a callback that shows them more is found out.
 RUNS: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
     "vectors": (
@@ -32,7 +33,7 @@ RUNS: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
         {
             "set": {"model.g_norm": True, "model.d_norm": "batch", "model.width": 8},
             "eval_metric": ["swd"],
-            "eval_every": STOP,
+            "eval_every": HALF,
         },
     ),
     "images": ("dcgan", (1, 8, 8), {"set": {"model.width": 4}}),
@@ -54,13 +55,14 @@ class Folder:
 
 
 class Ends(Callback):
-    """Ends a run after 2 steps: asked for, by an error, or at once."""
+    """Ends a run half way, or early: asked for, by an error, or at once."""
 
     def __init__(self, how: str) -> None:
         self.how = how
+        self.step = HALF if how == "asked" else EARLY
 
     def after_step(self, trainer: Trainer) -> None:
-        if trainer.step == STOP:
+        if trainer.step == self.step:
             if self.how == "error":
                 raise WorkError("as a full disk would end it")
             if self.how == "at once":
@@ -78,6 +80,8 @@ class Watch(Subject):
         refused: what it says of those at which it does not look on.
     """
 
+    base = Callback
+
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         super().__init__(CALLBACKS, name)
         given = known_options(f"callback {name}", CALLBACKS.options(name), options)
@@ -88,8 +92,8 @@ class Watch(Subject):
         self.watched: dict[str, dict[str, Any]] = {}
         self.refused: list[str] = []
         self.errors: list[Exception] = []
-        for kind, (model, shape, words) in RUNS.items():
-            config, data = tiny(model, shape, callback=NONE, **words)
+        for kind in RUNS:
+            config, data = planned(kind)
             if name == "evaluations" and not config.eval_every:
                 continue  # nothing is asked of it
             plan = with_callbacks(config, [spec]), data
@@ -99,8 +103,19 @@ class Watch(Subject):
             except UsageError as error:
                 self.refused.append(str(error))
             else:
-                self.plain[kind] = trained(config, data)
+                self.plain[kind] = plain(kind)
                 self.plans[kind] = plan
+
+
+def planned(kind: str) -> tuple[Config, Dataset]:
+    model, shape, words = RUNS[kind]
+    return tiny(model, shape, steps=LATE, callback=NONE, **words)
+
+
+@lru_cache
+def plain(kind: str) -> dict[str, Any]:
+    """The last checkpoint of a run at which nobody looks on: the same for every callback."""
+    return trained(*planned(kind))
 
 
 def trained(config: Config, data: Dataset, *ends: str) -> dict[str, Any]:
@@ -139,13 +154,13 @@ def closes(subject: Watch) -> None:
     want(not subject.errors, "close() to raise nothing", "".join(map(repr, subject.errors[:1])))
 
 
-def _want_same(state: dict[str, Any], plain: dict[str, Any], where: str) -> None:
+def _want_same(state: dict[str, Any], plain: dict[str, Any], how: str) -> None:
     unlike = [key for key in sorted({*state, *plain}) if not same(state.get(key), plain.get(key))]
     want(
         not unlike,
         "a run to be the same with and without it: that it changes no weights, modes or gradients, and draws "
         "by trainer.generate, or by generators of its own",
-        f"{len(unlike)} numbers that differ {where}, the first being {', '.join(unlike[:3])}",
+        f"{len(unlike)} numbers that differ {how}, the first being {', '.join(unlike[:3])}",
     )
 
 
@@ -170,4 +185,6 @@ def _errors_of_close(member: type[Callback], errors: list[Exception]) -> Iterato
 
 
 SUBJECT = Watch
-CHECKS = (described, typed, looks_on, harmless, resumes, closes)
+CHECKS = (
+    described, hooks, typed, looks_on, *where("plans", "it looks on at nothing", harmless, resumes), closes,
+)  # fmt: skip

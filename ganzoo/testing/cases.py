@@ -21,7 +21,7 @@ from ganzoo.registry import MODELS
 from ganzoo.registry.options import known_options, options_of
 from ganzoo.system.memory import room_for
 from ganzoo.system.size import of_a_size_to_train
-from ganzoo.testing.core import Subject
+from ganzoo.testing.core import Subject, want
 from ganzoo.testing.training import BATCH, CLASSES, same, tiny
 
 SQUARES = [(c, s, s) for s, c in itertools.product((28, 32, 64), (1, 3))]
@@ -77,6 +77,8 @@ class Model(Subject):
         failed: what it does not build for another reason.
     """
 
+    base = GAN
+
     def __init__(self, name: str, options: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> None:
         super().__init__(MODELS, name)
         self.options = known_options(f"model {name}", MODELS.options(name), options)
@@ -87,7 +89,7 @@ class Model(Subject):
         plain = [Case(*pair) for pair in itertools.product(shapes, (0, CLASSES))]
         for case in [*plain, *self._with_values(shapes)]:
             try:
-                self.build(case)
+                _want_nets(self.build(case))
             except UsageError as error:
                 self.refused[case] = str(error)
             except Exception as error:
@@ -98,7 +100,8 @@ class Model(Subject):
     def _with_values(self, shapes: list[tuple[int, ...]]) -> Iterator[Case]:
         """A case with values for each kind of data, and for images as condition one more."""
         kinds: set[str] = set()
-        takes = self.member.conditions if "condition_shape" in options_of(self.member) else ()
+        says = self.member.conditions
+        takes = says if isinstance(says, tuple) and "condition_shape" in options_of(self.member) else ()
         for shape in shapes:
             images = kind_of_shape(shape) == "images"
             if "vectors" in takes and kind_of_shape(shape) not in kinds:
@@ -134,10 +137,43 @@ class Model(Subject):
 
     def plan(self, case: Case) -> tuple[Config, Dataset]:
         """A tiny run with the default recipe."""
-        batch = BATCH * self.build(case).pack
-        settings = {f"model.{key}": value for key, value in self.options.items()}
-        words: dict[str, Any] = {"conditional": bool(case.condition), "batch_size": batch, "set": settings}
+        return self._plan(case, BATCH * self.build(case).pack, {})
+
+    def packed(self, case: Case) -> tuple[Config, Dataset]:
+        """One whose D judges two samples together."""
+        return self._plan(case, 2 * BATCH, {"stabilizer": ["packing:m=2"]}, without="pack")
+
+    def _plan(
+        self, case: Case, batch: int, more: Mapping[str, Any], without: str = ""
+    ) -> tuple[Config, Dataset]:
+        settings = {f"model.{key}": value for key, value in self.options.items() if key != without}
+        words = {"conditional": bool(case.condition), "batch_size": batch, "set": settings, **more}
         return tiny(self.name, case.shape, case.values, **words)
+
+
+def _want_nets(gan: GAN) -> None:
+    """Raise Broken unless G, D and what goes with them are nets, each of them once."""
+    missing = [name for name in ("generator", "discriminator") if not hasattr(gan, name)]
+    want(
+        not missing,
+        "`generator` and `discriminator` to be set in __init__",
+        f"no {' and no '.join(missing)}",
+    )
+    names = ["generator", "discriminator"]
+    for attribute in ("with_g", "with_d"):
+        given = getattr(gan, attribute)
+        such_as = f"{attribute} to be a tuple of names of nets, such as ('encoder',)"
+        want(isinstance(given, tuple) and all(isinstance(name, str) for name in given), such_as, repr(given))
+        for name in given:
+            want(hasattr(gan, name), f"{attribute} to name nets of the model", f"{name!r}, which it lacks")
+        names += given
+    seen: dict[int, str] = {}
+    for name in names:
+        net = getattr(gan, name)
+        want(isinstance(net, nn.Module), f"an nn.Module as {name}", type(net).__name__)
+        twice = f"{seen.get(id(net))!r} and {name!r}, which are the same net"
+        want(id(net) not in seen, "with_g and with_d to name each net once, and not G or D again", twice)
+        seen[id(net)] = name
 
 
 def everywhere(subject: Model) -> Iterator[tuple[Case, GAN, Sample]]:

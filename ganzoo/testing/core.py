@@ -5,15 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from difflib import get_close_matches
+from functools import lru_cache, wraps
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry import OF_KIND
 from ganzoo.registry.kinds import unusable
 from ganzoo.registry.registry import Registry
 from ganzoo.registry.spec import Ref
+
+ALMOST = 0.8  # how like two names are that one is meant for the other
 
 
 class Broken(AssertionError):
@@ -36,14 +39,42 @@ def first(sentences: Iterable[str], before: str = "") -> str:
     return next((before + sentence for sentence in sentences), "")
 
 
+def a(kind: str) -> str:
+    """A kind of member with its article."""
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
 class Subject:
-    """A member that is checked; for each kind there is one that knows how to make it."""
+    """A member that is checked; for each kind there is one that knows how to make it.
+
+    Attributes:
+        base: what members of this kind extend.
+    """
+
+    base: ClassVar[type]
 
     def __init__(self, registry: Registry, name: str) -> None:
         self.registry = registry
         self.name = name
         self.ref = Ref.parse(name)
         self.member = registry.get(self.ref.name)
+
+
+Function = Callable[[Any], str | None]
+
+
+def where(attribute: str, why: str, *functions: Function) -> tuple[Function, ...]:
+    """Checks that are not run, and say why, where a subject has nothing in an attribute: none is vacuous."""
+
+    def guarded(function: Function) -> Function:
+        @wraps(function)
+        def check(subject: Any) -> str | None:
+            __tracebackhide__ = True
+            return function(subject) if getattr(subject, attribute) else NotRun(why)
+
+        return check
+
+    return tuple(map(guarded, functions))
 
 
 def described(subject: Subject) -> None:
@@ -54,6 +85,29 @@ def described(subject: Subject) -> None:
         if entry.name == subject.ref.name:
             found = entry.summary() == line
             want(found, "an entry point that names the module in which the class is written", entry.target)
+
+
+def hooks(subject: Subject) -> None:
+    """No method has almost the name of a hook: nobody would call it."""
+    base = subject.base
+    own = [name for name, value in vars(base).items() if name[0] != "_" and _is_function(value)]
+    for part in subject.member.__mro__:
+        for name, value in () if part in base.__mro__ else vars(part).items():
+            if name[0] != "_" and _is_function(value) and not hasattr(base, name):
+                near = get_close_matches(name, own, 1, ALMOST)
+                if near:
+                    raise Broken(f"{name} is no hook: did you mean {near[0]}? Begin its name with _ if not")
+
+
+def _is_function(value: Any) -> bool:
+    return inspect.isroutine(value) or isinstance(value, property | staticmethod | classmethod)
+
+
+def no_options(subject: Subject) -> None:
+    """It has no options, as there is nowhere to type them."""
+    known = subject.registry.options(subject.ref.name)
+    kind = subject.registry.kind
+    want(not known, f"{a(kind)} without options: nobody can type them", f"the option {', '.join(known)}")
 
 
 def typed(subject: Subject) -> str:
@@ -75,7 +129,7 @@ class Check:
 
     name: str
     title: str
-    function: Callable[[Any], str | None]
+    function: Function
     subject: Callable[[], Any]
 
     def __call__(self) -> str:
@@ -93,7 +147,7 @@ def checks(
         name: as on the command line; a dataset or an extractor may be NAME:PATH.
         kind: "model", "loss", "stabilizer", "metric", "dataset", "extractor" or "callback", where the name
             does not say.
-        shape: of samples, where a model or a stabilizer should be checked with one shape alone.
+        shape: of samples, where a model, a stabilizer or an extractor should be checked with one shape alone.
         options: of the member, where the defaults are not what should be checked.
 
     Raises:
@@ -106,8 +160,10 @@ def checks(
     def subject() -> Any:
         if shape is None:
             return module.SUBJECT(name, options)
-        if registry.kind not in ("model", "stabilizer"):
-            raise UsageError(f"--shape is for models and stabilizers, and {name} is a {registry.kind}")
+        if registry.kind not in ("model", "stabilizer", "extractor"):
+            raise UsageError(
+                f"--shape is for models, stabilizers and extractors, and {name} is {a(registry.kind)}"
+            )
         return module.SUBJECT(name, options, shape)
 
     return [
@@ -138,7 +194,7 @@ def find(name: str, kind: str | None = None) -> Registry:
     among = [OF_KIND[kind]] if kind else list(OF_KIND.values())
     found = [registry for registry in among if plain in registry.names()]
     if len(found) > 1:
-        kinds = " and ".join(f"a {registry.kind}" for registry in found)
+        kinds = " and ".join(a(registry.kind) for registry in found)
         raise UsageError(f"{plain!r} is {kinds}: say which with --kind")
     if not found:
         known = {name for registry in among for name in registry.names()}

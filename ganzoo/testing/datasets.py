@@ -16,7 +16,7 @@ from ganzoo.plan.words import Words
 from ganzoo.registry import DATASETS
 from ganzoo.registry.options import known_options, options_of
 from ganzoo.registry.spec import Ref
-from ganzoo.testing.core import Subject, described, typed, want
+from ganzoo.testing.core import Subject, described, hooks, typed, want
 from ganzoo.testing.training import BATCH, STEPS, want_exact_resume
 
 SOME = 200
@@ -24,6 +24,8 @@ SOME = 200
 
 class Data(Subject):
     """A dataset, opened with the options that were given."""
+
+    base = Dataset
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         super().__init__(DATASETS, name)
@@ -208,5 +210,5 @@ def _equal(one: tuple[Tensor, Tensor | None], other: tuple[Tensor, Tensor | None
 
 SUBJECT = Data
 CHECKS = (
-    described, typed, declares, reopens, batches, counted, everything, splits, units, trains,
+    described, hooks, typed, declares, reopens, batches, counted, everything, splits, units, trains,
 )  # fmt: skip

@@ -8,16 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.kinds import kind_of_shape
+from ganzoo.data.kinds import PIXELS, kind_of_shape
 from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.open import open_extractor
 from ganzoo.registry import EXTRACTORS
 from ganzoo.registry.options import known_options, options_of
-from ganzoo.testing.core import Subject, described, first, typed, want
+from ganzoo.registry.spec import Spec
+from ganzoo.testing.core import Subject, described, first, hooks, typed, want, where
 
 SHAPES = [(c, s, s) for s in (28, 32, 64) for c in (1, 3)] + [(1,), (2,), (7,), (2, 64)]
 N = 10
+WORDS = ("weights", "offline")  # which have words of their own: others are typed behind the name
 
 
 class Features(Subject):
@@ -28,27 +30,37 @@ class Features(Subject):
         refused: what it says of the others.
     """
 
-    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+    base = Extractor
+
+    def __init__(self, name: str, options: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> None:
         super().__init__(EXTRACTORS, name)
+        takes = options_of(self.member)
         known = options_of(self.member, ("path",))
-        self.options = known_options(f"extractor {name}", known, options)
+        given = known_options(f"extractor {name}", known, options)
+        self.words = {key: given.pop(key) for key in WORDS if key in given}
+        if given and "path" in takes:
+            raise UsageError(
+                f"extractor {name}: what follows its colon is a path, so that nobody can type {min(given)}"
+            )
+        typed = Spec.parse(name).options if "path" not in takes else {}
+        self.typed = str(Spec(self.ref.name, {**typed, **given})) if given else name
         self.extractor = self.open()
         self.takes: list[tuple[int, ...]] = []
         self.refused: list[str] = []
         kinds = self.extractor.kinds
-        for shape in SHAPES:
-            if kinds and kind_of_shape(shape) not in kinds:
+        for of in SHAPES if shape is None else [shape]:
+            if kinds and kind_of_shape(of) not in kinds:
                 self.refused.append(f"takes {' and '.join(kinds)} alone")
                 continue
             try:
-                self.extractor.check(shape)
+                self.extractor.check(of)
             except UsageError as error:
                 self.refused.append(str(error))
             else:
-                self.takes.append(shape)
+                self.takes.append(of)
 
     def open(self) -> Extractor:
-        return open_extractor(self.name, **self.options)
+        return open_extractor(self.typed, **self.words)
 
 
 def takes(subject: Features) -> str:
@@ -114,7 +126,7 @@ def independent(subject: Features) -> None:
 
 def _samples(shape: tuple[int, ...]) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    if len(shape) == 3:
+    if kind_of_shape(shape) in PIXELS:
         return torch.randint(0, 256, (N, *shape), dtype=torch.uint8, generator=generator)
     return torch.randn(N, *shape, generator=generator)
 
@@ -127,4 +139,7 @@ def _close(one: Tensor | None, other: Tensor | None, tolerance: float) -> bool:
 
 
 SUBJECT = Features
-CHECKS = (described, typed, takes, identifies, extracts, repeats, independent)
+CHECKS = (
+    described, hooks, typed, takes, identifies,
+    *where("takes", "it takes nothing", extracts, repeats, independent),
+)  # fmt: skip

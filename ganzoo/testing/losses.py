@@ -13,7 +13,7 @@ from ganzoo.losses import Loss
 from ganzoo.plan.assemble import build_loss
 from ganzoo.registry import LOSSES
 from ganzoo.registry.options import known_options
-from ganzoo.testing.core import NotRun, Subject, described, want
+from ganzoo.testing.core import NotRun, Subject, described, hooks, no_options, want
 
 FAR = (100.0, 10_000.0)
 
@@ -21,16 +21,25 @@ FAR = (100.0, 10_000.0)
 class Adversarial(Subject):
     """A loss; D's and G's value of it with the arguments that the training step gives."""
 
+    base = Loss
+
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         super().__init__(LOSSES, name)
         known_options(f"loss {name}", {}, options)
         self.loss: Loss = build_loss(name)
 
     def d(self, real: Any, fake: Any, **options: float) -> Tensor:
-        return self.loss.d(real, fake, **options)
+        return _scalar("d(real, fake)", self.loss.d(real, fake, **options))
 
     def g(self, fake: Any, real: Any) -> Tensor:
-        return self.loss.g(fake, real if self.loss.needs_real_in_g else None)
+        return _scalar("g(fake)", self.loss.g(fake, real if self.loss.needs_real_in_g else None))
+
+
+def _scalar(what: str, value: Any) -> Tensor:
+    got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"type {type(value).__name__}"
+    want(got == "shape ()", f"{what} to be a scalar", got)
+    scalar: Tensor = value
+    return scalar
 
 
 def finite(subject: Adversarial) -> None:
@@ -39,7 +48,6 @@ def finite(subject: Adversarial) -> None:
         real, fake = (scale * x.requires_grad_() for x in _logits(0))
         values = {"d(real, fake)": subject.d(real, fake), "g(fake)": subject.g(fake, real)}
         for what, value in values.items():
-            want(value.dim() == 0, f"{what} to be a scalar", f"shape {tuple(value.shape)}")
             want(value.isfinite(), f"a finite {what} for logits of about {scale:g}", value.item())
             used = (real, fake) if what.startswith("d") else (fake,)
             for x in torch.autograd.grad(value, used, allow_unused=True):
@@ -137,4 +145,4 @@ def _logits(seed: int, n: int = 12) -> tuple[Tensor, Tensor]:
 
 
 SUBJECT = Adversarial
-CHECKS = (described, finite, direction, tuples, targets, real_in_g, bounded, probability)
+CHECKS = (described, hooks, no_options, finite, direction, tuples, targets, real_in_g, bounded, probability)

@@ -13,14 +13,14 @@ from ganzoo.data.mixtures import MixtureSplit, Ring8
 from ganzoo.data.mnist import Mnist5k
 from ganzoo.data.tensors import TensorSplit
 from ganzoo.errors import UsageError
-from ganzoo.metrics.base import Need
+from ganzoo.metrics.base import Metric, Need
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given
 from ganzoo.models.base import GAN
 from ganzoo.registry import METRICS, MODELS
 from ganzoo.registry.options import known_options
 from ganzoo.system.rng import counted
-from ganzoo.testing.core import Subject, described, first, want
+from ganzoo.testing.core import Subject, described, first, hooks, no_options, want, where
 
 LONGEST = 60  # characters of what a table says of a score
 FAKES = 400  # more than three times as many as mnist-cnn-v1 has features
@@ -56,6 +56,8 @@ class Measure(Subject):
     Attributes:
         refused: what it says of those that it cannot.
     """
+
+    base = Metric
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         super().__init__(METRICS, name)
@@ -161,4 +163,7 @@ def _listed(keys: set[str]) -> str:
 
 
 SUBJECT = Measure
-CHECKS = (described, declares, measures, scores, on_real, repeats, comparable)
+CHECKS = (
+    described, hooks, no_options, declares, measures,
+    *where("data", "it measures nothing", scores, on_real, repeats, comparable),
+)  # fmt: skip

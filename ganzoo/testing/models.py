@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ganzoo.data.kinds import LIKE
+from ganzoo.data.kinds import KINDS, LIKE
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
@@ -31,10 +31,12 @@ from ganzoo.testing.cases import (
     without_gradient,
     z_of,
 )  # fmt: skip
-from ganzoo.testing.core import Broken, NotRun, described, first, typed, want
+from ganzoo.testing.core import Broken, NotRun, described, first, hooks, typed, want, where
 from ganzoo.testing.training import STOP, same, trained, want_exact_resume, want_moving
 from ganzoo.training.checkpoint import load_generator, save_generator
+from ganzoo.training.rehearsal import rehearse
 from ganzoo.training.sampling import draw
+from ganzoo.training.trainer import Trainer
 
 
 def recipes(subject: Model) -> None:
@@ -61,7 +63,10 @@ def _like(kind: str) -> list[str]:
 
 def builds(subject: Model) -> str:
     """It is built for images and vectors, plain and conditional, or refuses with a UsageError."""
+    _want_conditions(subject.member.conditions)
     for case, error in subject.failed.items():
+        if isinstance(error, Broken):
+            raise error
         raise Broken(
             f"the contract wants a model {case}, or a UsageError that says what can be built, got "
             f"{type(error).__name__}: {error}"
@@ -73,8 +78,10 @@ def builds(subject: Model) -> str:
         for attribute, expected in told.items():
             got = getattr(gan, attribute)
             want(got == expected, f"{attribute} {expected} handed on to GAN.__init__", got)
-        nets = tuple(f"{name}." for name in ("generator", "discriminator", *gan.with_g, *gan.with_d))
-        strays = [key for key, _ in gan.named_parameters() if not key.startswith(nets)]
+        nets = ("generator", "discriminator", *gan.with_g, *gan.with_d)
+        strays = [
+            key for key, _ in gan.named_parameters() if not key.startswith(tuple(f"{n}." for n in nets))
+        ]
         want(
             not strays,
             "all parameters in `generator`, `discriminator` and what `with_g` and `with_d` name: others are "
@@ -82,6 +89,14 @@ def builds(subject: Model) -> str:
             strays,
         )
     return first(subject.refused.values(), "refuses: ")
+
+
+def _want_conditions(conditions: Any) -> None:
+    known = ("classes", *KINDS)
+    tuple_of = f"`conditions` to be a tuple of words among {', '.join(known)}"
+    want(isinstance(conditions, tuple), tuple_of, repr(conditions))
+    for word in conditions:
+        want(word in known, tuple_of, repr(word))
 
 
 def latent(subject: Model) -> None:
@@ -160,7 +175,7 @@ def labels(subject: Model) -> str:
 
 
 def packing(subject: Model) -> str:
-    """With pack=2, D gives one row for two samples that are joined along dimension 1."""
+    """With pack=2, D gives one row for two samples joined along dimension 1, and a step can be made."""
     if "pack" not in MODELS.options(subject.name):
         return NotRun("it has no option `pack`, so that packing refuses it")
     for case in subject.few:
@@ -172,6 +187,12 @@ def packing(subject: Model) -> str:
         packed = pack(gan.view(case.real(2 * N)), 2)
         for output in scales(gan.discriminator(packed, case.y(2 * N))):
             want(len(output) == N, f"{N} rows of logits for {2 * N} packed samples {case}", len(output))
+        try:
+            config, data = subject.packed(case)
+            Trainer(config, data)
+        except UsageError as error:  # what its recipe does makes no sense with it, say
+            return NotRun(f"refuses: {error}")
+        rehearse(config, data)
     return ""
 
 
@@ -268,6 +289,9 @@ def samples(subject: Model) -> None:
 
 SUBJECT = Model
 CHECKS = (
-    described, typed, recipes, builds, latent, generates, judges, gradients, differentiable, labels, packing,
-    split, progress, repeats, reloads, trains, resumes, samples,
+    described, hooks, typed, recipes, builds,
+    *where(
+        "cases", "nothing was built", latent, generates, judges, gradients, differentiable, labels, packing,
+        split, progress, repeats, reloads, trains, resumes, samples,
+    ),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 import torch
@@ -19,8 +19,8 @@ from ganzoo.registry.registry import DISTRIBUTION
 from ganzoo.registry.spec import Spec
 from ganzoo.stabilizers.base import Need, Stabilizer
 from ganzoo.stabilizers.open import open_stabilizer
-from ganzoo.testing.core import Subject, described, first, typed, want
-from ganzoo.testing.training import STOP, flat, tiny, trained, turn_of, want_exact_resume, want_moving
+from ganzoo.testing.core import Subject, described, first, hooks, typed, want, where
+from ganzoo.testing.training import LATE, Whole, tiny, turn_of, want_exact_resume, want_moving
 
 VECTORS, IMAGES = (4,), (1, 16, 16)
 USUAL = (("mlp-gan", VECTORS), ("dcgan", IMAGES))
@@ -40,12 +40,15 @@ class Switch(Subject):
         refused: why others are not among them.
     """
 
+    base = Stabilizer
+
     def __init__(self, name: str, options: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> None:
         super().__init__(STABILIZERS, name)
         given = known_options(f"stabilizer {name}", options_of(self.member), options)
         self.spec = Spec(name, given)
         self.runs: dict[str, tuple[Config, Dataset]] = {}
         self.refused: dict[str, str] = {}
+        self.done: dict[str, Whole] = {}
         owner = STABILIZERS.origin(name)["distribution"]
         own = [entry.name for entry in MODELS.entries() if entry.distribution == owner]
         shapes = (VECTORS, IMAGES) if shape is None else (shape,)
@@ -56,13 +59,19 @@ class Switch(Subject):
                 self._try(model, of)
 
     def _try(self, model: str, shape: tuple[int, ...]) -> None:
-        where = f"for {model} on samples of shape {shape}"
+        on = f"for {model} on samples of shape {shape}"
         for norm in NORMS:
             try:
-                self.runs[where] = self.plan(model, shape, norm)
+                self.runs[on] = self.plan(model, shape, norm)
                 return
             except (UsageError, WorkError) as error:  # of a broken sibling too
-                self.refused[where] = str(error)
+                self.refused[on] = str(error)
+
+    def whole(self, on: str) -> Whole:
+        """One of its runs, carried out."""
+        if on not in self.done:
+            self.done[on] = Whole(*self.runs[on])
+        return self.done[on]
 
     def make(self) -> Stabilizer:
         return open_stabilizer(self.spec)
@@ -72,7 +81,8 @@ class Switch(Subject):
         small = {f"model.{key}": value for key, value in options.items() if key in known}
         loss = "non-saturating"  # has targets, and is bounded below
         # Those of the model's own recipe would be in the way.
-        return tiny(model, shape, loss=loss, stabilizer=["none", self.spec], set=small, seed=1)
+        stabilizers = ["none", self.spec]
+        return tiny(model, shape, steps=LATE, loss=loss, stabilizer=stabilizers, set=small, seed=1)
 
 
 def declares(subject: Switch) -> None:
@@ -86,32 +96,41 @@ def declares(subject: Switch) -> None:
 def goes_with(subject: Switch) -> str:
     """It goes with mlp-gan, dcgan or a model of its own distribution; others it refuses with a UsageError."""
     want(subject.runs, "a model that it goes with", first(subject.refused.values()))
-    refused = [sentence for where, sentence in subject.refused.items() if where not in subject.runs]
+    refused = [sentence for on, sentence in subject.refused.items() if on not in subject.runs]
     return first(refused, "refuses: ")
 
 
 def trains(subject: Switch) -> None:
     """Real steps with it keep both nets finite and moving."""
-    for where, run in subject.runs.items():
-        want_moving(*run, where)
+    for on, run in subject.runs.items():
+        want_moving(*run, on, subject.whole(on))
 
 
 def keeps(subject: Switch) -> None:
     """What it keeps is in `state`, numbers and tensors; what it logs are numbers by name."""
-    for run in subject.runs.values():
-        (stabilizer,) = trained(*run, STOP).stabilizers
-        for path, value in flat(stabilizer.state).items():
-            kept = value is None or isinstance(value, PLAIN) or (isinstance(value, dict) and not value)
-            want(kept, "numbers and tensors in `state`", f"state{path} = {value!r}")
+    for on in subject.runs:
+        (stabilizer,) = subject.whole(on).trainer.stabilizers
+        for path, value in _leaves(stabilizer.state):
+            kept = value is None or isinstance(value, PLAIN)
+            want(kept, "numbers and tensors in `state`, or dicts of them", f"state{path} = {value!r}")
         for key, number in stabilizer.log().items():
             kept = isinstance(key, str) and isinstance(number, int | float)
             want(kept, "log() to give numbers by name", f"{key!r}: {number!r}")
 
 
+def _leaves(state: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """All that is in dicts of dicts, by path."""
+    if isinstance(state, dict):
+        for key, part in state.items():
+            yield from _leaves(part, f"{path}/{key}")
+    else:
+        yield path, state
+
+
 def resumes(subject: Switch) -> None:
     """A run that was stopped and goes on gives the very numbers of one that was not."""
-    for where, run in subject.runs.items():
-        want_exact_resume(*run, where)
+    for on, run in subject.runs.items():
+        want_exact_resume(*run, on, subject.whole(on))
 
 
 def transforms(subject: Switch) -> None:
@@ -134,4 +153,7 @@ def transforms(subject: Switch) -> None:
 
 
 SUBJECT = Switch
-CHECKS = (described, typed, declares, goes_with, trains, keeps, resumes, transforms)
+CHECKS = (
+    described, hooks, typed, declares, goes_with,
+    *where("runs", "it goes with nothing", trains, keeps, resumes, transforms),
+)  # fmt: skip

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +16,7 @@ from torch import Tensor, nn
 from ganzoo.data.base import Dataset
 from ganzoo.data.kinds import PIXELS, has_pixels, kind_of_shape
 from ganzoo.data.tensors import TensorSplit, fingerprint
+from ganzoo.errors import UsageError, WorkError
 from ganzoo.losses import NonSaturating
 from ganzoo.models.base import GAN
 from ganzoo.models.sample import Sample, scales
@@ -24,9 +28,11 @@ from ganzoo.registry import DATASETS
 from ganzoo.testing.core import want
 from ganzoo.training.checkpoint import load_checkpoint, write_state
 from ganzoo.training.critic import TurnsCritic
+from ganzoo.training.rehearsal import rehearse
 from ganzoo.training.trainer import Callback, Trainer
 
 STEPS, STOP, BATCH = 4, 2, 8
+LATE = 10  # steps, where something may begin only after a few
 CLASSES = 5
 TOY = "contract-toy"
 
@@ -104,45 +110,114 @@ class StopAt(Callback):
             trainer.stop.set()
 
 
-def trained(config: Config, dataset: Dataset, steps: int = STEPS) -> Trainer:
-    """A trainer that has done so many steps of its plan."""
-    trainer = Trainer(config, dataset, [StopAt(steps)])
-    trainer.fit()
+def trained(config: Config, dataset: Dataset, steps: int | None = None) -> Trainer:
+    """A trainer that has done so many steps of its plan, or all of them."""
+    with explained(config, dataset):
+        trainer = Trainer(config, dataset, [StopAt(config.recipe.steps if steps is None else steps)])
+        trainer.fit()
     return trainer
+
+
+@contextmanager
+def explained(config: Config, dataset: Dataset) -> Iterator[None]:
+    """Where training fails, a dry step says whose fault it is, in the sentence that `ganzoo run` has."""
+    try:
+        yield
+    except (UsageError, WorkError):
+        raise
+    except Exception:
+        rehearse(config, dataset)
+        raise
+
+
+class SaveAt(Callback):
+    """Saves what a checkpoint holds after so many steps."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        self.state: dict[str, Any] = {}
+        self.error: Exception | None = None
+
+    def after_step(self, trainer: Trainer) -> None:
+        if trainer.step == self.step:
+            with TemporaryDirectory() as folder:
+                half = Path(folder, "half.safetensors")
+                try:
+                    write_state(half, trainer.state_dict())
+                    self.state = load_checkpoint(half)
+                except Exception as error:  # which is of no account before somebody wants to go on
+                    self.error = error
+
+
+class Whole:
+    """A plan that is carried out once, however much is asked of it.
+
+    Attributes:
+        trainer: which has done all steps.
+        half: what a file held half way.
+        end: numbers and tensors of the last step.
+    """
+
+    def __init__(self, config: Config, dataset: Dataset) -> None:
+        self.config, self.dataset = config, dataset
+        save = SaveAt(config.recipe.steps // 2)
+        with explained(config, dataset):
+            self.trainer = Trainer(config, dataset, [save])
+            self.trainer.fit()
+        self.half = save
+        self.end = copy.deepcopy(flat(self.trainer.state_dict()))  # as logging begins anew what is counted
+
+    def resumed(self) -> Trainer:
+        """A trainer that went on from half way."""
+        with explained(self.config, self.dataset):
+            trainer = Trainer(self.config, self.dataset)
+            if self.half.error:
+                raise self.half.error
+            trainer.load_state_dict(self.half.state)
+            trainer.fit()
+        return trainer
 
 
 def resumed(config: Config, dataset: Dataset) -> Trainer:
     """A trainer that went on, half way, from what another one had saved in a file."""
     with TemporaryDirectory() as folder:
         half = Path(folder, "half.safetensors")
-        write_state(half, trained(config, dataset, STOP).state_dict())
+        write_state(half, trained(config, dataset, config.recipe.steps // 2).state_dict())
         state = load_checkpoint(half)
-    trainer = Trainer(config, dataset)
-    trainer.load_state_dict(state)
-    trainer.fit()
+    with explained(config, dataset):
+        trainer = Trainer(config, dataset)
+        trainer.load_state_dict(state)
+        trainer.fit()
     return trainer
 
 
-def want_moving(config: Config, dataset: Dataset, where: str) -> None:
-    """Steps move the weights of both nets, which stay finite."""
-    trainers = Trainer(config, dataset), trained(config, dataset)
+def want_moving(config: Config, dataset: Dataset, where: str, whole: Whole | None = None) -> None:
+    """Steps move the weights of both nets, which stay finite, and `ganzoo run` would begin with them."""
+    steps = config.recipe.steps
+    done = whole.trainer if whole else trained(config, dataset)
+    trainers = Trainer(config, dataset), done
     before, after = (dict(trainer.gan.named_parameters()) for trainer in trainers)
     for net in ("generator", "discriminator"):
         names = [key for key in before if key.startswith(f"{net}.")]
         moved = any(not torch.equal(before[key], after[key]) for key in names)
-        want(moved, f"a {net} that moves in {STEPS} steps {where}", "the same weights")
+        want(moved, f"a {net} that moves in {steps} steps {where}", "the same weights")
     infinite = [key for key, value in after.items() if not value.isfinite().all()]
-    want(not infinite, f"finite weights after {STEPS} steps {where}", f"others in {', '.join(infinite[:3])}")
+    want(not infinite, f"finite weights after {steps} steps {where}", f"others in {', '.join(infinite[:3])}")
+    rehearse(config, dataset)  # last, as it blames untrained nets for what their steps do
 
 
-def want_exact_resume(config: Config, dataset: Dataset, where: str) -> None:
-    """2 steps, a checkpoint, and 2 more make the very numbers of 4."""
-    whole, parts = (flat(run(config, dataset).state_dict()) for run in (trained, resumed))
-    unlike = [key for key in sorted({*whole, *parts}) if not same(whole.get(key), parts.get(key))]
+def want_exact_resume(config: Config, dataset: Dataset, where: str, whole: Whole | None = None) -> None:
+    """Half of the steps, a checkpoint, and the others make the very numbers of all."""
+    steps = config.recipe.steps
+    half = steps // 2
+    one = whole.end if whole else flat(trained(config, dataset).state_dict())
+    two = flat((whole.resumed() if whole else resumed(config, dataset)).state_dict())
+    unlike = [key for key in sorted({*one, *two}) if not same(one.get(key), two.get(key))]
     want(
         not unlike,
-        "2 steps, a checkpoint and 2 more steps to give the numbers of 4 steps: what is drawn to come from "
-        "torch's default generator, and what is kept to be in parameters, buffers or `state`",
+        f"{half} steps, a checkpoint and {steps - half} more steps to give the numbers of {steps} steps: "
+        f"what is drawn to come from torch's default generator, and what is kept to be in parameters, "
+        f"buffers or `state`",
         f"{len(unlike)} that differ {where}, the first being {', '.join(unlike[:3])}",
     )
 

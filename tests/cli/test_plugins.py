@@ -169,6 +169,43 @@ def test_check_needs_no_pytest_and_says_a_line_for_each_check(ganzoo, monkeypatc
     assert lines[-1].endswith("checks, 1 of them not run")
 
 
+FIRST = '''
+"""An extractor."""
+from ganzoo import Extractor
+
+class First(Extractor):
+    """The first columns."""
+
+    classifies = False
+    kinds = ("series", "video")
+    weights_hash = "1"
+
+    def __init__(self, columns: int = 99, side: str = ""):
+        self.columns, self.side = columns, side
+
+    def __call__(self, samples):
+        assert self.columns == 3
+        assert self.side == "left"
+        return {"features": samples.flatten(1)[:, : self.columns].float(), "logits": None}
+'''
+
+
+@pytest.mark.parametrize(
+    "words", ["first --set columns=3 --set side=left", "first:columns=3 --set side=left --shape 1,32"]
+)
+def test_check_gives_an_extractor_its_options_and_a_shape(ganzoo, site, words):
+    distribution(site, "first", {"ganzoo.extractors": {"first": "first:First"}}, {"first.py": FIRST})
+    result = ganzoo(f"plugin check {words}")
+    assert (result.code, result.err) == (0, "")
+    assert "is an extractor of first 1.0" in result.out
+    assert ganzoo(f"plugin check {words} --shape 1,2,8,8").code == 0
+    assert "takes series and video alone" in " ".join(ganzoo(f"plugin check {words} --shape 7").out.split())
+
+
+def test_check_of_any_shape(ganzoo):
+    assert ganzoo("plugin check mlp-gan --set width=8 --shape 1,32").code == 0
+
+
 LEAKY = '''
 """A model."""
 from torch import nn
@@ -203,7 +240,7 @@ def test_check_tells_what_is_wanted_and_what_it_got(ganzoo, site):
         "it has no option `pack`, so that packing refuses it",
     ):
         assert piece in said
-    assert re.fullmatch(r"ganzoo: leaky: \d of 18 checks failed", sentence(result))
+    assert re.fullmatch(r"ganzoo: leaky: \d of 19 checks failed", sentence(result))
     shown = ganzoo("plugin check leaky --debug").err
     assert "Traceback" in shown
     assert "leaky.py" in shown
@@ -226,6 +263,10 @@ def test_check_of_what_cannot_be_loaded(ganzoo, site):
         ("dcgan --kind los", "no kind 'los': did you mean loss"),
         ("dcgan --set widht=8", "no option 'widht': did you mean width"),
         ("dcgan --set width", "--set width: expected KEY=VALUE"),
+        ("dcgan --shape 1,2,3,4,5,6,7", "--shape 1,2,3,4,5,6,7: expected 1 to 6 numbers of at least 1"),
+        ("dcgan --shape 0", "--shape 0: expected 1 to 6 numbers of at least 1"),
+        ("hinge --shape 2", "--shape is for models, stabilizers and extractors, and hinge is a loss"),
+        ("cnn:mnist --set components=3", "extractor cnn:mnist has no option 'components'"),
         ("folder", "folder needs a path"),
         ("npy:nothing.npy", "nothing.npy is not there"),
     ],

@@ -16,6 +16,7 @@ from ganzoo.errors import UsageError
 from ganzoo.models.mlp import MLPGAN
 from ganzoo.registry import OF_KIND
 from ganzoo.testing import Broken, checks
+from ganzoo.testing.core import NotRun
 
 
 class Base(MLPGAN):
@@ -98,6 +99,15 @@ def random_weights(self):
         self.generator.main[0].weight.mul_(float(np.random.default_rng().uniform(0.5, 1.0)))
 
 
+def gives_a_vector(self, turn):
+    return {"kl": turn.z.square().sum(1)}
+
+
+def of_features_and_z(self, turn):
+    features = turn.critic.features(turn.fake, turn.y)
+    return {"match": (features.mean(1) * turn.z.mean(1)).mean()}
+
+
 class Grows(Base):
     """A model that remembers how often it has grown."""
 
@@ -113,6 +123,10 @@ class OddOption(Base):
         super().__init__(sample_shape, num_classes=num_classes, **more)
 
 
+class NoNets(ganzoo.GAN):
+    """A model of nothing, with nothing."""
+
+
 class NoZ(Base):
     """A model with a z of its own mind."""
 
@@ -122,10 +136,36 @@ class NoZ(Base):
 
 MODELS = {
     "described": (type("Changed", (Base,), {"__doc__": None}), "a docstring, got none"),
+    "hooks": (model(Base.change, d_term=Base.d_terms), "d_term is no hook: did you mean d_terms?"),
+    "hooks-static": (model(Base.change, progres=staticmethod(print)), "progres is no hook: .* progress?"),
     "typed": (OddOption, "an option table of a kind that can be typed, got dict"),
     "recipes": (model(Base.change, recipes={"paper": ganzoo.Recipe()}), "a recipe called default"),
     "builds": (model(raises), r"a model for samples of shape \(7,\).*TypeError: seven is too many"),
     "builds-strays": (model(layer_outside), r"others are never trained, got \['outside.weight'"),
+    "builds-no-nets": (NoNets, "`generator` and `discriminator` to be set.*got no generator and no disc"),
+    "builds-no-d": (
+        model(lambda self: delattr(self, "discriminator")),
+        "to be set in __init__, got no discriminator$",
+    ),
+    "builds-text": (model(Base.change, with_g="encoder"), "with_g to be a tuple of names .*, got 'encoder'"),
+    "builds-list": (model(Base.change, with_d=["critic"]), r"with_d to be a tuple of .*, got \['critic'\]"),
+    "builds-none": (
+        model(Base.change, with_d=("critic",)),
+        "with_d to name nets of the model, got 'critic', which it l",
+    ),
+    "builds-twice": (
+        model(layer_outside, with_g=("outside",), with_d=("outside",)),
+        "with_g and with_d to name each net once.*got 'outside' and 'outside', which are the same net",
+    ),
+    "builds-no-module": (model(Base.change, with_g=("z_dim",)), "an nn.Module as z_dim, got int"),
+    "builds-conditions": (
+        model(Base.change, conditions="classes"),
+        "`conditions` to be a tuple of words .*, got 'classes'",
+    ),
+    "builds-no-kind": (
+        model(Base.change, conditions=("classes", "sounds")),
+        "among classes, vectors, .*, got 'sounds'",
+    ),
     "latent": (NoZ, "a finite sample_z"),
     "generates": (generator(after=lambda x: 1.5 + x), r"images in \[-1, 1\] .*got values up to \d\.\d"),
     "generates-shape": (generator(after=lambda x: x[:, :1]), "samples of shape"),
@@ -135,11 +175,24 @@ MODELS = {
     "differentiable": (discriminator(before=lambda x, y: (OnceDifferentiable.apply(x), y)), "differentiate"),
     "labels": (generator(before=lambda z, y: (z, y * 0 if y is not None else y)), "another sample"),
     "packing": (model(no_pack), "cannot be multiplied|got 8"),
+    "packing-terms": (
+        model(Base.change, g_terms=of_features_and_z),
+        r"^model 'broken' fails in a dry step: RuntimeError: The size of tensor",
+    ),
     "split": (model(wrong_head), r"head\(features\(x, y\), y\) to be D\(x, y\)"),
     "progress": (Grows, "whatever t was before"),
     "repeats": (model(random_weights), "first weights that follow from torch's seed"),
     "resumes": (model(counts_up), "2 more steps to give the numbers of 4 steps"),
     "trains": (generator(after=lambda x: x.detach().requires_grad_()), "a generator that moves"),
+    "trains-vector": (
+        model(Base.change, d_terms=gives_a_vector),
+        r"^model 'broken' gives kl of float32 \(8,\): expected a scalar tensor$",
+    ),
+    "trains-range": (
+        generator(after=lambda x: 40 + x if x.dim() == 4 else x),
+        r"expected pixels in \[-1, 1\]",
+    ),
+    "resumes-vector": (model(Base.change, g_terms=gives_a_vector), "^model 'broken' gives kl of float32"),
 }
 
 
@@ -147,6 +200,21 @@ MODELS = {
 def test_a_broken_model_is_told_what_is_wrong(what):
     member, sentence = MODELS[what]
     fails("model", member, what, sentence)
+
+
+@pytest.mark.parametrize(
+    ("kind", "member", "shape", "idle"),
+    [
+        ("model", NoNets, None, 14),
+        ("model", ganzoo.MODELS.get("dcgan"), (2,), 14),
+    ],
+)
+def test_where_nothing_was_built_nothing_else_is_checked(kind, member, shape, idle):
+    with OF_KIND[kind].lent("broken", member):
+        remarks = [
+            check() for check in checks("broken", kind, shape) if check.name not in ("builds", "typed")
+        ]
+    assert [remark for remark in remarks if isinstance(remark, NotRun)] == ["nothing was built"] * idle
 
 
 def fails(kind, member, what, sentence):
@@ -181,9 +249,23 @@ def pairs(one):
 ONLY_FIRST = loss()
 ONLY_FIRST.d = pairs(lambda real, fake: HINGE().d(real, fake))
 
+
+class Sharp(HINGE):
+    """A loss with an option."""
+
+    def __init__(self, sharpness: float = 1.0):
+        pass
+
+
 LOSSES = {
+    "no_options": (Sharp, "a loss without options: nobody can type them, got the option sharpness"),
     "finite": (loss(d=lambda self, r, f, real_target=1.0: (-r).exp().mean() + f.exp().mean()), "a finite d"),
     "finite-shape": (loss(g=lambda self, f, r=None: -f), r"g\(fake\) to be a scalar, got shape \(12,\)"),
+    "finite-float": (
+        loss(d=lambda self, r, f, real_target=1.0: 0.5),
+        r"d\(real, fake\) to be a scalar, got t",
+    ),
+    "direction-shape": (loss(d=lambda self, r, f, real_target=1.0: r), r"to be a scalar, got shape \(12,\)"),
     "finite-gradient": (loss(g=lambda self, f, r=None: -f.detach().mean()), "does not require grad"),
     "direction": (loss(g=lambda self, f, r=None: f.mean()), "g that falls where the logit of a fake rises"),
     "direction-d": (
@@ -239,6 +321,14 @@ class Remembers(ganzoo.Stabilizer):
         return self.seen * turn.critic(turn.real, turn.y).square().mean()
 
 
+class RemembersLate(Remembers):
+    """A switch that keeps a number outside of `state`, for later."""
+
+    def d_penalty(self, turn):
+        penalty = super().d_penalty(turn)
+        return penalty if turn.step > 5 else 0 * penalty
+
+
 class RefusesAll(ganzoo.Stabilizer):
     """A switch for nothing."""
 
@@ -247,16 +337,30 @@ class RefusesAll(ganzoo.Stabilizer):
 
 
 STABILIZERS = {
+    "hooks": (
+        stabilizer(d_penality=lambda self, turn: None),
+        "d_penality is no hook: did you mean d_penalty",
+    ),
     "declares": (stabilizer(needs=("time",)), "needs among targets, .*, got 'time'"),
     "goes_with": (RefusesAll, "a model that it goes with, got it goes with nothing"),
-    "trains": (stabilizer(weights=scale_weights), "finite weights after 4 steps for mlp-gan"),
-    "trains-still": (stabilizer(gradients=freeze), r"a \w+ that moves in 4 steps for mlp-gan"),
+    "trains": (stabilizer(weights=scale_weights), "finite weights after 10 steps for mlp-gan"),
+    "trains-float": (
+        stabilizer(d_penalty=lambda self, turn: 0.5),
+        "^stabilizer 'broken' gives d_penalty of type float: expected a scalar tensor$",
+    ),
+    "keeps-float": (stabilizer(g_penalty=lambda self, turn: 1.0), "gives g_penalty of type float"),
+    "trains-still": (stabilizer(gradients=freeze), r"a \w+ that moves in 10 steps for mlp-gan"),
     "keeps": (
         stabilizer(update_d=lambda self, turn: not self.state.update(mean=np.ones(()))),
-        r"numbers and tensors in `state`, got state/mean = array",
+        r"numbers and tensors in `state`, or dicts of them, got state/mean = array",
+    ),
+    "keeps-list": (
+        stabilizer(update_d=lambda self, turn: not self.state.update(a={"means": [1.0]})),
+        r"numbers and tensors in `state`, or dicts of them, got state/a/means = \[1\.0\]",
     ),
     "keeps-log": (stabilizer(log=lambda self: {"mean": "high"}), "numbers by name, got 'mean': 'high'"),
     "resumes": (Remembers, "what is kept to be in parameters, buffers or `state`"),
+    "resumes-late": (RemembersLate, "5 steps, a checkpoint and 5 more steps to give the numbers of 10"),
     "transforms": (
         stabilizer(transform=lambda self, x, turn: x[0] if isinstance(x, tuple) else x),
         "transform to keep the shapes",
@@ -306,7 +410,16 @@ def measures_nothing(self, dataset):
     raise UsageError("it measures nothing")
 
 
+class Counts(metric()):
+    """A metric with an option."""
+
+    def __init__(self, times: int = 1):
+        pass
+
+
 METRICS = {
+    "no_options": (Counts, "a metric without options: nobody can type them, got the option times"),
+    "hooks": (metric(on_reel=Counts.on_real), "on_reel is no hook: did you mean on_real?"),
     "declares": (metric(needs=("faith",)), "needs among .*, got 'faith'"),
     "declares-direction": (metric(higher_is_better={}), "a direction for each score"),
     "declares-words": (metric(says={}), "`says` for the scores size, got none"),
@@ -459,6 +572,11 @@ def nudges(self, trainer):
         next(trainer.gan.discriminator.parameters()).add_(1e-3)
 
 
+def nudges_late(self, trainer):
+    if trainer.step % 5 == 0:
+        nudges(self, trainer)
+
+
 def shows_d_more(self, trainer):
     trainer.gan.discriminator(*trainer.real(0))
 
@@ -476,8 +594,10 @@ def takes_none(self, trainer):
 
 
 CALLBACKS = {
+    "hooks": (callback(after_steps=nudges), "after_steps is no hook: did you mean after_step?"),
     "looks_on": (callback(begin=takes_none), "a run at which it looks on, got it looks at nothing"),
     "harmless": (callback(after_step=nudges), "the same with and without it.*got .* differ with it on v"),
+    "harmless-late": (callback(after_step=nudges_late), "the same with and without it.*with it on vectors"),
     "harmless-modes": (callback(after_step=shows_d_more), "to be the same with and without it"),
     "harmless-eval": (
         callback(after_step=lambda self, trainer: trainer.gan.eval()), "to be the same with and without it",
