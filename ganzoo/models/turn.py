@@ -61,7 +61,8 @@ class Turn:
         scale: the recipe's penalty schedule at t; penalties multiply their weight with it.
         loss: of D and G, called as the step calls it.
         z: [N, z_dim], what `fake` was made from.
-        y: labels, int64 [N], of real and fake alike; None for an unconditional model.
+        y: of real and fake alike: classes int64 [N], or values float32 [N, ...]; None for an unconditional
+            model.
         real: what `view` made of a real batch, not transformed.
         fake: what G made of z and y, not transformed; it has a graph in G's turn alone.
         critic: judges samples; not while they are being made for it (`transform`, `wrap_critic`).
