@@ -9,6 +9,7 @@ import torch
 from hypothesis import settings
 
 from ganzoo.cli.main import main
+from ganzoo.registry import REGISTRIES
 
 # The same examples every time, so that a failure can be run again.
 # --hypothesis-profile=default looks for new ones.
@@ -25,6 +26,16 @@ def own_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     monkeypatch.delenv("GANZOO_DATA", raising=False)
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def own_members():
+    """Members that a test adds are known to no other."""
+    before = {registry: dict(registry._added) for registry in REGISTRIES.values()}
+    yield
+    for registry, added in before.items():
+        registry._added.clear()
+        registry._added.update(added)
 
 
 class Result(NamedTuple):

@@ -97,8 +97,8 @@ class GAN(nn.Module):
             raise UsageError(f"model.z must be normal or uniform, got {z!r}")
         if z_dim == 0 and not condition_shape:
             raise UsageError(
-                "model.z_dim: expected at least 1; a model without z makes samples of values, such as those "
-                "of pairs:PATH and unpaired:PATH_A,PATH_B, and these data have none"
+                "model.z_dim: expected at least 1, got 0; a model without z makes samples of values, such as "
+                "those of pairs:PATH and unpaired:PATH_A,PATH_B, and these data have none"
             )
         if z_dim < 0 or pack < 1:
             raise UsageError(f"model.z_dim and model.pack must be at least 1, got {z_dim} and {pack}")
