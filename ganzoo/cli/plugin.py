@@ -28,7 +28,6 @@ USES = {
     "extractor": "ganzoo run dcgan --dataset mnist\nganzoo eval --metric fid --extractor NAME",
     "callback": "ganzoo run mlp-gan --dataset ring8 --callback NAME",
 }
-LONGEST = 6  # dimensions of a sample
 KIND = click.option("--kind", metavar="KIND", help=f"{', '.join(USES)}.")
 
 
@@ -126,6 +125,7 @@ def check(name: str, kind: str | None, settings: tuple[str, ...], shape: str | N
 
     A dataset or an extractor may be NAME:PATH.
     """
+    from ganzoo.data.kinds import DIMENSIONS
     from ganzoo.registry.kinds import cast
     from ganzoo.testing.core import NotRun, a, checks, find
 
@@ -142,10 +142,10 @@ def check(name: str, kind: str | None, settings: tuple[str, ...], shape: str | N
     by = f"{origin['distribution']} {origin['version']}".strip()
     say(f"{name} is {a(registry.kind)} of {by}; contract {CONTRACT}")
     only = None if shape is None else cast("--shape", shape, tuple[int, ...])
-    if only is not None and (not 1 <= len(only) <= LONGEST or min(only) < 1):
+    if only is not None and (len(only) not in DIMENSIONS or min(only) < 1):
         raise UsageError(
-            f"--shape {shape}: expected 1 to {LONGEST} numbers of at least 1, such as 3,48,48 of images, "
-            f"1,32 of series or 2 of vectors"
+            f"--shape {shape}: expected 1 to {DIMENSIONS[-1]} numbers of at least 1, such as 3,48,48 of "
+            "images, 1,32 of series or 2 of vectors"
         )
     todo = checks(name, registry.kind, only, **dict(pair(setting, "KEY=VALUE") for setting in settings))
     todo[0].subject()  # refused here, where it cannot be made at all

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -44,3 +46,38 @@ def draws(purpose: str, step: int, seed: int) -> torch.Generator:
 def move(x: Tensor, device: torch.device) -> Tensor:
     """`x` on `device`, without waiting for what the device is busy with."""
     return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
+
+
+class DrawnSplit:
+    """A split without end, of data whose own units are what networks see.
+
+    Args:
+        draw: (n, generator) -> x [n, ...] and y [n, ...] of n samples, on the CPU.
+        purpose: keeps the numbers of train and test apart.
+        count: how many `all` gives.
+        device: where batches are given.
+    """
+
+    def __init__(
+        self,
+        draw: Callable[[int, torch.Generator], tuple[Tensor, Tensor]],
+        purpose: str,
+        count: int,
+        device: torch.device | None = None,
+    ) -> None:
+        self._draw, self._purpose, self._count = draw, purpose, count
+        self._device = torch.device("cpu") if device is None else device
+
+    def __len__(self) -> int:
+        return self._count
+
+    def batch(self, n: int, step: int, seed: int) -> tuple[Tensor, Tensor]:
+        x, y = self._draw(n, draws(self._purpose, step, seed))
+        return move(x, self._device), move(y, self._device)
+
+    def all(self) -> tuple[Tensor, Tensor]:
+        """`len(self)` samples, the same ones each time."""
+        return self._draw(self._count, draws(f"{self._purpose}/all", 0, 0))
+
+    def to(self, device: torch.device) -> DrawnSplit:
+        return DrawnSplit(self._draw, self._purpose, self._count, device)

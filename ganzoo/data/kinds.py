@@ -6,6 +6,7 @@ from typing import Protocol
 
 BY_DIMENSIONS = {1: "vectors", 2: "series", 3: "images", 4: "video"}
 KINDS = (*BY_DIMENSIONS.values(), "tensors")
+DIMENSIONS = range(1, 7)  # that a sample may have
 PIXELS = ("images", "video")
 LIKE = {"series": "vectors", "tensors": "vectors", "video": "images"}
 """Whose recipe a kind takes where a model has none for it."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset, Modes
-from ganzoo.data.counted import draws, move
+from ganzoo.data.counted import DrawnSplit
 
 
 class Mixture(Dataset):
@@ -32,8 +33,9 @@ class Mixture(Dataset):
         self.num_classes = len(centers)
         self.sample_shape = (centers.shape[1],)
         self.fingerprint = hashlib.sha256(f"mixture/{rows}/{self.std!r}".encode()).hexdigest()[:16]
-        self.train = MixtureSplit(centers, self.std, "data/train", 50_000)
-        self.test = MixtureSplit(centers, self.std, "data/test", 10_000)
+        draw = partial(draw_mixture, centers, self.std)
+        self.train = DrawnSplit(draw, "data/train", 50_000)
+        self.test = DrawnSplit(draw, "data/test", 10_000)
 
     def log_density(self, x: Tensor) -> Tensor:
         """The exact log density in nats: x [N, D] in the data's units, to float64 [N] on the CPU."""
@@ -46,34 +48,11 @@ class Mixture(Dataset):
         return torch.logsumexp(exponents, dim=1) - constant
 
 
-class MixtureSplit:
-    """Draws from a mixture; `purpose` keeps train and test apart, `count` is how many `all` gives."""
-
-    def __init__(
-        self, centers: Tensor, std: float, purpose: str, count: int, device: torch.device | None = None
-    ) -> None:
-        self._centers, self._std, self._purpose, self._count = centers, std, purpose, count
-        self._device = torch.device("cpu") if device is None else device
-
-    def __len__(self) -> int:
-        return self._count
-
-    def batch(self, n: int, step: int, seed: int) -> tuple[Tensor, Tensor]:
-        """x float32 [n, D], y int64 [n]."""
-        x, y = self._draw(n, draws(self._purpose, step, seed))
-        return move(x, self._device), move(y, self._device)
-
-    def all(self) -> tuple[Tensor, Tensor]:
-        """`len(self)` samples, the same ones each time."""
-        return self._draw(self._count, draws(f"{self._purpose}/all", 0, 0))
-
-    def to(self, device: torch.device) -> MixtureSplit:
-        return MixtureSplit(self._centers, self._std, self._purpose, self._count, device)
-
-    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        y = torch.randint(len(self._centers), (n,), generator=generator)
-        noise = torch.randn(n, self._centers.shape[1], generator=generator)
-        return noise.mul_(self._std).add_(self._centers[y]), y
+def draw_mixture(centers: Tensor, std: float, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """x float32 [n, D], y int64 [n]: which of the centers [K, D] each is of."""
+    y = torch.randint(len(centers), (n,), generator=generator)
+    noise = torch.randn(n, centers.shape[1], generator=generator)
+    return noise.mul_(std).add_(centers[y]), y
 
 
 class Ring8(Mixture):

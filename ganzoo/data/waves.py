@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset, Modes
-from ganzoo.data.counted import draws, move
+from ganzoo.data.counted import DrawnSplit
 from ganzoo.errors import UsageError
 
 SHAPES = ("sine", "triangle", "square", "sawtooth")
@@ -42,36 +43,16 @@ class Waves(Dataset):
         self.sample_shape = (1, length)
         self.modes = Modes(len(SHAPES))
         self.fingerprint = hashlib.sha256(f"waves/{SHAPES}/{MOST_PERIODS}/{length}".encode()).hexdigest()[:16]
-        self.train = WaveSplit(length, "data/train", 10_000)
-        self.test = WaveSplit(length, "data/test", 2_500)
+        draw = partial(draw_waves, length)
+        self.train = DrawnSplit(draw, "data/train", 10_000)
+        self.test = DrawnSplit(draw, "data/test", 2_500)
 
 
-class WaveSplit:
-    """Draws of waves; `purpose` keeps train and test apart, `count` is how many `all` gives."""
-
-    def __init__(self, length: int, purpose: str, count: int, device: torch.device | None = None) -> None:
-        self._length, self._purpose, self._count = length, purpose, count
-        self._device = torch.device("cpu") if device is None else device
-
-    def __len__(self) -> int:
-        return self._count
-
-    def batch(self, n: int, step: int, seed: int) -> tuple[Tensor, Tensor]:
-        """x float32 [n, 1, length], y int64 [n]."""
-        x, y = self._draw(n, draws(self._purpose, step, seed))
-        return move(x, self._device), move(y, self._device)
-
-    def all(self) -> tuple[Tensor, Tensor]:
-        """`len(self)` samples, the same ones each time."""
-        return self._draw(self._count, draws(f"{self._purpose}/all", 0, 0))
-
-    def to(self, device: torch.device) -> WaveSplit:
-        return WaveSplit(self._length, self._purpose, self._count, device)
-
-    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        y = torch.randint(len(SHAPES), (n,), generator=generator)
-        periods, phase = torch.rand(2, n, generator=generator)
-        return waves(y, 1 + (MOST_PERIODS - 1) * periods, phase, self._length), y
+def draw_waves(length: int, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """x float32 [n, 1, length], y int64 [n]."""
+    y = torch.randint(len(SHAPES), (n,), generator=generator)
+    periods, phase = torch.rand(2, n, generator=generator)
+    return waves(y, 1 + (MOST_PERIODS - 1) * periods, phase, length), y
 
 
 def waves(y: Tensor, periods: Tensor, phase: Tensor, length: int) -> Tensor:

@@ -17,7 +17,7 @@ from ganzoo.models.sample import Sample
 D_NORMS = ("batch", "layer", "spectral", "none")
 
 
-def ladder(sample_shape: tuple[int, ...], model: str) -> list[int]:
+def ladder(sample_shape: tuple[int, ...], model: str, kind: str = "") -> list[int]:
     """The resolutions from the lowest map (4 to 7 px) up to the image, each twice the one before.
 
     28 -> 7, 14, 28; 32 -> 4, 8, 16, 32; 96 -> 6, 12, 24, 48, 96.
@@ -25,10 +25,10 @@ def ladder(sample_shape: tuple[int, ...], model: str) -> list[int]:
     Raises:
         UsageError: not a square image, or no such ladder; names the sizes that can be built.
     """
-    if len(sample_shape) != 3:
+    kind = kind or kind_of_shape(sample_shape)
+    if kind != "images":
         raise UsageError(
-            f"{model} makes images, and these data are {kind_of_shape(sample_shape)} of shape "
-            f"{tuple(sample_shape)}: use mlp-gan"
+            f"{model} makes images, and these data are {kind} of shape {tuple(sample_shape)}: use mlp-gan"
         )
     height, width = sample_shape[1:]
     sizes = [height]
@@ -63,13 +63,7 @@ class LadderGAN(GAN):
         self, sample_shape: tuple[int, ...], z_dim: int = 100, *common: Any, **more: Unpack[Common]
     ) -> None:
         super().__init__(sample_shape, z_dim, *common, **more)
-        name = self.name or type(self).__name__.lower()
-        if self.kind != "images":
-            raise UsageError(
-                f"{name} makes images, and these data are {self.kind} of shape {tuple(sample_shape)}: use "
-                "mlp-gan"
-            )
-        self.sizes = ladder(sample_shape, name)
+        self.sizes = ladder(sample_shape, self.name or type(self).__name__.lower(), self.kind)
         self.channels = sample_shape[0]
 
 

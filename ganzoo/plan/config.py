@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import msgspec
 
 from ganzoo.data.base import Dataset
-from ganzoo.data.kinds import KINDS
+from ganzoo.data.kinds import DIMENSIONS, KINDS
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.recipe import MOST_STEPS, Recipe
 from ganzoo.plan.stopping import ON_NAN, StopWhen
@@ -35,7 +35,6 @@ RANGES = {
     "first_steps": (0, MOST_STEPS),
     "schedule_steps": (0, MOST_STEPS),
 }
-DIMENSIONS = range(1, 7)  # of a sample
 LARGEST_SAMPLE = 2**26  # numbers in it
 LARGEST_BATCH = 2**31  # numbers in all of its samples
 

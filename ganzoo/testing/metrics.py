@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, get_args
 
 import torch
 
 from ganzoo.data.base import Dataset
-from ganzoo.data.mixtures import MixtureSplit, Ring8
+from ganzoo.data.counted import DrawnSplit
+from ganzoo.data.mixtures import Ring8, draw_mixture
 from ganzoo.data.mnist import Mnist5k
 from ganzoo.data.tensors import TensorSplit
 from ganzoo.errors import UsageError
@@ -33,8 +35,9 @@ class Ring(Ring8):
         super().__init__()
         assert self.modes is not None
         assert self.modes.centers is not None
-        self.train = MixtureSplit(self.modes.centers, self.std, "data/train", 600)
-        self.test = MixtureSplit(self.modes.centers, self.std, "data/test", 400)
+        draw = partial(draw_mixture, self.modes.centers, self.std)
+        self.train = DrawnSplit(draw, "data/train", 600)
+        self.test = DrawnSplit(draw, "data/test", 400)
 
 
 class Digits(Mnist5k):

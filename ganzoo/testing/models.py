@@ -165,11 +165,14 @@ def labels(subject: Model) -> str:
     for case in cases:
         gan = subject.moved(case).eval()
         z, x = gan.sample_z(1), gan.view(case.real(1))
+        two = case.y(2)
+        assert two is not None
+        conditions = torch.split(two, 1)
         nets: list[tuple[str, Any, Any]] = [("sample", gan.generator, z)]
         if type(gan).d_terms is GAN.d_terms:  # which may teach the class to a head of its own
             nets.append(("logit", gan.discriminator, x))
         for what, net, sample in nets:
-            one, other = (seeded(net, sample, case.y(2)[k : k + 1]) for k in (0, 1))  # type: ignore[index]
+            one, other = (seeded(net, sample, y) for y in conditions)
             want(not alike(one, other), f"another {what} for another condition {case}", "the same")
     return "" if cases else NotRun("it is not conditional")
 

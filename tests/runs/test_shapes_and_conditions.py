@@ -222,7 +222,9 @@ def test_a_run_of_before_goes_on():
 
 
 def test_conditions_are_kept_within_bounds():
-    wide = lambda generator: torch.zeros(80, 500_000)  # noqa: E731  # 2 MB each
+    def wide(generator):
+        return torch.zeros(80, 500_000)  # 2 MB each
+
     with made_up((2,), y=wide):
         data = DATASETS.make("made-up")
         assert len(Conditions.of(data, conditional=True).values) == 2

@@ -137,7 +137,10 @@ def test_a_run_is_the_same_to_the_bit_with_and_without(seen, monkeypatch):
 
 def test_what_is_recorded_and_what_resume_changes(seen, ganzoo):
     run = train("X", steps=6, callback=["seen:at=0", "pictures:n=9"])
-    read = lambda: json.loads((run.path / "config.json").read_text())  # noqa: E731
+
+    def read():
+        return json.loads((run.path / "config.json").read_text())
+
     assert read()["callbacks"] == ["seen:at=0,how=", "pictures:n=9,every=None"]
     assert read()["origins"]["callback seen"] == {"distribution": "(added by hand)", "version": ""}
     assert ganzoo("resume X --steps 8 --callback pictures:n=4 --callback tensorboard").code == 0
