@@ -122,7 +122,8 @@ class Measurement:
         self.center = self.among.mean(0)
         self.axes = axes(self.among - self.center)
         self.all: Tensor | None = None
-        if not dataset.endless and len(dataset.train) <= SMALL:
+        # What is made of the values of a training sample is meant to come near to it.
+        if not dataset.endless and len(dataset.train) <= SMALL and not gan.condition_shape:
             self.all = flat(dataset.from_units(dataset.train.all()[0])).to(device)
             self.nearest = nearest(fresh, self.all)
 

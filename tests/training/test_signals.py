@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from little import small
 from resuming import assert_same, interrupted
 from torch import nn
 
@@ -104,6 +105,16 @@ def test_signals_of_an_untrained_conditional_model():
     assert sorted(described) == sorted(found)
     assert 0.0 < found["diversity_in_class"] < 1.0
     assert found["nn_ratio"] > 1.0
+
+
+def test_what_is_made_of_training_samples_may_come_near_to_them():
+    """It is no copy: a picture with its colours back looks like the one that they were taken from."""
+    config, data = small("pix2pix")
+    trainer = Trainer(config, data)
+    trainer.fit()
+    found = Measurement(trainer)(trainer)
+    assert "nn_ratio" not in found
+    assert {"diversity", "reach", "d_told_train"} <= found.keys()
 
 
 def test_a_model_that_cannot_be_measured_is_trained_all_the_same(capsys, monkeypatch):
