@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from ganzoo.models.turn import Critic, Turn
     from ganzoo.registry import CALLBACKS, DATASETS, EXTRACTORS, LOSSES, METRICS, MODELS, STABILIZERS
     from ganzoo.registry.registry import CONTRACT
-    from ganzoo.runs.evaluation import evaluate
-    from ganzoo.runs.run import Run, load
+    from ganzoo.running.evaluation import evaluate
+    from ganzoo.running.run import Run, load
     from ganzoo.stabilizers.base import Stabilizer
     from ganzoo.system.memory import keep_freed_memory
     from ganzoo.training.trainer import Callback, Trainer
@@ -37,7 +37,7 @@ _WHERE = {
     "ganzoo.api": ("extractor", "resume", "train"),
     "ganzoo.data.base": ("Dataset", "Modes", "Split"),
     "ganzoo.errors": ("UsageError", "WorkError"),
-    "ganzoo.runs.evaluation": ("evaluate",),
+    "ganzoo.running.evaluation": ("evaluate",),
     "ganzoo.extractors.base": ("Extractor",),
     "ganzoo.models.base": ("GAN", "Common"),
     "ganzoo.models.sample": ("Logits", "Sample"),
@@ -50,7 +50,7 @@ _WHERE = {
         "CALLBACKS", "DATASETS", "EXTRACTORS", "LOSSES", "METRICS", "MODELS", "STABILIZERS",
     ),
     "ganzoo.registry.registry": ("CONTRACT",),
-    "ganzoo.runs.run": ("Run", "load"),
+    "ganzoo.running.run": ("Run", "load"),
     "ganzoo.stabilizers.base": ("Stabilizer",),
     "ganzoo.system.memory": ("keep_freed_memory",),
     "ganzoo.training.trainer": ("Callback", "Trainer"),

@@ -11,8 +11,8 @@ from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.open import open_extractor
 from ganzoo.plan.words import Words
 from ganzoo.registry.options import options_of
-from ganzoo.runs.run import Run, create, load
-from ganzoo.runs.training import extend, plan_run
+from ganzoo.running.run import Run, create, load
+from ganzoo.running.training import extend, plan_run
 
 if TYPE_CHECKING:
     import torch

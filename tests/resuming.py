@@ -40,7 +40,7 @@ def assert_same(one: dict, other: dict) -> None:
 
 def interrupted(words: dict, out: str, monkeypatch) -> None:
     """Train, and be asked to stop after K steps, as by Ctrl-C."""
-    from ganzoo.runs import training as runs
+    from ganzoo.running import training as runs
 
     trainers = []
     original = runs.Trainer

@@ -23,7 +23,7 @@ from ganzoo.data import mnist
 from ganzoo.errors import WorkError
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
-from ganzoo.runs.run import create
+from ganzoo.running.run import create
 from ganzoo.system.lines import read_lines
 from ganzoo.system.memory import keep_freed_memory
 
@@ -45,7 +45,7 @@ def train(case: Case, seed: int, folder: Path) -> Path:
 
 
 def collect(kind: str, case: Case, seed: int) -> None:
-    from ganzoo.runs.run import load
+    from ganzoo.running.run import load
 
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:

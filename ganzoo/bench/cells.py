@@ -19,7 +19,7 @@ from ganzoo.metrics.open import Given, check_names
 from ganzoo.plan.config import Config
 from ganzoo.plan.words import Words
 from ganzoo.registry.kinds import as_int
-from ganzoo.runs.training import plan_run
+from ganzoo.running.training import plan_run
 
 PLACES = ("data_options.root", "data_options.offline", "seed")  # where data lie makes no difference
 

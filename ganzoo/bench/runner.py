@@ -18,7 +18,7 @@ from ganzoo.bench.progress import Job, Show
 from ganzoo.bench.rows import Broken, Result, as_result
 from ganzoo.bench.work import RESULT
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.runs.run import load
+from ganzoo.running.run import load
 from ganzoo.system.console import notice
 from ganzoo.system.files import write_json
 from ganzoo.system.lines import append_line

@@ -18,9 +18,9 @@ from ganzoo.bench.machine import peak_mib, processor, versions
 from ganzoo.bench.results import columns
 from ganzoo.bench.rows import Cost
 from ganzoo.errors import UsageError, WorkError, first_line
-from ganzoo.runs.diagnosis import diagnosis
-from ganzoo.runs.run import Run, load
-from ganzoo.runs.training import extend
+from ganzoo.running.diagnosis import diagnosis
+from ganzoo.running.run import Run, load
+from ganzoo.running.training import extend
 from ganzoo.system.files import write_json
 from ganzoo.system.lines import read_lines
 from ganzoo.system.memory import keep_freed_memory, refuse_more_than_there_is

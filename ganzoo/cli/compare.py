@@ -21,7 +21,7 @@ def command(a: str, b: str, as_json: bool) -> None:
     \b
     ganzoo compare runs/0001-dcgan-mnist-s0 runs/0002-dcgan-mnist-s0
     """
-    from ganzoo.runs.run import load
+    from ganzoo.running.run import load
     from ganzoo.table.compare import compare
 
     document = compare(load(a), load(b))

@@ -13,7 +13,7 @@ from ganzoo.system.files import is_folder
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganzoo.runs.run import Run
+    from ganzoo.running.run import Run
 
 
 def read_conditions(path: Path, run: Run) -> Tensor:

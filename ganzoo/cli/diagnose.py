@@ -12,8 +12,8 @@ def command(run: str | None, as_json: bool) -> None:
     """What is wrong with the training of RUN (a folder, a name under runs/, or the newest), by its log."""
     from ganzoo.diagnosis.judge import unjudged
     from ganzoo.errors import UsageError
-    from ganzoo.runs.diagnosis import diagnosis
-    from ganzoo.runs.run import load
+    from ganzoo.running.diagnosis import diagnosis
+    from ganzoo.running.run import load
     from ganzoo.system.console import say, say_json, typed
     from ganzoo.system.lines import read_lines
     from ganzoo.training.rows import observed

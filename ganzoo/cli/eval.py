@@ -70,13 +70,13 @@ def _is_foreign(target: str | None) -> bool:
 
 
 def _run(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
-    from ganzoo.runs.run import load
+    from ganzoo.running.run import load
 
     return load(target, device=words.pop("device")).evaluate(metrics, **words)
 
 
 def _foreign(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
-    from ganzoo.runs.evaluation import evaluate
+    from ganzoo.running.evaluation import evaluate
 
     dataset, count = words.pop("dataset"), words.pop("samples")
     if dataset is None:

@@ -35,9 +35,9 @@ def command(
 ) -> None:
     """Go on with RUN (a folder, a name under runs/, or the newest) as if it had never stopped."""
     from ganzoo.cli.run import report
-    from ganzoo.runs.evaluations import ended_at
-    from ganzoo.runs.run import load
-    from ganzoo.runs.training import extend
+    from ganzoo.running.evaluations import ended_at
+    from ganzoo.running.run import load
+    from ganzoo.running.training import extend
     from ganzoo.system.console import say, stderr, typed
     from ganzoo.training.checkpoint import steps_done
 

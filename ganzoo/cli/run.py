@@ -94,9 +94,9 @@ def command(out: str | None, dry_run: bool, set_: tuple[str, ...], **words: Any)
     ganzoo run mlp-gan --dataset ring8 --loss hinge --stabilizer clip-grad-norm:max=1
     """
     from ganzoo.plan.words import Words
-    from ganzoo.runs.folder import refuse_taken
-    from ganzoo.runs.run import create
-    from ganzoo.runs.training import plan_run
+    from ganzoo.running.folder import refuse_taken
+    from ganzoo.running.run import create
+    from ganzoo.running.training import plan_run
     from ganzoo.system.console import say_json, stderr
     from ganzoo.system.paths import typed_path
 
@@ -134,7 +134,7 @@ def report(run: Any) -> None:
 
     Ends with status 130 where it was stopped.
     """
-    from ganzoo.runs.diagnosis import diagnosis
+    from ganzoo.running.diagnosis import diagnosis
     from ganzoo.system.console import say, typed
 
     done, steps = run.steps_done, run.config.recipe.steps

@@ -15,7 +15,7 @@ from ganzoo.registry.spec import pair
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganzoo.runs.run import Run
+    from ganzoo.running.run import Run
 
 
 @click.command("sample")
@@ -52,7 +52,7 @@ def command(
     ganzoo sample --set truncation=0.7     (stylegan2: typical samples alone)
     """
     from ganzoo.cli.conditions import read_conditions
-    from ganzoo.runs.run import load
+    from ganzoo.running.run import load
     from ganzoo.system.console import say
 
     if out is not None and out.suffix not in (".png", ".npz"):

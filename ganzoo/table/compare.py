@@ -7,7 +7,7 @@ from typing import Any
 
 from ganzoo.bench.results import columns
 from ganzoo.plan.config import flatten
-from ganzoo.runs.run import Run
+from ganzoo.running.run import Run
 from ganzoo.system.lines import read_lines
 from ganzoo.table.read import Column, protocol_of
 from ganzoo.training.rows import MetricsRow, metrics_row

@@ -18,7 +18,7 @@ from ganzoo.plan.config import Config
 from ganzoo.registry import CALLBACKS
 from ganzoo.registry.options import known_options
 from ganzoo.registry.spec import Spec
-from ganzoo.runs.training import train
+from ganzoo.running.training import train
 from ganzoo.testing.core import Subject, described, first, hooks, typed, want, where
 from ganzoo.testing.training import LATE, flat, same, tiny
 from ganzoo.training.checkpoint import load_checkpoint, saved

@@ -522,7 +522,7 @@ def test_debug_shows_where(capsys, words):
 
 def test_a_fault_of_ganzoo_itself_is_one_line_too(ganzoo, monkeypatch):
     broken = Mock(side_effect=LookupError("first line\nsecond line"))
-    monkeypatch.setattr("ganzoo.runs.training.plan_run", broken)
+    monkeypatch.setattr("ganzoo.running.training.plan_run", broken)
     result = ganzoo(f"run mlp-gan {RING}")
     assert result.code == 1
     assert result.err == "ganzoo: failed: LookupError: first line (--debug shows where)\n"

@@ -14,7 +14,7 @@ from ganzoo.metrics.frechet import FID
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given
 from ganzoo.registry import METRICS
-from ganzoo.runs.evaluation import evaluate
+from ganzoo.running.evaluation import evaluate
 from ganzoo.table.read import Group
 from ganzoo.testing.metrics import Digits, Ring
 

@@ -12,7 +12,7 @@ from ganzoo.data.vectors import Npy
 from ganzoo.errors import UsageError
 from ganzoo.metrics.neighbours import distances, neighbourhoods
 from ganzoo.metrics.two_sample import copied
-from ganzoo.runs.evaluation import evaluate
+from ganzoo.running.evaluation import evaluate
 
 
 @pytest.fixture(scope="module")

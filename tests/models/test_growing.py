@@ -265,7 +265,7 @@ class StopAtThree(Callback):
     ids=["grey", "colour"],
 )  # fmt: skip
 def test_resume_bit_for_bit(model, words, monkeypatch, tmp_path):
-    from ganzoo.runs import training as runs
+    from ganzoo.running import training as runs
 
     if words["dataset"].startswith("folder"):
         colour_images(tmp_path / "colour")

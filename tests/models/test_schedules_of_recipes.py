@@ -14,7 +14,7 @@ import ganzoo
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Optimizer, Recipe, Schedule
 from ganzoo.plan.config import Config
-from ganzoo.runs.budget import change_of_schedules
+from ganzoo.running.budget import change_of_schedules
 from ganzoo.testing.training import tiny, want_exact_resume
 from ganzoo.training.trainer import Trainer
 

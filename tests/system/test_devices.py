@@ -146,7 +146,7 @@ def test_sampled_and_measured_wherever_it_was_made(ganzoo, from_cuda):
 
 def test_all_of_a_run_that_needs_its_device_asks_the_same_way(from_cuda):
     from ganzoo.bench.machine import processor
-    from ganzoo.runs.evaluations import evaluation_of
+    from ganzoo.running.evaluations import evaluation_of
     from ganzoo.training.rehearsal import rehearse
     from ganzoo.training.trainer import Trainer
 

@@ -13,7 +13,7 @@ import ganzoo
 from ganzoo.cli.main import main
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
-from ganzoo.runs.run import create
+from ganzoo.running.run import create
 from ganzoo.system.files import write_json
 from ganzoo.system.lines import append_line
 

@@ -16,7 +16,7 @@ from ganzoo.bench.cells import plan_cells
 from ganzoo.bench.suite import read_suite
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
-from ganzoo.runs.callbacks import open_callbacks
+from ganzoo.running.callbacks import open_callbacks
 from ganzoo.system.lines import read_lines
 
 WORDS = {

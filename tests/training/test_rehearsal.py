@@ -24,7 +24,7 @@ from ganzoo.models.base import GAN, Common
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.words import Words
 from ganzoo.registry import DATASETS, LOSSES, MODELS, STABILIZERS
-from ganzoo.runs.training import plan_run
+from ganzoo.running.training import plan_run
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.training import looks
 
@@ -531,7 +531,7 @@ def test_training_is_bit_for_bit_what_it_is_without(monkeypatch):
     words = {"dataset": "mnist-5k", "batch_size": 8, "steps": 3, "progress": False, "set": {"width": 4},
              "stabilizer": ["skip-d:below=1.3", "diffaugment", "instance-noise"]}  # fmt: skip
     one = ganzoo.train("dcgan", **words)
-    monkeypatch.setattr("ganzoo.runs.training.rehearse", lambda *_: None)
+    monkeypatch.setattr("ganzoo.running.training.rehearse", lambda *_: None)
     other = ganzoo.train("dcgan", **words)
     assert (one.path / "generator.safetensors").read_bytes() == (
         other.path / "generator.safetensors"

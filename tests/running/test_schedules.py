@@ -14,7 +14,7 @@ import ganzoo
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Schedule
 from ganzoo.plan.config import Config
-from ganzoo.runs import training as runs
+from ganzoo.running import training as runs
 from ganzoo.training.checkpoint import load_checkpoint, saved
 from ganzoo.training.trainer import Trainer
 

@@ -17,7 +17,7 @@ from ganzoo.data.card import DataCard, DataKnown
 from ganzoo.data.tensors import TensorSplit, fingerprint
 from ganzoo.data.vectors import Npy
 from ganzoo.registry import DATASETS
-from ganzoo.runs.places import CARD
+from ganzoo.running.places import CARD
 from ganzoo.system.tensors import DamagedFile, read_tensors, write_tensors
 from ganzoo.training.checkpoint import saved
 

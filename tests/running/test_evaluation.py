@@ -21,7 +21,7 @@ from ganzoo.metrics.base import Metric
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.kept import statistics_folder
 from ganzoo.registry import METRICS
-from ganzoo.runs.evaluation import evaluate
+from ganzoo.running.evaluation import evaluate
 from ganzoo.system.lines import read_lines
 
 FEW = {"model.width": 4, "z_dim": 8}
@@ -103,7 +103,7 @@ def test_from_python_with_every_metric_that_fits(run):
 
 
 def test_the_model_is_built_once_with_its_discriminator_too(run, monkeypatch):
-    from ganzoo.runs import run as runs
+    from ganzoo.running import run as runs
 
     built, original = [], runs.build_trained
     monkeypatch.setattr(runs, "build_trained", lambda *words: built.append(words) or original(*words))

@@ -104,7 +104,7 @@ def best_step(folder: Path) -> int:
 
 @pytest.mark.parametrize("stop", [1, 4, 5, 9, 11])
 def test_a_run_that_was_stopped_has_nothing_that_the_other_lacks(ganzoo, monkeypatch, whole, stop):
-    from ganzoo.runs import training
+    from ganzoo.running import training
 
     original = training.Trainer
     with monkeypatch.context() as patch:

@@ -25,12 +25,12 @@ from ganzoo.registry import changes
 from ganzoo.registry.blame import blaming
 from ganzoo.registry.kinds import as_int
 from ganzoo.registry.spec import Spec
-from ganzoo.runs import training
-from ganzoo.runs.evaluation import Document, document
-from ganzoo.runs.evaluations import scored_y, told_of_y
-from ganzoo.runs.folder import find, new_folder
-from ganzoo.runs.places import moved, open_data, read_card
-from ganzoo.runs.weights import find_weights
+from ganzoo.running import training
+from ganzoo.running.evaluation import Document, document
+from ganzoo.running.evaluations import scored_y, told_of_y
+from ganzoo.running.folder import find, new_folder
+from ganzoo.running.places import moved, open_data, read_card
+from ganzoo.running.weights import find_weights
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.files import write_json

@@ -17,7 +17,7 @@ from resuming import N, assert_same, interrupted
 import ganzoo
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Optimizer
-from ganzoo.runs.run import create
+from ganzoo.running.run import create
 from ganzoo.system.lines import read_lines
 from ganzoo.training.checkpoint import (
     Checkpoint,
@@ -130,7 +130,7 @@ def test_kill_9_in_mid_run_loses_nothing(tmp_path):
     killed_at = step_of(saved(tmp_path / "killed")[-1])
     run = ganzoo.load("killed")
     assert killed_at >= 20
-    from ganzoo.runs import run as runs
+    from ganzoo.running import run as runs
 
     # Shorten the plan by hand: the schedules are constant, so the numbers do not depend on it.
     config = json.loads((run.path / "config.json").read_text())

@@ -16,7 +16,7 @@ from ganzoo.data.conditions import Conditions
 from ganzoo.data.tensors import TensorSplit, fingerprint
 from ganzoo.errors import UsageError
 from ganzoo.registry import DATASETS
-from ganzoo.runs.run import load
+from ganzoo.running.run import load
 
 SMALL = {"steps": 4, "batch_size": 8, "progress": False, "device": "cpu"}
 TINY = {"model.width": 8, "model.d_width": 8}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ganzoo.diagnosis.finding import Finding
 from ganzoo.diagnosis.judge import diagnose
-from ganzoo.runs.run import Run
+from ganzoo.running.run import Run
 from ganzoo.system.lines import read_lines
 from ganzoo.training.rows import observed
 

@@ -23,8 +23,8 @@ from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.registry import LOSSES, MODELS, STABILIZERS
 from ganzoo.registry.registry import DISTRIBUTION
-from ganzoo.runs.run import create, load
-from ganzoo.runs.training import plan_run
+from ganzoo.running.run import create, load
+from ganzoo.running.training import plan_run
 from ganzoo.system.lines import append_line, read_lines
 
 ROOT = Path(__file__).parents[2]
@@ -352,7 +352,7 @@ def test_diagnose_of_a_run_without_a_log(ganzoo, run):
 
 def test_the_end_of_a_run_says_what_was_seen(ganzoo, monkeypatch):
     made = judge.Finding("collapse", 3, "collapsed", "G has collapsed", ("--lr-g 1e-05",))
-    monkeypatch.setattr("ganzoo.runs.diagnosis.diagnose", lambda rows, config: [made])
+    monkeypatch.setattr("ganzoo.running.diagnosis.diagnose", lambda rows, config: [made])
     lines = ganzoo(
         "run mlp-gan --dataset ring8 --steps 4 --batch-size 16 --device cpu --out Y"
     ).out.splitlines()

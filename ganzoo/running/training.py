@@ -16,10 +16,10 @@ from ganzoo.plan.config import Config
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
 from ganzoo.registry.blame import blaming
-from ganzoo.runs.budget import change_of_schedules, extended
-from ganzoo.runs.callbacks import open_callbacks
-from ganzoo.runs.evaluations import ended_at, evaluation_of
-from ganzoo.runs.places import keep_card
+from ganzoo.running.budget import change_of_schedules, extended
+from ganzoo.running.callbacks import open_callbacks
+from ganzoo.running.evaluations import ended_at, evaluation_of
+from ganzoo.running.places import keep_card
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.files import write_json
