@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from ganzoo.system.memory import room_for
 from ganzoo.system.rng import counted
 
 CHUNK = 256
+BLOCK = 64  # rows of a pass through G, always: the last bits of matrix products depend on how many there are
 
 
 @torch.no_grad()
@@ -54,7 +55,8 @@ def draw(
             some = gan.sample_z(CHUNK)[: n - start]
             if z is not None:
                 some = z[start : start + CHUNK].to(some)
-            part = gan.sample(some, _seen(y, start, device), **options).float().cpu()
+            seen = None if y is None else as_seen_by_nets(y[start : start + CHUNK].to(device))
+            part = torch.cat(list(_blocks(gan, some, seen, options)))
         if not start:
             with room_for(f"{n:,} samples"):
                 made = torch.empty(n, *part.shape[1:])
@@ -84,8 +86,12 @@ def _checked(y: Tensor | None, n: int, gan: GAN) -> Tensor | None:
     return y
 
 
-def _seen(y: Tensor | None, start: int, device: torch.device) -> Tensor | None:
-    return None if y is None else as_seen_by_nets(y[start : start + CHUNK].to(device))
+def _blocks(gan: GAN, z: Tensor, y: Tensor | None, options: Mapping[str, Any]) -> Iterator[Tensor]:
+    """What G makes of z and y, on the CPU; the last block is filled up, and what fills it is dropped."""
+    for start in range(0, len(z), BLOCK):
+        rows = torch.arange(start, start + BLOCK, device=z.device).clamp(max=len(z) - 1)
+        made = gan.sample(z[rows], None if y is None else y[rows], **options)
+        yield made[: len(z) - start].float().cpu()
 
 
 @torch.no_grad()
