@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from ganzoo.models.sample import Logits
+from ganzoo.registry.described import Described
 
 
-class Loss:
+class Loss(Described):
     """A pair of functions. Subclass it and write `d` and `g` for one tensor each: tuples are averaged for
     you.
 

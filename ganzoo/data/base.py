@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -101,6 +101,14 @@ class Split(Protocol):
         """The same split, giving its batches on `device`."""
 
 
+@runtime_checkable
+class HasSome(Protocol):
+    """A split that may have a cheaper way to a few of its samples than a batch, which begins an epoch."""
+
+    def some(self, n: int, seed: int) -> tuple[Tensor, Tensor | None]:
+        """n samples as networks see them, on the CPU, always the same for a seed."""
+
+
 class Dataset:
     """Samples to learn from, in two splits. Subclass it to add a dataset.
 
@@ -157,8 +165,11 @@ class Dataset:
 
 def some(split: Split, n: int, seed: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
     """n samples and their y as networks see them, always the same for a seed; at most len(split)."""
-    # On a copy: a split may start processes that read ahead for as long as it lives.
-    x, y = split.to(torch.device("cpu")).batch(min(n, len(split)), 0, seed)
+    n = min(n, len(split))
+    if isinstance(split, HasSome):
+        x, y = split.some(n, seed)
+    else:  # on a copy: a split may start processes that read ahead for as long as it lives
+        x, y = split.to(torch.device("cpu")).batch(n, 0, seed)
     return x.to(device), None if y is None else y.to(device)
 
 

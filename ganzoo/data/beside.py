@@ -44,11 +44,12 @@ def read_beside(path: Path, samples: Path, count: int) -> Tensor:
 
     array = read_npy(path, check, lambda header: PER_VALUE * math.prod(header.shape))
     if array.ndim == 1 and array.dtype.kind in "iu":
-        return torch.from_numpy(_classes(path, array))
+        return torch.from_numpy(classes_in(path, array))
     return torch.from_numpy(as_samples(path, array[:, None] if array.ndim == 1 else array, axis))
 
 
-def _classes(path: Path, array: Array) -> Array:
+def classes_in(path: Path | str, array: Array) -> Array:
+    """Whole numbers as classes, int64 [N]. Raises UsageError for one below 0, or far too large."""
     low, high = int(array.min()), int(array.max())
     if low < 0 or high >= MOST_CLASSES:
         raise UsageError(

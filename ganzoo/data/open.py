@@ -13,6 +13,9 @@ from ganzoo.registry.options import options_of
 from ganzoo.registry.spec import Ref, Spec, pair
 from ganzoo.system.paths import typed_path, typed_paths
 
+GIVEN = "given"
+"""The name of data from Python in a run's settings, before a colon and their fingerprint."""
+
 
 def open_dataset(
     name: str | Ref, options: Mapping[str, Any], root: str | None = None, offline: bool = False
@@ -43,6 +46,11 @@ def lasting_name(name: str | Ref, dataset: Dataset) -> str:
         return dataset.name
     paths = typed_paths(ref.path, dataset.paths.count(",") + 1)
     return str(Ref(ref.name, ",".join(map(lasting_path, paths))))
+
+
+def given_name(dataset: Dataset) -> str:
+    """How data are recorded that were given in Python: no name opens them, and their content is known."""
+    return str(Ref(GIVEN, dataset.fingerprint))
 
 
 def spelled(name: str) -> str:

@@ -17,6 +17,7 @@ from ganzoo.plan.config import Config
 from ganzoo.registry import LOSSES, MODELS
 from ganzoo.registry.kinds import as_int
 from ganzoo.registry.options import known_options, options_of
+from ganzoo.registry.spec import Spec
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.open import open_stabilizer
 from ganzoo.system.memory import is_too_large
@@ -100,6 +101,8 @@ def build_trained(config: Config, device: torch.device) -> tuple[GAN, list[Stabi
     return gan, stabilizers
 
 
-def build_loss(name: str) -> Loss:
-    loss: Loss = LOSSES.make(name)
+def build_loss(typed: str) -> Loss:
+    """The loss of "NAME" or "NAME:key=value,...". Raises UsageError if that is wrong."""
+    spec = LOSSES.settled(Spec.parse(typed))
+    loss: Loss = LOSSES.make(spec.name, **spec.options)
     return loss

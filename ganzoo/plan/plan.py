@@ -10,7 +10,7 @@ import torch
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.kinds import LIKE, kind_of, kind_of_shape
-from ganzoo.data.open import lasting_name, lasting_path, open_dataset
+from ganzoo.data.open import given_name, lasting_name, lasting_path, open_dataset
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
@@ -28,6 +28,7 @@ from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.provenance import provenance
 
+OWN = "own"  # how a recipe is recorded that was given as one
 MOST_CLASSES = 100  # that a recipe uses unasked: of many more, each has too few samples to learn from
 
 
@@ -38,7 +39,10 @@ def plan(words: Words) -> tuple[Config, Dataset]:
         UsageError: anything that was asked for is wrong, or makes no sense together.
     """
     device = choose_device(words.device)
-    dataset = open_dataset(words.data, words.settings["data"], words.data_root, words.offline)
+    if isinstance(words.dataset, Dataset):
+        dataset = words.dataset
+    else:
+        dataset = open_dataset(words.dataset, words.settings["data"], words.data_root, words.offline)
     recipe = _recipe(words, MODELS.get(words.model).recipes, dataset)
     recipe = dataclasses.replace(recipe, conditional=_conditional(words, recipe, dataset))
     config = with_callbacks(_config(words, dataset, recipe, device), words.callbacks)
@@ -52,14 +56,9 @@ def plan(words: Words) -> tuple[Config, Dataset]:
 
 def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Recipe:
     """The chosen one of `recipes`, changed by what was asked for. Raises UsageError for what is wrong."""
-    kind = kind_of(dataset)
-    fitting = (f"{words.recipe}/{kind}", words.recipe, f"{words.recipe}/{LIKE.get(kind, kind)}")
-    chosen = next((recipes[name] for name in fitting if name in recipes), None)
-    if chosen is None:
-        names = {name.partition("/")[0] for name in recipes}
-        raise UsageError(
-            f"{words.model} has no recipe {words.recipe!r} for {kind}: {nearest(words.recipe, names)}"
-        )
+    chosen = words.recipe
+    if isinstance(chosen, str):
+        chosen = _of_kind(chosen, words.model, recipes, kind_of(dataset))
     asked = {
         "loss": words.loss,
         "batch_size": words.batch_size,
@@ -85,6 +84,16 @@ def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Re
     # As text, which is all that a resumed run has of them: options must come back from it.
     settled = [*map(STABILIZERS.settled, kept), *words.stabilizers]
     return dataclasses.replace(recipe, stabilizers=map(str, settled))
+
+
+def _of_kind(name: str, model: str, recipes: Mapping[str, Recipe], kind: str) -> Recipe:
+    """The recipe of that name for data of a kind. Raises UsageError where there is none."""
+    fitting = (f"{name}/{kind}", name, f"{name}/{LIKE.get(kind, kind)}")
+    chosen = next((recipes[each] for each in fitting if each in recipes), None)
+    if chosen is None:
+        names = {each.partition("/")[0] for each in recipes}
+        raise UsageError(f"{model} has no recipe {name!r} for {kind}: {nearest(name, names)}")
+    return chosen
 
 
 def _kept(recipe: Recipe, words: Words) -> list[Spec]:
@@ -122,13 +131,15 @@ def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device
         "root": lasting_path(words.data_root) if words.data_root else None,
         "offline": words.offline,
     }
-    members = [("model", words.model), ("loss", recipe.loss), ("dataset", words.data.name)]
+    members = [("model", words.model), ("loss", Spec.parse(recipe.loss).name)]
+    if words.data is not None:
+        members.append(("dataset", words.data.name))
     return Config(
         model=words.model,
-        dataset=lasting_name(words.data, dataset),
+        dataset=given_name(dataset) if words.data is None else lasting_name(words.data, dataset),
         seed=words.seed,
         recipe=dataclasses.replace(recipe, model={}),  # which is in model_options
-        recipe_name=words.recipe,
+        recipe_name=words.recipe if isinstance(words.recipe, str) else OWN,
         model_options=_model_options(words.model, recipe, words.settings["model"]),
         data_options={**{key: plainly(value) for key, value in words.settings["data"].items()}, **places},
         data_fingerprint=dataset.fingerprint,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.callbacks import settled_callbacks
@@ -34,13 +35,13 @@ class Words:
     """
 
     model: str
-    dataset: str
+    dataset: str | Dataset  # by name, or itself
     steps: int | None = None
     epochs: float | None = None
     batch_size: int | None = None
     seed: int = 0
     device: str = "auto"
-    recipe: str = "default"
+    recipe: str | Recipe = "default"
     loss: str | None = None
     lr: float | None = None
     lr_g: float | None = None
@@ -103,18 +104,19 @@ class Words:
         for name in self.eval_metric:
             METRICS.get(name)
         MODELS.get(self.model)
-        DATASETS.get(self.data.name)
+        if self.data is not None:
+            DATASETS.get(self.data.name)
         if self.loss is not None:
-            LOSSES.get(self.loss)
+            LOSSES.settled(Spec.parse(self.loss))
         names = [spec.name for spec in self.stabilizers]
         for name in names:
             if names.count(name) > 1:
                 raise UsageError(f"stabilizer {name!r} is given twice: give it once, with all its options")
 
     @cached_property
-    def data(self) -> Ref:
-        """`dataset`, taken apart."""
-        return Ref.parse(self.dataset)
+    def data(self) -> Ref | None:
+        """`dataset`, taken apart; None where it is no name."""
+        return None if isinstance(self.dataset, Dataset) else Ref.parse(self.dataset)
 
     @cached_property
     def settings(self) -> dict[str, dict[str, Any]]:
@@ -123,10 +125,11 @@ class Words:
         pairs = typed.items() if isinstance(typed, Mapping) else [pair(one, "key=value") for one in typed]
         known = {
             "model": MODELS.options(self.model),
-            "data": DATASETS.options(self.data.name),
+            "data": {} if self.data is None else DATASETS.options(self.data.name),
             "recipe": Recipe().settings(),
         }
-        return sort_settings(pairs, known, {"model": self.model, "data": self.dataset, "recipe": "a recipe"})
+        owners = {"model": self.model, "data": str(self.data or "the data"), "recipe": "a recipe"}
+        return sort_settings(pairs, known, owners)
 
     @cached_property
     def stabilizers(self) -> list[Spec]:

@@ -79,6 +79,14 @@ class Registry:
         _check_name(name, f"{self.kind} {name!r}")
         self._added[name] = member
 
+    def by_hand(self, name: str) -> Any:
+        """What was added by hand under a name, or None."""
+        return self._added.get(name)
+
+    def drop(self, name: str) -> None:
+        """Take back what was added by hand."""
+        del self._added[name]
+
     @contextmanager
     def lent(self, name: str, member: Any) -> Iterator[None]:
         """`add`, for the time of a `with` block."""
@@ -86,7 +94,7 @@ class Registry:
         try:
             yield
         finally:
-            del self._added[name]
+            self.drop(name)
 
     def entries(self) -> list[Entry]:
         """What the installed distributions declare, sorted; the same name from two of them appears twice."""

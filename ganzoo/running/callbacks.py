@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ganzoo.errors import UsageError
 from ganzoo.plan.callbacks import NONE
 from ganzoo.plan.config import Config
 from ganzoo.registry import CALLBACKS
+from ganzoo.registry.blame import know
 from ganzoo.registry.spec import Spec
+from ganzoo.system.notebook import in_notebook
 from ganzoo.training.trainer import Callback
 
 # What others write comes before the checkpoint, which makes it valid.
 FIRST = ("diagnosis", "log", "evaluations", "pictures")
-LAST = ("checkpoints", "bar")
+LAST = ("checkpoints", "bar", "notebook")
 NEEDED = ("log", "checkpoints")
 
 
-def open_callbacks(config: Config, progress: bool) -> list[Callback]:
+def sorted_out(given: Iterable[Any]) -> tuple[list[str | Spec], list[Callback]]:
+    """Words of `--callback`, and objects that look on themselves. Raises UsageError for anything else."""
+    named: list[str | Spec] = []
+    lookers: list[Callback] = []
+    for one in given:
+        if isinstance(one, str | Spec):
+            named.append(one)
+        elif isinstance(one, Callback):
+            know(type(one), f"callback {type(one).__name__}")
+            lookers.append(one)
+        else:
+            raise UsageError(f"callbacks: expected a name, or an object of a ganzoo.Callback, got {one!r}")
+    return named, lookers
+
+
+def open_callbacks(config: Config, progress: bool, lookers: Sequence[Callback] = ()) -> list[Callback]:
     """Those of a run; nothing of them has begun.
+
+    Args:
+        lookers: objects, which look on after those that have names.
 
     Raises:
         UsageError: one is gone, or refuses its options.
@@ -26,9 +50,12 @@ def open_callbacks(config: Config, progress: bool) -> list[Callback]:
         **dict.fromkeys(NEEDED, True),
         **dict.fromkeys(("diagnosis", "pictures"), NONE not in asked),
         "evaluations": config.eval_every > 0,
-        "bar": progress,
+        "bar": progress and not in_notebook(),
+        "notebook": progress and in_notebook(),
     }
     others = [name for name in asked if name not in (*FIRST, *LAST, NONE)]
     names = [name for name in (*FIRST, *others, *LAST) if name in asked or own[name]]
     settled = [CALLBACKS.settled(asked.get(name, Spec(name))) for name in names]
-    return [CALLBACKS.make(spec.name, **spec.options) for spec in settled]
+    made: list[Callback] = [CALLBACKS.make(spec.name, **spec.options) for spec in settled]
+    first = next(i for i, name in enumerate(names) if name in LAST)
+    return [*made[:first], *lookers, *made[first:]]

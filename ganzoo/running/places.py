@@ -10,7 +10,7 @@ import torch
 from ganzoo.data.base import Dataset
 from ganzoo.data.card import DataCard, DataKnown
 from ganzoo.data.kinds import kind_of
-from ganzoo.data.open import lasting_name, lasting_path, open_dataset, spelled
+from ganzoo.data.open import GIVEN, lasting_name, lasting_path, open_dataset, spelled
 from ganzoo.errors import UsageError
 from ganzoo.plan.config import Config
 from ganzoo.registry import origins
@@ -53,6 +53,12 @@ def open_data(config: Config, path: Path, asked: bool = False) -> Dataset:
     options = dict(config.data_options)
     root, offline = options.pop("root", None), options.pop("offline", False)
     ref = Ref.parse(config.dataset)
+    if ref.name == GIVEN:
+        raise UsageError(
+            f"{path} was trained on data that were given in Python (of shape {config.sample_shape}, with the "
+            f"fingerprint {config.data_fingerprint}), which no name opens: give the same again, "
+            f"ganzoo.load({str(path)!r}, data) or ganzoo.resume({str(path)!r}, data)"
+        )
     hint = (
         ""
         if asked or ref.path is None
@@ -65,13 +71,18 @@ def open_data(config: Config, path: Path, asked: bool = False) -> Dataset:
         dataset = open_dataset(ref, options, root, offline)
     except UsageError as error:
         raise UsageError(f"{error}{hint}") from error
+    same_data(config, path, dataset, str(ref), hint)
+    return dataset
+
+
+def same_data(config: Config, path: Path, dataset: Dataset, called: str = "this", hint: str = "") -> None:
+    """Raise a UsageError unless a dataset is what the run in a folder was trained on."""
     if dataset.fingerprint != config.data_fingerprint:
         raise UsageError(
-            f"{ref} is not what {path} was trained on (fingerprint {dataset.fingerprint}, then "
+            f"{called} is not what {path} was trained on (fingerprint {dataset.fingerprint}, then "
             f"{config.data_fingerprint}): bring the data back, or start a new run{hint}"
         )
     config.check_data(dataset)
-    return dataset
 
 
 def _spelled(name: str) -> str:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.card import DataCard
 from ganzoo.data.conditions import as_seen_by_nets
+from ganzoo.data.given import as_dataset
 from ganzoo.data.open import open_dataset
+from ganzoo.data.ranges import Range
 from ganzoo.errors import UsageError
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given, check_names
@@ -29,16 +31,18 @@ from ganzoo.running import training
 from ganzoo.running.evaluation import Document, document
 from ganzoo.running.evaluations import scored_y, told_of_y
 from ganzoo.running.folder import find, new_folder
-from ganzoo.running.places import moved, open_data, read_card
+from ganzoo.running.places import moved, open_data, read_card, same_data
+from ganzoo.running.record import Record
 from ganzoo.running.weights import find_weights
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.files import write_json
 from ganzoo.system.lines import append_line
 from ganzoo.training.sampling import draw
+from ganzoo.training.trainer import Callback
 
 
-class Run:
+class Run(Record):
     """One run folder.
 
     Attributes:
@@ -77,6 +81,11 @@ class Run:
     def model(self) -> GAN:
         """The model with the averaged generator of the last checkpoint, in eval mode, on `device`."""
         return self.load_model()[0]
+
+    @property
+    def generator(self) -> nn.Module:
+        """The averaged generator in eval mode: (z [N, z_dim], y) -> samples as networks see them."""
+        return self.model.generator
 
     def load_model(self, checkpoint: str = "last", discriminator: bool = False) -> tuple[GAN, int]:
         """The model with the averaged generator of the "last" or the "best" checkpoint, and its step.
@@ -242,12 +251,20 @@ class Run:
             parts.append(self.model.encode(seen, None if y is None else y[i].to(self.device)).cpu())
         return torch.cat(parts)
 
-    def train(self, dataset: Dataset | None = None, progress: bool = True) -> None:
-        """Train from the newest whole checkpoint, or from the start, to the end of the plan."""
+    def train(
+        self, dataset: Dataset | None = None, progress: bool = True, callbacks: Sequence[Callback] = ()
+    ) -> None:
+        """Train from the newest whole checkpoint, or from the start, to the end of the plan.
+
+        Args:
+            dataset: the run's data, where they are open already.
+            progress: show how far it is.
+            callbacks: objects that look on too; they are not recorded.
+        """
         self._look_at("model", "loss", "stabilizer", "dataset", "callback")
         if dataset is not None:
             self.dataset = dataset
-        self.steps_done, self.ended = training.train(self, progress)
+        self.steps_done, self.ended = training.train(self, progress, callbacks)
         for made in ("model", "card"):
             self.__dict__.pop(made, None)
 
@@ -270,6 +287,11 @@ class Run:
         if data is not None:
             self.dataset = data
 
+    def give(self, dataset: Dataset) -> None:
+        """Work with data that were given in Python again. Raises UsageError unless they are the run's own."""
+        same_data(self.config, self.path, dataset)
+        self.dataset = dataset
+
     def watch(self, callback: str | Iterable[str | Spec]) -> None:
         """Have these look on too as training goes on, in the words of --callback; it records that."""
         self.config = with_callbacks(self.config, settled_callbacks(callback))
@@ -290,11 +312,28 @@ def create(config: Config, out: str | None) -> Run:
     return Run(path, config)
 
 
-def load(path: str | Path | None = None, *, device: str | torch.device = "auto") -> Run:
+def load(
+    path: str | Path | None = None,
+    data: Any = None,
+    y: Any = None,
+    *,
+    test: Any = None,
+    pixels: Range | None = None,
+    device: str | torch.device = "auto",
+) -> Run:
     """The run in a folder, to be sampled on a device.
 
+    Args:
+        path: the run folder, its name or number under runs/, or the newest where left out.
+        data, y, test, pixels: as for `ganzoo.train`, where the run was trained on data that were given so, to
+            measure it or to go on with it: the same. Samples are drawn without.
+
     Raises:
-        UsageError: the folder holds none, or its config.json is damaged; or there is no such device.
+        UsageError: the folder holds none, or its config.json is damaged; or there is no such device; or these
+            are other data.
     """
     folder = find(None if path is None else str(path))
-    return Run(folder, Config.read(folder / "config.json"), device)
+    run = Run(folder, Config.read(folder / "config.json"), device)
+    if data is not None:
+        run.give(as_dataset(data, y, test, pixels))
+    return run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -30,7 +31,7 @@ from ganzoo.training.keeper import Keeper, holds, newest_whole, settle
 from ganzoo.training.older import adopt
 from ganzoo.training.origin import telling_where
 from ganzoo.training.rehearsal import rehearse
-from ganzoo.training.trainer import Trainer
+from ganzoo.training.trainer import Callback, Trainer
 
 MOST_ROLLBACKS = 5  # to one checkpoint
 
@@ -73,8 +74,12 @@ def extend(run: Trainable, steps: int | None, reschedule: bool = False) -> bool:
         return not holds(run.path / GENERATOR, found[1])
 
 
-def train(run: Trainable, progress: bool) -> tuple[int, str]:
+def train(run: Trainable, progress: bool, lookers: Sequence[Callback] = ()) -> tuple[int, str]:
     """Train from the newest whole checkpoint, or from the start, to the end of the plan.
+
+    Args:
+        progress: show how far it is.
+        lookers: callbacks beside those that have names.
 
     Returns:
         How many steps are done, and why it ended early, or "": with fewer than planned somebody stopped it.
@@ -89,7 +94,7 @@ def train(run: Trainable, progress: bool) -> tuple[int, str]:
         before, again = -1, 0
         while True:
             try:
-                trainer = _attempt(run, again, stop, progress)
+                trainer = _attempt(run, again, stop, open_callbacks(run.config, progress, lookers))
                 return trainer.step, trainer.ended
             except Diverged as error:
                 if run.config.on_nan != "rollback":
@@ -101,11 +106,10 @@ def train(run: Trainable, progress: bool) -> tuple[int, str]:
                 notice(f"{error.where}: back to step {step}, with other random numbers, at half the rates")
 
 
-def _attempt(run: Trainable, again: int, stop: threading.Event, progress: bool) -> Trainer:
+def _attempt(run: Trainable, again: int, stop: threading.Event, callbacks: list[Callback]) -> Trainer:
     """Train from where the folder is; `again` times it was tried from there before."""
     config = run.config
     choose_device(config.device, run.path)
-    callbacks = open_callbacks(config, progress)
     trainer = Trainer(config, run.dataset, callbacks, stop)
     trainer.folder = run.path
     found = newest_whole(run.path)

@@ -14,6 +14,7 @@ from ganzoo.losses import Loss
 from ganzoo.models.base import GAN
 from ganzoo.models.sample import Logits, Sample
 from ganzoo.models.turn import Critic, Side, Turn
+from ganzoo.registry.described import Described
 
 Judge = Callable[[Sample, Tensor | None], Logits]
 """A function of a sample and its labels, as D is one."""
@@ -24,7 +25,7 @@ Weights = dict[str, Tensor]
 Need = Literal["targets", "bounded-loss", "per-sample-gradients", "unpaired-loss"]
 
 
-class Stabilizer:
+class Stabilizer(Described):
     """Hooks into the one training step; each does nothing unless overridden, and none steps an optimizer.
 
     A hook is told all there is in one object, the `Turn`: samples, labels, z, the critic, the step, and more

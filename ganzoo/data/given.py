@@ -1,0 +1,189 @@
+"""Data that somebody has in Python, arrays, tables, sets of items, loaders, as a dataset known by content.
+
+No name opens them again: a run records their fingerprint, and asks for the same data where it needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import Dataset as TorchDataset
+
+from ganzoo.data.arrays import Header
+from ganzoo.data.base import Dataset, Modes, Standardization, shares
+from ganzoo.data.beside import classes_in
+from ganzoo.data.items import gathered, named_classes
+from ganzoo.data.loaded import LoadedSet
+from ganzoo.data.numbers import as_samples, channel_axis, check_numbers
+from ganzoo.data.open import GIVEN
+from ganzoo.data.ranges import Range, are_pixels, as_array, to_pixels
+from ganzoo.data.tensors import TensorSplit, fingerprint, samples_to_make, split_by_hash
+from ganzoo.errors import UsageError
+
+Part = tuple[Tensor, Tensor | None]
+
+
+def as_dataset(data: Any, y: Any = None, test: Any = None, pixels: Range | None = None) -> Dataset:
+    """What was given, as a dataset.
+
+    Args:
+        data: an array or a tensor [N, ...], a pair (x, y) of them; a torch Dataset, whose items are read
+            once, or a DataLoader, which is read as it goes on; a Hugging Face dataset; a data frame; or a
+            dataset of ganzoo's.
+        y: of each row of `data` its class, as a whole number or text, or values; of a table the name of the
+            column that has them.
+        test: what is held out, of the same kind as `data`; a tenth of the rows, by hash, where left out.
+        pixels: the range of images that are floats. Where it is left out, floats [N, 1 or 3, H, W] are images
+            if they are in [-1, 1] with some below 0.
+
+    Raises:
+        UsageError: these are no data, or not finite, or they do not belong together.
+    """
+    if isinstance(data, Dataset):
+        if y is not None or test is not None:
+            raise UsageError("a dataset of ganzoo's has its own labels and its own test split: give it alone")
+        return data
+    if isinstance(data, DataLoader):
+        if y is not None:
+            raise UsageError("a DataLoader gives pairs (x, y) where there are labels: give it without y")
+        held = None if test is None else _as_part("test", *_taken_apart(test, None)[:2], pixels)
+        return LoadedSet(data, held, pixels)
+    x, labels, names = _taken_apart(data, y)
+    if test is None:
+        return GivenSet(_as_part("data", x, labels, pixels), names=names)
+    held, held_labels, held_names = _taken_apart(test, y if isinstance(y, str) else None)
+    labels, held_labels, names = _one_numbering((labels, names), (held_labels, held_names))
+    return GivenSet(_as_part("data", x, labels, pixels), _as_part("test", held, held_labels, pixels), names)
+
+
+class GivenSet(Dataset):
+    """Samples in memory, as somebody gave them.
+
+    Args:
+        part: x as uint8 pixels or float32, and y as classes, values, images or None.
+        test: of the same kinds; a tenth of `part`, by hash, where it is None.
+        names: of the classes.
+    """
+
+    def __init__(self, part: Part, test: Part | None = None, names: Sequence[str] = ()) -> None:
+        x, y = part
+        self.sample_shape = tuple(x.shape[1:])
+        has_pixels = x.dtype == torch.uint8
+        self.kind = "" if has_pixels or x.dim() < 4 else "tensors"
+        if test is None:
+            parts = [(x[rows], None if y is None else y[rows]) for rows in split_by_hash(x)]
+        else:
+            _check_alike(part, test)
+            parts = [part, test]
+        (train, train_y), (held, held_y) = parts
+        self.fingerprint = fingerprint(train, train_y, held, held_y)
+        self.name = f"{GIVEN}:{self.fingerprint}"
+        if y is not None and y.dim() == 1:
+            found = max(int(part_y.max()) for _, part_y in parts if part_y is not None and len(part_y)) + 1
+            self.num_classes = max(found, len(names))
+            self.class_names = tuple(names) if len(names) == self.num_classes else ()
+        elif y is not None:
+            self.condition_shape = tuple(y.shape[1:])
+        if not has_pixels:
+            self.standardization = Standardization.of(train)
+        elif self.num_classes:
+            self.modes = Modes(self.num_classes, shares=shares(train_y, self.num_classes))
+        self.train, self.test = (
+            TensorSplit(own, own_y, None if has_pixels else self.from_units(own)) for own, own_y in parts
+        )
+        self.eval_samples = samples_to_make(len(held), self.eval_samples)
+
+
+def _taken_apart(data: Any, y: Any) -> tuple[Any, Any, tuple[str, ...]]:
+    """x, y and the names of classes, as they are inside of what was given."""
+    module = type(data).__module__.partition(".")[0]
+    x: Any
+    names: tuple[str, ...] = ()
+    if module == "pandas":
+        from ganzoo.data.frames import columns_of
+
+        x, y = columns_of(data, y)
+    elif module == "datasets":
+        raise UsageError("Hugging Face datasets: not yet")
+    elif isinstance(y, str):
+        raise UsageError(
+            f"y={y!r} names a column, and these data have none: give an array with a row for each"
+        )
+    elif isinstance(data, tuple | list) and len(data) == 2 and y is None and _is_pair(data):
+        x, y = data
+    elif isinstance(data, TensorDataset) and len(data.tensors) <= 2:
+        x, y = data.tensors[0], data.tensors[1] if len(data.tensors) == 2 else y
+    elif isinstance(data, TorchDataset):
+        names = tuple(map(str, getattr(data, "classes", None) or ()))
+        x, labels = gathered(data)
+        y = labels if y is None else y
+    else:
+        x = data
+    if y is not None and (found := named_classes(y)) is not None:
+        y, names = found
+    return x, y, names
+
+
+def _is_pair(data: Sequence[Any]) -> bool:
+    """Whether these are x and y: two arrays of as many rows, and not two samples."""
+    return all(hasattr(part, "shape") or isinstance(part, list) for part in data) and len(data[0]) == len(
+        data[1]
+    )
+
+
+def _one_numbering(
+    train: tuple[Any, tuple[str, ...]], test: tuple[Any, tuple[str, ...]]
+) -> tuple[Any, Any, tuple[str, ...]]:
+    """Labels of both with the same number for the same name."""
+    (y, names), (held_y, held_names) = train, test
+    if not names or not held_names or names == held_names:
+        return y, held_y, names or held_names
+    unknown = [name for name in held_names if name not in names]
+    if unknown:
+        raise UsageError(f"test has the class {unknown[0]!r}, which the data have not")
+    number = np.array([names.index(name) for name in held_names])
+    return y, number[np.asarray(held_y)], names
+
+
+def _as_part(label: str, x: Any, y: Any, pixels: Range | None) -> Part:
+    array = as_array(label, x)
+    header = Header(array.shape, array.dtype, False, 0)
+    check_numbers(label, header, 2)
+    if array.ndim == 1:
+        raise UsageError(f"{label} has the shape {array.shape}: expected [N, D], x[:, None] where D is 1")
+    axis = channel_axis(header)
+    if pixels is not None or (not axis and are_pixels(label, array)):
+        samples = to_pixels(label, array, pixels or (-1.0, 1.0))
+    else:
+        samples = torch.from_numpy(as_samples(label, array, axis))
+    return samples, None if y is None else _as_y(label, y, len(samples))
+
+
+def _as_y(label: str, y: Any, count: int) -> Tensor:
+    array = as_array(f"y of {label}", y)
+    if len(array) != count:
+        raise UsageError(f"{label} has {count:,} rows, and its y {len(array):,}: expected one for each")
+    if array.ndim == 1 and array.dtype.kind in "iub":
+        return torch.from_numpy(classes_in(f"y of {label}", array.astype(np.int64)))
+    header = Header(array.shape, array.dtype, False, 0)
+    check_numbers(f"y of {label}", header, 0)
+    wide = array[:, None] if array.ndim == 1 else array
+    return torch.from_numpy(as_samples(f"y of {label}", wide, channel_axis(header)))
+
+
+def _check_alike(train: Part, test: Part) -> None:
+    for name, here, there in (("samples", train[0], test[0]), ("y", train[1], test[1])):
+        if (here is None) != (there is None):
+            raise UsageError(f"one of the data and test has {name}, and the other has none: give both")
+        if here is None or there is None:
+            continue
+        if here.shape[1:] != there.shape[1:] or here.dtype != there.dtype:
+            raise UsageError(
+                f"{name} of the data are {here.dtype} {tuple(here.shape[1:])}, and those of test "
+                f"{there.dtype} {tuple(there.shape[1:])}: expected the same"
+            )

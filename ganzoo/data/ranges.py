@@ -1,0 +1,86 @@
+"""Arrays that somebody has in Python: what holds numbers, and in which range the pixels of images are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganzoo.data.numbers import CHANNELS
+from ganzoo.data.tensors import Array
+from ganzoo.errors import UsageError
+
+Range = tuple[float, float]
+REMEDY = (
+    "say in which range they are, pixels=(0, 1) for those that ToTensor makes, pixels=(-1, 1) for what G "
+    "makes; or give them as uint8 from 0 to 255"
+)
+
+
+def as_array(label: str, x: Any) -> Array:
+    """Whatever holds numbers, as an array. Raises UsageError where it holds none."""
+    if isinstance(x, Tensor):
+        x = x.detach().cpu()
+        x = (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+    if isinstance(x, str | bytes | dict | set) or x is None:
+        raise UsageError(
+            f"{label}: expected an array of numbers with a row for each sample, got {type(x).__name__}"
+        )
+    try:
+        array = np.asarray(x)
+    except Exception as error:  # whatever a foreign type raises
+        raise UsageError(
+            f"{label}: {type(x).__name__} cannot be read as an array of numbers ({error})"
+        ) from error
+    if array.dtype.kind not in "iufb" or not array.ndim:
+        raise UsageError(
+            f"{label}: expected an array of numbers with a row for each sample, got {type(x).__name__} of "
+            f"{array.dtype}"
+        )
+    return array
+
+
+def are_pixels(label: str, array: Array) -> bool:
+    """Whether floats are images in [-1, 1]. Raises UsageError where they may be, in another range."""
+    if array.dtype.kind != "f" or array.ndim not in (4, 5) or not array.size:
+        return False
+    if array.shape[1] not in CHANNELS:
+        if array.shape[-1] in CHANNELS and array.ndim == 4:
+            raise UsageError(
+                f"{label} has the shape {array.shape} of floats: expected the channels of images first, "
+                "x.transpose(0, 3, 1, 2)"
+            )
+        return False
+    low, high = float(array.min()), float(array.max())
+    if low >= 0.0 and high <= 1.0:
+        raise UsageError(
+            f"{label} has images, or something alike, of floats from {low:g} to {high:g}: {REMEDY}"
+        )
+    return low >= -1.0 and high <= 1.0
+
+
+def to_pixels(label: str, array: Array, pixels: Range) -> Tensor:
+    """Images of floats in a range to uint8 from 0 to 255, rounded. Raises UsageError for others.
+
+    Of uint8 the range says nothing, and they stay as they are.
+    """
+    low, high = map(float, pixels)
+    if not low < high:
+        raise UsageError(f"pixels={pixels!r}: expected two numbers, the darkest and the brightest")
+    if array.ndim not in (4, 5) or array.shape[1] not in CHANNELS:
+        raise UsageError(
+            f"{label} has the shape {array.shape}: expected images [N, C, H, W] of 1 or 3 channels"
+        )
+    if array.dtype == np.uint8:
+        return torch.from_numpy(np.ascontiguousarray(array))
+    x = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    found = float(x.min()), float(x.max())
+    room = 1e-3 * (high - low)
+    if not (low - room <= found[0] and found[1] <= high + room):
+        raise UsageError(
+            f"{label} has numbers from {found[0]:g} to {found[1]:g}, and pixels={(low, high)} was said: "
+            f"{REMEDY}"
+        )
+    return ((x - low) * (255.0 / (high - low))).round().clamp(0, 255).to(torch.uint8)

@@ -1,0 +1,50 @@
+"""The cell of a notebook, where there is one: text and a picture that are replaced as work goes on."""
+
+from __future__ import annotations
+
+import base64
+import html
+import sys
+from typing import Any
+
+WIDTH = 40  # characters of a bar
+
+
+def in_notebook() -> bool:
+    """Whether this is the kernel of a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
+def bar_of(done: int, total: int, rate: float, unit: str) -> str:
+    """A bar of text with how many are done, how fast, and the time that is left."""
+    filled = round(WIDTH * done / max(total, 1))
+    left = (total - done) / rate if rate else 0.0
+    minutes, seconds = divmod(round(left), 60)
+    hours, minutes = divmod(minutes, 60)
+    blocks = "\u2588" * filled + "\u2591" * (WIDTH - filled)
+    return f"{blocks} {done:,}/{total:,} {unit}  {rate:.1f} {unit}/s  {hours}:{minutes:02}:{seconds:02} left"
+
+
+class Cell:
+    """An output of the cell that runs; outside of a notebook, nothing."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def show(self, text: str, png: bytes = b"") -> None:
+        """Have it show text and a picture, in the place of those before."""
+        if not in_notebook():
+            return
+        from IPython.display import DisplayHandle
+
+        shown = f"<pre>{html.escape(text)}</pre>"
+        if png:
+            content = base64.b64encode(png).decode()
+            shown += f'<img alt="samples" style="max-width: 512px" src="data:image/png;base64,{content}">'
+        data = {"text/plain": text, "text/html": shown}
+        if self._handle is None:
+            self._handle = DisplayHandle()  # type: ignore[no-untyped-call]
+            self._handle.display(data, raw=True)
+        else:
+            self._handle.update(data, raw=True)
