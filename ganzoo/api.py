@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.given import as_dataset
 from ganzoo.data.ranges import Range
-from ganzoo.errors import UsageError
+from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.open import open_extractor
 from ganzoo.plan.by_object import loss_word, model_name, settings, stabilizer_specs
@@ -70,6 +71,7 @@ def train(
     offline: bool = False,
     out: str | Path | None = None,
     progress: bool = True,
+    **unknown: Never,
 ) -> Run:
     """Train a model and return its run.
 
@@ -114,6 +116,8 @@ def train(
         UsageError: a word is wrong; nothing was written.
         WorkError: training failed; the run folder keeps the last good checkpoint.
     """
+    for word in unknown:
+        raise UsageError(f"train() has no argument {word!r}: {nearest(word, signature(train).parameters)}")
     if (data is None) == (dataset is None):
         raise UsageError("say what to train on, once: as data, or by name as dataset")
     opened: str | Dataset | None = data if isinstance(data, str) else dataset

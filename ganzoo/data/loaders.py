@@ -8,9 +8,10 @@ would have met.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -133,16 +134,17 @@ def _epoch(loader: DataLoader[Any], epoch: int, seed: int) -> Iterator[Any]:
         generator = getattr(part, "generator", None)
         if isinstance(generator, torch.Generator):
             generator.manual_seed(own)
-    with _seeded(own):  # the workers' numbers follow from it
-        batches = iter(loader)
-    i = 0
-    while True:
+    batches: Iterator[Any] = iter(())
+    for i in itertools.count():
+        # Its order is drawn with the first batch, from which what workers draw follows too; without workers,
+        # each item is made here.
+        seeded = (
+            _seeded(counted_seed(own, "data/item", i)) if i == 0 or not loader.num_workers else nullcontext()
+        )
         try:
-            if loader.num_workers and i:
+            with seeded:
+                batches = batches if i else iter(loader)
                 given = next(batches)
-            else:  # here items are made in this process, and the order of the first epoch
-                with _seeded(counted_seed(own, "data/item", i)):
-                    given = next(batches)
         except StopIteration:
             return
         except (UsageError, WorkError):
@@ -153,7 +155,6 @@ def _epoch(loader: DataLoader[Any], epoch: int, seed: int) -> Iterator[Any]:
                 f"{first_line(error)}"
             ) from error
         yield given
-        i += 1
 
 
 @contextmanager

@@ -56,7 +56,8 @@ class History(Mapping[str, Column]):
             import pandas
         except ImportError:
             return self
-        return pandas.DataFrame(self._columns)
+        frame = pandas.DataFrame(self._columns)
+        return frame.astype({name: "int64" for name in ("step",) if name in frame})
 
     def __getitem__(self, name: str) -> Column:
         return self._columns[name]
