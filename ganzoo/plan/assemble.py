@@ -52,7 +52,9 @@ def _of_the_data(config: Config) -> dict[str, Any]:
     if kind_of(config) != kind_of_shape(config.sample_shape):
         told["kind"] = config.kind
     takes = options_of(MODELS.get(config.model))
-    for name in told.keys() - takes.keys() - {"num_classes"}:
+    if not told["num_classes"] and "num_classes" not in takes:
+        del told["num_classes"]  # of a model that is never conditional
+    for name in told.keys() - takes.keys():
         raise UsageError(
             f"model {config.model} takes no {name}, and these data have {name} {told[name]}: it has to hand "
             f"`**common: Unpack[Common]` on to ganzoo.GAN"

@@ -32,7 +32,10 @@ def weights(run):
         ({"stabilizers": [R1(gamma=0.5)]}, {"stabilizer": ["r1:gamma=0.5"]}),
         ({"stabilizers": R1(0.5)}, {"stabilizer": "r1:gamma=0.5"}),
         ({"stabilizer": [R1, ClipGradNorm(max=1.0)]}, {"stabilizer": ["r1", "clip-grad-norm:max=1"]}),
-        ({"optimizer": torch.optim.AdamW}, {"set": {"optimizer_g.kind": "adamw", "optimizer_d.kind": "adamw"}}),
+        (
+            {"optimizer": torch.optim.AdamW},
+            {"set": {"optimizer_g.kind": "adamw", "optimizer_d.kind": "adamw"}},
+        ),
         ({"optimizer_d": "sgd"}, {"set": {"optimizer_d.kind": "sgd"}}),
         (
             {"optimizer_g": functools.partial(torch.optim.Adam, lr=1e-2, betas=(0.1, 0.2), weight_decay=0.1)},
@@ -86,7 +89,13 @@ def test_a_class_does_not_take_a_name_that_is_taken():
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("MyGAN", "my-gan"), ("WGANGP2", "wgangp2"), ("GAN", "gan"), ("my_gan", "my-gan"), ("ABCGan", "abc-gan")],
+    [
+        ("MyGAN", "my-gan"),
+        ("WGANGP2", "wgangp2"),
+        ("GAN", "gan"),
+        ("my_gan", "my-gan"),
+        ("ABCGan", "abc-gan"),
+    ],
 )
 def test_names_of_classes_are_those_of_members(name, expected):
     assert name_of(MODELS, type(name, (MLPGAN,), {"__doc__": "x"})) == expected

@@ -154,6 +154,24 @@ def test_no_raw_error_of_torch_where_memory_is_missing():
     assert str(refused.value) == says
 
 
+class NeverConditional(GAN):
+    """Takes no number of classes, as nobody's labels are of use to it."""
+
+    recipes = MODELS.get("mlp-gan").recipes
+
+    def __init__(self, sample_shape, z_dim: int = 2) -> None:
+        super().__init__(sample_shape, z_dim)
+        own = MODELS.get("mlp-gan")(sample_shape, z_dim)
+        self.generator, self.discriminator = own.generator, own.discriminator
+
+
+def test_a_model_that_is_never_conditional_need_not_take_the_number_of_classes():
+    with MODELS.lent("never", NeverConditional):
+        assert plan(Words("never", "ring8", device="cpu", steps=2))[0].conditional is False
+        with pytest.raises(UsageError, match="takes no num_classes, and these data have num_classes 8"):
+            plan(Words("never", "ring8", device="cpu", steps=2, conditional=True))
+
+
 def test_weights_are_counted_before_they_are_filled(written, monkeypatch):
     config = Config.read(put(written, "model_options.width", 1000))
     monkeypatch.setattr("ganzoo.system.size.machine_memory", lambda: 2 * 1000**2 * 4)

@@ -24,7 +24,9 @@ WORDS = {"steps": 6, "batch_size": 8, "set": {"model.width": 4}, "progress": Fal
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("record")
-    ganzoo.train("dcgan", PIXELS, CLASSES, **WORDS, out=folder / "given", eval_metric="d-accuracy", eval_every=3)
+    ganzoo.train(
+        "dcgan", PIXELS, CLASSES, **WORDS, out=folder / "given", eval_metric="d-accuracy", eval_every=3
+    )
     ganzoo.train("mlp-gan", "ring8", steps=4, progress=False, out=folder / "ring")
     return folder
 
