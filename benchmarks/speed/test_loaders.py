@@ -1,4 +1,4 @@
-"""A user's own DataLoader, read by ganzoo, beside the same loop by hand: dcgan, 64 px, 3 channels, batch 64."""
+"""A DataLoader of one's own, read by ganzoo, beside the loop by hand: dcgan, 64 px, 3 channels, batch 64."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
+from ganzoo.models.recipe import Recipe
 from ganzoo.plan.assemble import build_model
 from ganzoo.plan.config import Config
 from ganzoo.plan.plan import plan
@@ -157,7 +158,7 @@ def test_no_raw_error_of_torch_where_memory_is_missing():
 class NeverConditional(GAN):
     """Takes no number of classes, as nobody's labels are of use to it."""
 
-    recipes = MODELS.get("mlp-gan").recipes
+    recipes = {"default": Recipe()}
 
     def __init__(self, sample_shape, z_dim: int = 2) -> None:
         super().__init__(sample_shape, z_dim)
