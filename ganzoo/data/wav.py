@@ -123,8 +123,8 @@ def find_sounds(root: Path) -> Sounds:
     direct = [name for name in below if "/" not in name]
     if direct and len(direct) < len(below):
         raise UsageError(
-            f"{root} has .wav files in sub-folders and others beside these ({direct[0]}): put each one in the "
-            "sub-folder of its class, or have no sub-folders"
+            f"{root} has .wav files in sub-folders and others beside these ({direct[0]}): put each one in "
+            "the sub-folder of its class, or have no sub-folders"
         )
     classes = () if direct else tuple(sorted({name.partition("/")[0] for name in below}))
     index = {name: i for i, name in enumerate(classes)}
@@ -172,8 +172,9 @@ def _decoded(file: BinaryIO) -> tuple[int, Array]:
     from scipy.io import wavfile
 
     size = os.fstat(file.fileno()).st_size
-    promised = int.from_bytes(file.read(8)[4:], "little") + 8
-    if size < promised < STREAMED:
+    head = file.read(8)
+    promised = int.from_bytes(head[4:], "little") + 8
+    if head.startswith(b"RIFF") and size < promised < STREAMED:
         raise ValueError(f"it is cut off after {size:,} of {promised:,} bytes")
     file.seek(0)
     if size > LARGEST_FILE:
@@ -237,7 +238,7 @@ def _channels(sounds: list[Array]) -> int:
 
 
 def _walk(root: Path) -> tuple[list[str], list[str]]:
-    """The .wav files below a folder, and all others; hidden ones and what systems leave behind are neither."""
+    """The .wav files below a folder, and all others; hidden ones are neither."""
 
     def fail(error: OSError) -> None:
         raise UsageError(f"{error.filename} cannot be read: {error.strerror or error}") from error
