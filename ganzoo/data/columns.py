@@ -36,8 +36,13 @@ class Chosen:
         """Names of the columns that are samples."""
         return tuple(self.names[i] for i in self.numbers)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Name of the column of classes, or nothing."""
+        return () if self.label is None else (self.names[self.label],)
 
-def choose_columns(path: Path, names: Sequence[str], columns: Sequence[str], label: str) -> Chosen:
+
+def choose_columns(path: Path | str, names: Sequence[str], columns: Sequence[str], label: str) -> Chosen:
     """Raises UsageError for a column that is not there, or is there twice, or for none at all.
 
     Args:
@@ -60,7 +65,7 @@ def choose_columns(path: Path, names: Sequence[str], columns: Sequence[str], lab
     return Chosen(known, numbers, at)
 
 
-def as_numbers(path: Path, name: str, cells: Sequence[str], where: Callable[[int], str]) -> Array:
+def as_numbers(path: Path | str, name: str, cells: Sequence[str], where: Callable[[int], str]) -> Array:
     """Text as float64. Raises UsageError, which names the column and the row, for what is no finite number.
 
     Args:
@@ -77,7 +82,7 @@ def as_numbers(path: Path, name: str, cells: Sequence[str], where: Callable[[int
     raise AssertionError("one of them was no number")
 
 
-def refuse_cell(path: Path, name: str, cell: str, where: str) -> None:
+def refuse_cell(path: Path | str, name: str, cell: str, where: str) -> None:
     """Raise UsageError if a cell is no finite number."""
     text = cell.strip()
     if text.lower() in ("", "na", "n/a", "nan", "null", "none", "?", "-"):
@@ -97,7 +102,7 @@ def refuse_cell(path: Path, name: str, cell: str, where: str) -> None:
         )
 
 
-def as_classes(path: Path, name: str, values: Sequence[str], where: Callable[[int], str]) -> Samples:
+def as_classes(path: Path | str, name: str, values: Sequence[str], where: Callable[[int], str]) -> Samples:
     """Classes of all rows: `y` and `class_names` of the samples, without any `x`.
 
     Raises UsageError for a row without a label, fractions, or a class for every row.
@@ -122,7 +127,7 @@ def as_classes(path: Path, name: str, values: Sequence[str], where: Callable[[in
     return Samples(torch.empty(len(values), 0), y, names)
 
 
-def as_table(path: Path, chosen: Chosen, columns: Sequence[Array], labels: Samples | None) -> Samples:
+def as_table(path: Path | str, chosen: Chosen, columns: Sequence[Array], labels: Samples | None) -> Samples:
     """Columns of numbers, float [N] each, as samples. Raises UsageError as `finite_rows` does."""
     x = np.stack(columns, axis=1)
     if len(x) < 2:

@@ -53,7 +53,7 @@ def as_samples(path: Path, array: Array, axis: int) -> Array:
     return np.ascontiguousarray(np.moveaxis(array, axis, 1)) if axis else finite_rows(path, array)
 
 
-def finite_rows(path: Path, array: Array, names: Sequence[str] = ()) -> Array:
+def finite_rows(path: Path | str, array: Array, names: Sequence[str] = ()) -> Array:
     """The array as float32 [N, ...]. Raises UsageError for a number that float32 cannot hold.
 
     Args:
@@ -68,7 +68,7 @@ def finite_rows(path: Path, array: Array, names: Sequence[str] = ()) -> Array:
     return plain
 
 
-def _refuse_rounding(path: Path, array: Array, plain: Array, names: Sequence[str]) -> None:
+def _refuse_rounding(path: Path | str, array: Array, plain: Array, names: Sequence[str]) -> None:
     """Raise UsageError for a column, or channel, whose spread float32 rounds away: times in seconds, say."""
     if array.dtype.kind == "f" and array.dtype.itemsize <= 4:
         return

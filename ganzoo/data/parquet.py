@@ -40,18 +40,27 @@ def read_parquet(path: Path, label: str, columns: Sequence[str]) -> tuple[Chosen
             table = parquet.ParquetFile(file)
             chosen = choose_columns(path, table.schema_arrow.names, columns, label)
             check_memory(str(path), table.metadata.num_rows, len(chosen.numbers))
-            held = [] if chosen.label is None else [chosen.names[chosen.label]]
-            read = table.read([*chosen.chosen, *held])
-            numbers = [_numbers(path, name, read.column(name)) for name in chosen.chosen]
-            values = [str(value) for value in read.column(label).to_pylist()] if held else []
+            read = table.read([*chosen.chosen, *chosen.labels])
         except (pyarrow.ArrowException, OSError) as error:
             raise UsageError(f"{path} cannot be read as a parquet file: {first_line(error)}") from error
-    values = ["" if value == "None" else value for value in values]
-    classes = as_classes(path, label, values, lambda i: f"row {i} (from 0)") if held else None
-    return chosen, as_table(path, chosen, numbers, classes)
+    return chosen, read_arrow(path, read, chosen)
 
 
-def _numbers(path: Path, name: str, column: Any) -> Array:
+def read_arrow(of: Path | str, table: Any, chosen: Chosen) -> Samples:
+    """The chosen columns of a pyarrow.Table as samples. Raises UsageError for what are no numbers, or labels.
+
+    Args:
+        of: what is read, in words.
+    """
+    numbers = [_numbers(of, name, table.column(name)) for name in chosen.chosen]
+    classes = None
+    for name in chosen.labels:
+        values = ["" if value is None else str(value) for value in table.column(name).to_pylist()]
+        classes = as_classes(of, name, values, lambda i: f"row {i} (from 0)")
+    return as_table(of, chosen, numbers, classes)
+
+
+def _numbers(path: Path | str, name: str, column: Any) -> Array:
     """A column as float [N]. Raises UsageError, which names it and the row, for what is no number."""
     import pyarrow
 
