@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -76,18 +75,20 @@ class Parquet(OwnArrays):
 
 def read_csv(path: Path, label: str, columns: Sequence[str]) -> tuple[Chosen, Samples]:
     """Which columns there are, and what they hold. Raises UsageError, with one sentence, for all else."""
-    with open_regular(path, "a .csv file") as file:
+    with (
+        open_regular(path, "a .csv file") as file,
+        io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text,
+    ):
         try:
-            return _read(path, file, label, columns)
+            return _read(path, text, label, columns)
         except UnicodeDecodeError as error:
             raise UsageError(f"{path} is no text in UTF-8: expected a .csv file in that encoding") from error
         except csv.Error as error:
             raise UsageError(f"{path} cannot be read as a .csv file: {error}") from error
 
 
-def _read(path: Path, file: BinaryIO, label: str, columns: Sequence[str]) -> tuple[Chosen, Samples]:
-    size = os.fstat(file.fileno()).st_size
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+def _read(path: Path, text: io.TextIOWrapper, label: str, columns: Sequence[str]) -> tuple[Chosen, Samples]:
+    size = os.fstat(text.fileno()).st_size
     head = [line for line in islice(_lines(path, text), LOOKED_AT) if line.strip()]
     if not head:
         raise UsageError(f"{path} is empty: expected rows of numbers")
