@@ -149,6 +149,10 @@ def index_shard(path: Path) -> list[Sample]:
                     if stem and not info.name.startswith("__"):  # what webdataset calls its own
                         member = Member(path, info.name, info.offset_data, info.size)
                         groups.setdefault(f"{folder}/{stem}", {})[ending.lower()] = member
+            # A tar ends with zeros; tarfile takes all that it cannot read for the end.
+            file.seek(tar.offset)
+            if file.read(512) != bytes(512):
+                raise EOFError(f"it is cut off or damaged after {tar.offset:,} of {size:,} bytes")
     except (tarfile.TarError, OSError, ValueError, EOFError) as error:
         if isinstance(error, UsageError):
             raise

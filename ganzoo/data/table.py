@@ -159,6 +159,8 @@ def _separator(head: Sequence[str]) -> str:
 def _has_names(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first row is names: it has text where the rows below it have numbers."""
     below = rows[1:]
+    if not below:
+        return not any(map(_is_number, rows[0]))
     return any(
         not _is_number(cell) and sum(i < len(row) and _is_number(row[i]) for row in below) * 2 > len(below)
         for i, cell in enumerate(rows[0])

@@ -84,7 +84,9 @@ def _pictures(parts: Sequence[Any], kind: str, target: str, size: int, channels:
     lengths = [len(part) for part in parts]
     count, train = sum(lengths), lengths[0]
     names, first = _names(parts[0], KNOWN[kind], target)
-    some = _target(parts[0][0][1], parts[0], target)
+    image, label = parts[0][0]
+    image.close()  # it may be opened, and not read yet
+    some = _target(label, parts[0], target)
     values = some is not None and some.ndim == 1
     has_y = some is not None and (values or int(some) >= 0) and kind != "LSUN"  # LSUN has one class
     y: Array = np.zeros(
