@@ -23,6 +23,17 @@ def write(name: str) -> None:
         writers[scheme]()
 
 
+def of_other_programs() -> None:
+    """Those of the page docs/data.md."""
+    table("my-table.csv", names=("height", "weight", "age"))
+    parquet("my-table.parquet", names=("height", "weight", "age"))
+    sounds("my-sounds", length=600)
+    Path("my-shards").mkdir()
+    shards("my-shards/train-{:03d}.tar", side=32)
+    digits(Path("my-sets", "KMNIST", "raw"), {"train": 40, "t10k": 20})
+    hugging_face("my-set", "my-numbers")
+
+
 def numbers(count: int = COUNT, columns: int = 3) -> np.ndarray:
     return np.random.default_rng(count).normal(3.0, 2.0, (count, columns))
 
@@ -35,18 +46,23 @@ def kinds(count: int = COUNT) -> list[str]:
     return ["cat", "dog", "owl"] * (count // 3)
 
 
-def table(path: str = "table.csv", separator: str = ",", header: bool = True) -> Path:
+def table(
+    path: str = "table.csv",
+    separator: str = ",",
+    header: bool = True,
+    names: tuple[str, ...] = ("a", "b", "c"),
+) -> Path:
     rows = [[*map(repr, row.tolist()), kind] for row, kind in zip(numbers(), kinds(), strict=True)]
-    lines = [separator.join(row) for row in [*([["a", "b", "c", "kind"]] if header else []), *rows]]
+    lines = [separator.join(row) for row in [*([[*names, "kind"]] if header else []), *rows]]
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return Path(path)
 
 
-def parquet(path: str = "table.parquet") -> Path:
+def parquet(path: str = "table.parquet", names: tuple[str, ...] = ("a", "b", "c")) -> Path:
     import pyarrow
     import pyarrow.parquet
 
-    columns = dict(zip("abc", numbers().T, strict=True))
+    columns = dict(zip(names, numbers().T, strict=True))
     pyarrow.parquet.write_table(pyarrow.table({**columns, "kind": kinds()}), path)
     return Path(path)
 
@@ -93,7 +109,7 @@ def shards(pattern: str = "shard-{:03d}.tar", count: int = 2, side: int = 16) ->
     return made
 
 
-def hugging_face() -> None:
+def hugging_face(pictures: str = "pictures", table: str = "numbers") -> None:
     """ "The pictures, of two splits, and the numbers, as `save_to_disk` writes them."""
     import datasets
 
@@ -111,9 +127,9 @@ def hugging_face() -> None:
         labels = [classes.index(kind) for kind in kinds(count)]
         return datasets.Dataset.from_dict({"picture": shown, "kind": labels, "note": kinds(count)}, features)
 
-    datasets.DatasetDict({"train": part(60, 16), "test": part(21, 15)}).save_to_disk("pictures")
+    datasets.DatasetDict({"train": part(60, 16), "test": part(21, 15)}).save_to_disk(pictures)
     columns = {"a": numbers()[:, 0], "pair": numbers()[:, 1:], "kind": kinds()}
-    datasets.Dataset.from_dict(columns).save_to_disk("numbers")
+    datasets.Dataset.from_dict(columns).save_to_disk(table)
 
 
 def idx(array: np.ndarray) -> bytes:
