@@ -13,7 +13,7 @@ from ganzoo.data.catalogue import Known
 from ganzoo.data.fetch import PROBE_SECONDS, STALL_SECONDS, data_folders
 from ganzoo.data.network import first_to_answer
 from ganzoo.errors import UsageError, first_line
-from ganzoo.system.cache import part_of
+from ganzoo.system.cache import part_of, place, touch
 from ganzoo.system.console import notice
 from ganzoo.system.locks import in_turn
 
@@ -34,6 +34,9 @@ def find_or_fetch(
     folders = data_folders(root)
     for folder in folders:
         if all((folder / file).exists() for file in files):
+            if folder == place("downloads"):
+                for file in files:
+                    touch(folder / Path(file).parts[0])
             return folder
     home = folders[0]
     how = f", as torchvision lays them out: {', '.join(files)}"
