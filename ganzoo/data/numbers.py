@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,18 +53,22 @@ def as_samples(path: Path | str, array: Array, axis: int) -> Array:
     return np.ascontiguousarray(np.moveaxis(array, axis, 1)) if axis else finite_rows(path, array)
 
 
-def finite_rows(path: Path | str, array: Array) -> Array:
-    """The array as float32 [N, ...]. Raises UsageError for a number that float32 cannot hold."""
+def finite_rows(path: Path | str, array: Array, names: Sequence[str] = ()) -> Array:
+    """The array as float32 [N, ...]. Raises UsageError for a number that float32 cannot hold.
+
+    Args:
+        names: of the columns, where they have any.
+    """
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is reported as that
         plain = np.ascontiguousarray(array, dtype=np.float32)
     bad = np.flatnonzero(~np.isfinite(plain).reshape(len(plain), -1).all(axis=1))
     if len(bad):
         raise UsageError(f"{path} has a number in row {bad[0]} (from 0) that is not finite in float32")
-    _refuse_rounding(path, array, plain)
+    _refuse_rounding(path, array, plain, names)
     return plain
 
 
-def _refuse_rounding(path: Path | str, array: Array, plain: Array) -> None:
+def _refuse_rounding(path: Path | str, array: Array, plain: Array, names: Sequence[str]) -> None:
     """Raise UsageError for a column, or channel, whose spread float32 rounds away: times in seconds, say."""
     if array.dtype.kind == "f" and array.dtype.itemsize <= 4:
         return
@@ -74,7 +79,8 @@ def _refuse_rounding(path: Path | str, array: Array, plain: Array) -> None:
             spread = np.abs(exact - exact.mean()).mean()
         if lost > ROUNDED * spread:
             what = "column" if array.ndim == 2 else "channel"
+            which = repr(names[column]) if names else f"{column} (from 0)"
             raise UsageError(
-                f"{path} has numbers in {what} {column} (from 0) that float32 rounds to few values: "
+                f"{path} has numbers in {what} {which} that float32 rounds to few values: "
                 f"subtract the {what}'s mean first"
             )

@@ -42,7 +42,7 @@ def open_dataset(
 def lasting_name(name: str | Ref, dataset: Dataset) -> str:
     """What opens the same dataset again from anywhere: its own name, or absolute paths."""
     ref = Ref.parse(name)
-    if ref.path is None:
+    if ref.path is None or dataset.elsewhere:
         return dataset.name
     paths = typed_paths(ref.path, dataset.paths.count(",") + 1)
     return str(Ref(ref.name, ",".join(map(lasting_path, paths))))

@@ -17,7 +17,6 @@ from ganzoo.data.tensors import ImageSet
 class _Stacked(Dataset):
     """Triplets of digits of `base`, each drawn by itself; the label of digits a, b, c is 100a + 10b + c."""
 
-    sample_shape = (3, 28, 28)
     num_classes = 1000
     class_names = tuple(f"{i:03d}" for i in range(1000))
     endless = True
@@ -29,6 +28,7 @@ class _Stacked(Dataset):
         self.fingerprint = hashlib.sha256(f"stacked/{base.fingerprint}".encode()).hexdigest()[:16]
         x, y = base.train.all()
         assert y is not None
+        self.sample_shape = (3, *x.shape[2:])
         digit = shares(y, 10)
         self.modes = Modes(
             1000, shares=torch.einsum("i,j,k->ijk", digit, digit, digit).flatten(), balanced=True
@@ -42,17 +42,24 @@ class StackedMnist(_Stacked):
 
     It is stacked-mnist-5k where the full MNIST can't be had. Source: Metz et al. 2017; 26,000 samples after
     VEEGAN and PacGAN.
+
+    Args:
+        size: of the squares in pixels to which they are scaled (Lanczos), such as 64; 0 is as they are.
     """
 
-    def __init__(self, root: str | Path | None = None, offline: bool = False) -> None:
-        super().__init__(Mnist(root, offline))
+    def __init__(self, root: str | Path | None = None, offline: bool = False, size: int = 0) -> None:
+        super().__init__(Mnist(root, offline, size))
 
 
 class StackedMnist5k(_Stacked):
-    """Three digits of mnist-5k as the colours of one image, 28 x 28: 1000 modes, and no download."""
+    """Three digits of mnist-5k as the colours of one image, 28 x 28: 1000 modes, and no download.
 
-    def __init__(self) -> None:
-        super().__init__(Mnist5k())
+    Args:
+        size: of the squares in pixels to which they are scaled (Lanczos), such as 64; 0 is as they are.
+    """
+
+    def __init__(self, size: int = 0) -> None:
+        super().__init__(Mnist5k(size))
 
 
 class StackedSplit:

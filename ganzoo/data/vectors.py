@@ -8,19 +8,15 @@ from pathlib import Path
 import torch
 
 from ganzoo.data.arrays import Header, read_npy
-from ganzoo.data.base import Dataset, Modes, Standardization, shares
 from ganzoo.data.beside import read_beside
-from ganzoo.data.kinds import has_pixels, kind_of
 from ganzoo.data.numbers import as_samples, channel_axis, check_numbers
-from ganzoo.data.tensors import TensorSplit, fingerprint, samples_to_make, split_by_hash
+from ganzoo.data.own import PER_PIXEL, PER_ROW, PER_VALUE, OwnArrays, Samples
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
 from ganzoo.system.paths import typed_path
 
-PER_PIXEL, PER_VALUE, PER_ROW = 4, 32, 192  # bytes of memory on the way to a dataset, as measured
 
-
-class Npy(Dataset):
+class Npy(OwnArrays):
     """Your own arrays: npy:PATH, a .npy file with an array [N, ...], one row per sample.
 
     Its shape says what samples are: [N, D] vectors, [N, C, L] series; uint8 [N, C, H, W] images and uint8
@@ -58,41 +54,9 @@ class Npy(Dataset):
 
         x = torch.from_numpy(as_samples(file, read_npy(file, check, need), axis))
         beside = read_beside(_in_its_folder(file, y), file, len(x)) if y else None
-        self.name = f"npy:{path}"
-        self.sample_shape = tuple(x.shape[1:])
-        self.kind = "tensors" if x.dim() > 3 and not axis else ""
-        parts = [(x[rows], None if beside is None else beside[rows]) for rows in split_by_hash(x)]
-        (train, train_y), (test, test_y) = parts
-        if beside is None:
-            self.fingerprint = fingerprint(train, test)
-        else:
-            self.fingerprint = fingerprint(train, train_y, test, test_y)
-            if beside.dim() == 1:
-                self.num_classes = int(beside.max()) + 1
-            else:
-                self.condition_shape = tuple(beside.shape[1:])
-        if not has_pixels(self):
-            self.standardization = Standardization.of(train)
-        elif self.num_classes:
-            self.modes = Modes(self.num_classes, shares=shares(train_y, self.num_classes))
-        self.train, self.test = (
-            TensorSplit(own, own_y, None if has_pixels(self) else self.from_units(own))
-            for own, own_y in parts
-        )
-        self.eval_samples = samples_to_make(len(test), self.eval_samples)
-        notice(f"{self.name}: {self._found(len(x))}; {len(test):,} to test, a tenth of them, by hash")
-
-    def _found(self, count: int) -> str:
-        shape = self.sample_shape
-        what = f"{count:,} rows of {shape[0]:,} number{'s' * (shape[0] != 1)}"
-        if len(shape) > 1:
-            titles = {"series": "series", "images": "images", "video": "videos"}
-            what = f"{count:,} {titles.get(kind_of(self), 'tensors')} of shape {shape}"
-        if self.kind == "tensors" and len(shape) in (3, 4):
-            what += " (pixels would be uint8, of 1 or 3 channels)"
-        if self.num_classes:
-            return f"{what}, of {self.num_classes:,} class{'es' * (self.num_classes != 1)}"
-        return f"{what}, with conditions of shape {self.condition_shape}" if self.condition_shape else what
+        samples = Samples(x, beside, kind="tensors" if x.dim() > 3 and not axis else "")
+        super().__init__(f"npy:{path}", samples)
+        notice(f"{self.name}: {self.found(samples)}")
 
 
 def _in_its_folder(file: Path, y: str) -> Path:

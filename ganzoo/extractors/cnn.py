@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganzoo.data.resize import resized
 from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.classifier import FEATURES, classify, read_meta, require_uint8, unpack
@@ -75,7 +76,7 @@ class MnistCnnV1(Cnn):
 
     Of one channel: features [N, 128], logits [N, 10]. Of three, each is a digit of its own: features [N, 384]
     are those of the three side by side; logits [N, 1000] are the logarithms of the joint probabilities, with
-    the digits a, b, c at 100a + 10b + c.
+    the digits a, b, c at 100a + 10b + c. Digits of another size (data.size=64) are scaled to 28 x 28 first.
 
     It gets 99.5 % of the 1,000 test digits of mnist-5k right. Made, on 2 threads, by
         ganzoo extractor train --dataset mnist-5k --epochs 100 --seed 0 --out mnist-cnn-v1.safetensors
@@ -101,16 +102,19 @@ class MnistCnnV1(Cnn):
         self.net, self.meta = unpack(file, content)
 
     def check(self, sample_shape: tuple[int, ...]) -> None:
-        if tuple(sample_shape) not in ((1, 28, 28), (3, 28, 28)):
+        shape = tuple(sample_shape)
+        if len(shape) != 3 or shape[0] not in (1, 3) or shape[1] != shape[2]:
             raise UsageError(
-                f"mnist-cnn-v1 takes digits of shape (1, 28, 28), or three as colours, (3, 28, 28), and "
-                f"these samples are {tuple(sample_shape)}: choose another --extractor"
+                f"mnist-cnn-v1 takes digits of shape (1, 28, 28), or three as colours, (3, 28, 28), or other "
+                f"squares of them, which it scales to these, and these samples are {shape}: choose another "
+                f"--extractor"
             )
 
     def __call__(self, samples: Tensor) -> dict[str, Tensor | None]:
         require_uint8(samples)
         self.check(tuple(samples.shape[1:]))
-        features, logits = classify(self.net, samples.reshape(-1, 1, 28, 28), self.device)
+        digits = resized(samples, self.net.size).reshape(-1, 1, self.net.size, self.net.size)
+        features, logits = classify(self.net, digits, self.device)
         if samples.shape[1] == 1:
             return {"features": features, "logits": logits}
         a, b, c = logits.log_softmax(dim=1).view(-1, 3, 10).unbind(dim=1)

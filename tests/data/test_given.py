@@ -216,6 +216,21 @@ def test_tables_are_refused_by_column():
             as_dataset(table, y)
 
 
+def test_a_dataset_of_hugging_face_is_taken_apart_by_its_columns():
+    datasets = pytest.importorskip("datasets")
+    columns = {name: VECTORS[:, i] for i, name in enumerate("abc")}
+    labelled = datasets.Dataset.from_dict({**columns, "label": CLASSES.tolist()})
+    dataset = as_dataset(labelled)
+    assert (dataset.sample_shape, dataset.num_classes) == ((3,), 4)
+    assert rows(dataset) == rows(as_dataset(VECTORS, CLASSES))
+    split = datasets.DatasetDict({"train": labelled.select(range(30)), "test": labelled.select(range(30, 40))})
+    assert len(as_dataset(split).test) == len(as_dataset(split["train"], test=split["test"]).test) == 10
+    pictures = {"image": [Image.fromarray(one[0].numpy()) for one in PIXELS]}
+    assert as_dataset(datasets.Dataset.from_dict(pictures)).sample_shape == (1, 32, 32)
+    with pytest.raises(UsageError, match="no column 'k'"):
+        as_dataset(labelled, "k")
+
+
 def test_more_than_memory_holds_is_refused_before_it_is_read(monkeypatch):
     monkeypatch.setattr("ganzoo.data.items.machine_memory", lambda: 1000)
     with pytest.raises(UsageError, match="give a DataLoader"):

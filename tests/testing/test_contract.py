@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import files
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,6 +18,7 @@ from ganzoo.testing import checks, contract
 SMALL = {"width": 8, "d_width": 8, "z_dim": 14}  # of these, the options that a model has
 ELSEWHERE = {  # what needs a path, a network or weights; some of them are opened below
     "folder", "pairs", "unpaired", "npy", "cnn", "inception", "cifar10", "fashion-mnist", "stacked-mnist",
+    "csv", "parquet", "wav", "webdataset", "torchvision", "hf",
 }  # fmt: skip
 
 
@@ -84,6 +86,24 @@ def test_own_datasets_of_two_folders():
     for name in ("pairs:pictures", "unpaired:pictures/a,pictures/b"):
         for check in checks(name, "dataset", size=8):
             check()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("csv:table.csv", {"label": "kind"}),
+        ("parquet:table.parquet", {"columns": "a+b"}),
+        ("wav:sounds", {"length": 32}),
+        ("webdataset:shard-{000..001}.tar", {"size": 8}),
+        ("torchvision:FakeData", {"size": 8, "channels": 1}),
+        ("hf:pictures", {"size": 8}),
+        ("hf:numbers", {"label": "kind"}),
+    ],
+)
+def test_own_datasets_of_other_programs(name, options):
+    files.write(name)
+    for check in checks(name, "dataset", **options):
+        check()
 
 
 def test_a_test_file_of_one_line():

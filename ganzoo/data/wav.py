@@ -1,0 +1,274 @@
+"""One's own sounds, from .wav files: series of one length."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, ClassVar
+
+import numpy as np
+import torch
+
+from ganzoo.data.finding import ignored
+from ganzoo.data.images import each
+from ganzoo.data.own import OwnArrays, Samples, check_memory, few
+from ganzoo.data.splits import SPLITS, choose_splits
+from ganzoo.data.tensors import Array
+from ganzoo.errors import UsageError, first_line
+from ganzoo.system.console import in_bytes, notice
+from ganzoo.system.files import open_regular
+from ganzoo.system.paths import typed_path
+
+SHORTEST, USUAL, LONGEST = 16, 16_384, 2**22  # values of a series
+RATES = (1, 768_000)
+MOST_CHANNELS = 64
+LARGEST_FILE = 2**30
+STREAMED = 2**31 - 1  # bytes that a program promises which does not know how many will come
+NAMED = 3  # files, in a sentence about many
+
+
+class Wav(OwnArrays):
+    """Your own sounds: wav:FOLDER, .wav files as series [C, L]; sub-folders are classes, if there are any.
+
+    Samples are float32 in [-1, 1]; networks see them with mean 0 and standard deviation 1 in each channel. Of
+    a longer file the middle is taken, a shorter one goes on with silence. Sub-folders train and test are the
+    splits, if there are no others; else a tenth of the files, chosen by hash, is the test split.
+
+    Args:
+        path: the folder.
+        length: of a series; 0 is that of the shortest file, rounded down to a power of two, at most 16,384.
+        rate: values per second to which all are brought; 0 leaves them as they are, which must be alike.
+        channels: 1 mixes those of a file, 2 gives what has one to both ears; 0 is as many as all files have,
+            or else 1.
+
+    Raises:
+        UsageError: a wrong option, no such folder, fewer than two files, ones that cannot be read, or ones
+            of several rates where none is given.
+    """
+
+    paths: ClassVar[str] = "FOLDER"
+
+    def __init__(self, path: str | Path, length: int = 0, rate: int = 0, channels: int = 0) -> None:
+        _check_options(length, rate, channels)
+        files = find_sounds(typed_path(path))
+        check_memory(str(files.root), len(files.names), max(channels, 1) * max(length, SHORTEST))
+        sounds, lengths = _read_all(files, rate, length or USUAL)
+        channels = channels or _channels(sounds)
+        length = length or max(SHORTEST, min(USUAL, 1 << (min(lengths).bit_length() - 1)))
+        check_memory(str(files.root), len(sounds), channels * length)
+        x = torch.from_numpy(np.stack([_fitted(sound, channels, length) for sound in sounds]))
+        y = torch.tensor(files.labels, dtype=torch.int64) if files.class_names else None
+        train = len(x) - files.test
+        held_out = (x[train:], None if y is None else y[train:]) if files.test else None
+        samples = Samples(x[:train], None if y is None else y[:train], files.class_names, held_out)
+        super().__init__(f"wav:{path}", samples)
+        cut = sum(own > length for own in lengths)
+        filled = sum(own < length for own in lengths)
+        for sentence in (
+            self.found(samples),
+            f"{cut:,} of the files are longer than {length:,} values, of which the middle is taken"
+            * bool(cut),
+            f"{filled:,} of the files are shorter than {length:,} values, and go on with silence"
+            * bool(filled),
+            *files.notes,
+        ):
+            if sentence:
+                notice(f"{self.name}: {sentence}")
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """The .wav files of a folder.
+
+    Args:
+        root: the folder.
+        names: below it; the test split last, where there is one.
+        labels: one for each, or empty without classes.
+        class_names: the sub-folders, sorted, or empty.
+        test: how many of the names, the last ones, are the test split.
+        notes: sentences that a person should read.
+    """
+
+    root: Path
+    names: tuple[str, ...]
+    labels: tuple[int, ...]
+    class_names: tuple[str, ...]
+    test: int
+    notes: tuple[str, ...]
+
+
+def find_sounds(root: Path) -> Sounds:
+    """Raises UsageError if there is no such folder, or fewer than two .wav files, or classes and none."""
+    if not root.is_dir():
+        raise UsageError(
+            f"{root} is {'a file' if root.exists() else 'not there'}: expected a folder of .wav files"
+        )
+    names, others = _walk(root)
+    tops = sorted({name.partition("/")[0] for name in names if "/" in name})
+    notes: tuple[str, ...] = ()
+    if others:
+        notes = (f"{len(others):,} of the files are no .wav files, and left out ({few(others)})",)
+    test = 0
+    if tops and all("/" in name for name in names) and all(top.lower() in SPLITS for top in tops):
+        train, held_out, left = choose_splits(root, {top: SPLITS[top.lower()] for top in tops}, "wav")
+        parts = [[name for name in names if name.startswith(f"{top}/")] for top in (train, held_out) if top]
+        names, test = [name for part in parts for name in part], len(parts[1]) if held_out else 0
+        notes += left
+        below = [name.partition("/")[2] for name in names]
+    else:
+        below = names
+    if len(names) < 2:
+        raise UsageError(f"{root} has {len(names) or 'no'} .wav file{'s' * (not names)}: expected 2 or more")
+    direct = [name for name in below if "/" not in name]
+    if direct and len(direct) < len(below):
+        raise UsageError(
+            f"{root} has .wav files in sub-folders and others beside these ({direct[0]}): put each one in "
+            "the sub-folder of its class, or have no sub-folders"
+        )
+    classes = () if direct else tuple(sorted({name.partition("/")[0] for name in below}))
+    index = {name: i for i, name in enumerate(classes)}
+    labels = tuple(index[name.partition("/")[0]] for name in below) if classes else ()
+    if test and classes and set(labels[len(labels) - test :]) - set(labels[: len(labels) - test]):
+        raise UsageError(
+            f"{root} has classes to test that are not among those to train on: expected the same"
+        )
+    return Sounds(root, tuple(names), labels, classes, test, notes)
+
+
+def read_sound(path: Path, rate: int = 0) -> tuple[int, Array]:
+    """A file's values per second, and its channels float32 [C, L], whole numbers scaled to [-1, 1].
+
+    Args:
+        rate: to bring it to; 0 leaves it as it is.
+
+    Raises:
+        UsageError: it cannot be read.
+        ValueError: it is no .wav file, or has no sound in it, or too many channels.
+    """
+    with open_regular(path, "a .wav file") as file:
+        own, values = _decoded(file)
+    if values.dtype.kind not in "iuf" or not values.size or values.ndim > 2:
+        raise ValueError("it has no sound in it")
+    sound = values[:, None] if values.ndim == 1 else values
+    if sound.shape[1] > MOST_CHANNELS or not RATES[0] <= own <= RATES[1]:
+        raise ValueError(f"it has {sound.shape[1]} channels of {own:,} values per second")
+    if values.dtype.kind != "f":
+        middle = 128 if values.dtype.kind == "u" else 0
+        sound = (sound.astype(np.float64) - middle) / 2.0 ** (8 * values.dtype.itemsize - 1)
+    made: Array = np.ascontiguousarray(sound.T, dtype=np.float32)
+    if not np.isfinite(made).all():
+        raise ValueError("it has values that are not finite")
+    if rate and rate != own:
+        from scipy.signal import resample_poly
+
+        shared = math.gcd(rate, own)
+        made = resample_poly(made, rate // shared, own // shared, axis=1).astype(np.float32)
+        own = rate
+    return own, made
+
+
+def _decoded(file: BinaryIO) -> tuple[int, Array]:
+    from scipy.io import wavfile
+
+    size = os.fstat(file.fileno()).st_size
+    head = file.read(8)
+    promised = int.from_bytes(head[4:], "little") + 8
+    if head.startswith(b"RIFF") and size < promised < STREAMED:
+        raise ValueError(f"it is cut off after {size:,} of {promised:,} bytes")
+    file.seek(0)
+    if size > LARGEST_FILE:
+        raise ValueError(
+            f"it has {in_bytes(size)}, and {in_bytes(LARGEST_FILE)} is the most: cut it in pieces"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of chunks that say who sang
+        rate, values = wavfile.read(file)
+    return int(rate), values
+
+
+def _read_all(files: Sounds, rate: int, most: int) -> tuple[list[Array], list[int]]:
+    """Of each file the middle, `most` values, and how many it has.
+
+    Raises UsageError, one for all files that cannot be read, or for several rates.
+    """
+
+    def read(name: str) -> tuple[int, Array, int] | str:
+        try:
+            own, sound = read_sound(files.root / name, rate)
+            return own, _middle(sound, most).copy(), sound.shape[1]
+        except Exception as error:  # its reader meets broken bytes with any exception
+            return first_line(error)
+
+    read_as = each(read, files.names, "reading sounds")
+    broken = [(name, made) for name, made in zip(files.names, read_as, strict=True) if isinstance(made, str)]
+    if broken:
+        reasons = "; ".join(f"{name}: {why.rstrip('.')}" for name, why in broken[:NAMED])
+        more = f"; and {len(broken) - NAMED:,} more" * (len(broken) > NAMED)
+        raise UsageError(
+            f"{len(broken):,} of the {len(files.names):,} files in {files.root} cannot be read as sounds "
+            f"({reasons}{more}): repair them, or move them out of the folder"
+        )
+    made = [pair for pair in read_as if not isinstance(pair, str)]
+    rates = {own: name for name, (own, *_) in reversed(list(zip(files.names, made, strict=True)))}
+    if len(rates) > 1:
+        (one, first), (two, second), *_ = sorted(rates.items())
+        raise UsageError(
+            f"{files.root} has sounds of several rates, such as {first} with {one:,} values per second and "
+            f"{second} with {two:,}: bring them to one, --set data.rate={one}"
+        )
+    return [sound for _, sound, _ in made], [length for *_, length in made]
+
+
+def _fitted(sound: Array, channels: int, length: int) -> Array:
+    """One of another form as float32 [channels, length]."""
+    if len(sound) != channels:
+        sound = sound.mean(axis=0, keepdims=True).repeat(channels, axis=0)
+    sound = _middle(sound, length)
+    return np.pad(sound, ((0, 0), (0, length - sound.shape[1]))).astype(np.float32, copy=False)
+
+
+def _middle(sound: Array, length: int) -> Array:
+    start = max(sound.shape[1] - length, 0) // 2
+    return sound[:, start : start + length]
+
+
+def _channels(sounds: list[Array]) -> int:
+    return len(sounds[0]) if len({len(sound) for sound in sounds}) == 1 else 1
+
+
+def _walk(root: Path) -> tuple[list[str], list[str]]:
+    """The .wav files below a folder, and all others; hidden ones are neither."""
+
+    def fail(error: OSError) -> None:
+        raise UsageError(f"{error.filename} cannot be read: {error.strerror or error}") from error
+
+    names: list[str] = []
+    for folder, below, files in os.walk(root, onerror=fail):
+        below[:] = [name for name in below if not ignored(name)]
+        names += [Path(folder, f).relative_to(root).as_posix() for f in files if not ignored(f)]
+    sounds = [name for name in names if name.lower().endswith((".wav", ".wave"))]
+    return sorted(sounds), sorted(set(names) - set(sounds))
+
+
+def _check_options(length: int, rate: int, channels: int) -> None:
+    rules = (
+        (
+            "length",
+            length,
+            length == 0 or SHORTEST <= length <= LONGEST,
+            f"0, or {SHORTEST} to {LONGEST:,}",
+        ),
+        (
+            "rate",
+            rate,
+            rate == 0 or RATES[0] <= rate <= RATES[1],
+            f"0 (as it is) or at most {RATES[1]:,}",
+        ),
+        ("channels", channels, channels in (0, 1, 2), "0 (choose), 1 or 2"),
+    )
+    for name, value, fine, expected in rules:
+        if not fine:
+            raise UsageError(f"data.{name}: expected {expected}, got {value}")
