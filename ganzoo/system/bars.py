@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.progress import TimeElapsedColumn as Elapsed
 
 from ganzoo.system.console import plain, stderr
+from ganzoo.system.notebook import Counter, in_notebook
 
 T = TypeVar("T")
 
@@ -34,26 +35,56 @@ def bar(*columns: ProgressColumn) -> Progress:
     return Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal)
 
 
+@contextmanager
+def counting(description: str, total: int, unit: str = "") -> Iterator[Counter | None]:
+    """In the cell of a notebook a counter; elsewhere None."""
+    counter = Counter(plain(description), total, unit) if in_notebook() else None
+    try:
+        yield counter
+    finally:
+        if counter is not None:
+            counter.close()
+
+
 def stages(names: Sequence[str], description: str) -> Iterator[str]:
     """`names` behind a progress bar that says which of them is under way."""
-    with bar(Words("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed()) as progress:
+    with (
+        counting(description, len(names)) as counter,
+        bar(Words("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed()) as progress,
+    ):
         task = progress.add_task(description, total=len(names))
-        for name in names:
-            progress.update(task, description=f"{description} {plain(name)}")
+        for i, name in enumerate(names):
+            said = f"{description} {plain(name)}"
+            progress.update(task, description=said)
+            if counter is not None:
+                counter.description = said
+                counter.at(i)
             yield name
             progress.advance(task)
 
 
 def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
     """`items` behind a progress bar."""
-    with bar(Words("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed()) as progress:
-        yield from progress.track(items, total=total, description=plain(description))
+    with (
+        counting(description, total) as counter,
+        bar(Words("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed()) as progress,
+    ):
+        for i, item in enumerate(progress.track(items, total=total, description=plain(description))):
+            if counter is not None:
+                counter.at(i)
+            yield item
 
 
 @contextmanager
 def transfer(description: str, done: int, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar over bytes, to be told how many are done; a total of 0 is not known."""
     columns = (Words("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with bar(*columns) as progress:
+    with counting(description, total, "bytes") as counter, bar(*columns) as progress:
         task = progress.add_task(plain(description), total=total or None, completed=done)
-        yield lambda now: progress.update(task, completed=now)
+
+        def tell(now: int) -> None:
+            progress.update(task, completed=now)
+            if counter is not None:
+                counter.at(now)
+
+        yield tell

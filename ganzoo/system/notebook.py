@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import sys
+import time
 from typing import Any
 
 WIDTH = 40  # characters of a bar
+PAUSE = 0.5  # seconds between two looks; what takes less shows nothing
 
 
 def in_notebook() -> bool:
@@ -23,7 +25,9 @@ def bar_of(done: int, total: int, rate: float, unit: str) -> str:
     minutes, seconds = divmod(round(left), 60)
     hours, minutes = divmod(minutes, 60)
     blocks = "\u2588" * filled + "\u2591" * (WIDTH - filled)
-    return f"{blocks} {done:,}/{total:,} {unit}  {rate:.1f} {unit}/s  {hours}:{minutes:02}:{seconds:02} left"
+    unit = f" {unit}" if unit else ""
+    speed = f"{rate:,.1f}{unit}/s" if rate < 1000 else f"{rate:,.0f}{unit}/s"
+    return f"{blocks} {done:,}/{total:,}{unit}  {speed}  {hours}:{minutes:02}:{seconds:02} left"
 
 
 class Cell:
@@ -48,3 +52,27 @@ class Cell:
             self._handle.display(data, raw=True)
         else:
             self._handle.update(data, raw=True)
+
+    def clear(self) -> None:
+        """Have it show nothing any more."""
+        if self._handle is not None:
+            self._handle.update({"text/plain": ""}, raw=True)
+
+
+class Counter:
+    """How much of something is done, in the cell while it lasts."""
+
+    def __init__(self, description: str, total: int, unit: str = "") -> None:
+        self.description, self._total, self._unit = description, total, unit
+        self._cell, self._began = Cell(), time.monotonic()
+        self._shown = self._began
+
+    def at(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self._shown >= PAUSE:
+            self._shown = now
+            bar = bar_of(done, self._total, done / (now - self._began), self._unit)
+            self._cell.show(f"{self.description}\n{bar}")
+
+    def close(self) -> None:
+        self._cell.clear()

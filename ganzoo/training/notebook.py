@@ -6,11 +6,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from ganzoo.system.notebook import Cell, bar_of
+from ganzoo.system.notebook import PAUSE, Cell, bar_of
 from ganzoo.training.callbacks import judgement
 from ganzoo.training.trainer import Callback, Trainer
-
-PAUSE = 0.5  # seconds between two looks
 
 
 class Notebook(Callback):

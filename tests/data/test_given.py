@@ -223,7 +223,9 @@ def test_a_dataset_of_hugging_face_is_taken_apart_by_its_columns():
     dataset = as_dataset(labelled)
     assert (dataset.sample_shape, dataset.num_classes) == ((3,), 4)
     assert rows(dataset) == rows(as_dataset(VECTORS, CLASSES))
-    split = datasets.DatasetDict({"train": labelled.select(range(30)), "test": labelled.select(range(30, 40))})
+    split = datasets.DatasetDict(
+        {"train": labelled.select(range(30)), "test": labelled.select(range(30, 40))}
+    )
     assert len(as_dataset(split).test) == len(as_dataset(split["train"], test=split["test"]).test) == 10
     pictures = {"image": [Image.fromarray(one[0].numpy()) for one in PIXELS]}
     assert as_dataset(datasets.Dataset.from_dict(pictures)).sample_shape == (1, 32, 32)
