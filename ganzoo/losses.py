@@ -15,6 +15,9 @@ from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from ganzoo.models.sample import Logits
+from ganzoo.registry import LOSSES
+
+get, names, options, search = LOSSES.get, LOSSES.names, LOSSES.options, LOSSES.search
 
 
 class Loss:

@@ -15,7 +15,7 @@ CHANNELS = (1, 3)
 MOST_DIMENSIONS = 16
 
 
-def check_numbers(path: Path, header: Header, count: int) -> None:
+def check_numbers(path: Path | str, header: Header, count: int) -> None:
     """Raise UsageError unless there are real or whole numbers, of `count` samples at least.
 
     uint8 [N, A, B] is refused too: nothing says whether these are grey images or series of A channels.
@@ -47,12 +47,12 @@ def channel_axis(header: Header) -> int:
     return next((axis for axis in (1, -1) if header.shape[axis] in CHANNELS), 0)
 
 
-def as_samples(path: Path, array: Array, axis: int) -> Array:
+def as_samples(path: Path | str, array: Array, axis: int) -> Array:
     """Pixels uint8 with their channels, which are on `axis`, first; all else as `finite_rows` gives it."""
     return np.ascontiguousarray(np.moveaxis(array, axis, 1)) if axis else finite_rows(path, array)
 
 
-def finite_rows(path: Path, array: Array) -> Array:
+def finite_rows(path: Path | str, array: Array) -> Array:
     """The array as float32 [N, ...]. Raises UsageError for a number that float32 cannot hold."""
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is reported as that
         plain = np.ascontiguousarray(array, dtype=np.float32)
@@ -63,7 +63,7 @@ def finite_rows(path: Path, array: Array) -> Array:
     return plain
 
 
-def _refuse_rounding(path: Path, array: Array, plain: Array) -> None:
+def _refuse_rounding(path: Path | str, array: Array, plain: Array) -> None:
     """Raise UsageError for a column, or channel, whose spread float32 rounds away: times in seconds, say."""
     if array.dtype.kind == "f" and array.dtype.itemsize <= 4:
         return
