@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ganzoo.stabilizers.base import Stabilizer
     from ganzoo.system.memory import keep_freed_memory
     from ganzoo.training.trainer import Callback, Trainer
+    from ganzoo.training.turns import turn
 
 _WHERE = {
     "ganzoo.api": ("extractor", "resume", "train"),
@@ -61,6 +62,7 @@ _WHERE = {
     "ganzoo.stabilizers.base": ("Stabilizer",),
     "ganzoo.system.memory": ("keep_freed_memory",),
     "ganzoo.training.trainer": ("Callback", "Trainer"),
+    "ganzoo.training.turns": ("turn",),
 }  # fmt: skip
 _ROOMS = ("extractors", "losses", "metrics", "models", "stabilizers")
 _REGISTRIES = ("callbacks", "datasets")  # whose rooms hold more than members
@@ -72,6 +74,7 @@ __all__ = [
     "Optimizer", "Recipe", "Run", "Sample", "Samples", "Schedule", "Score", "Split", "Stabilizer", "Trainer",
     "Turn", "UsageError", "WorkError", "callbacks", "datasets", "evaluate", "extractor", "extractors",
     "keep_freed_memory", "load", "losses", "metrics", "models", "resume", "score", "stabilizers", "train",
+    "turn",
 ]  # fmt: skip
 
 

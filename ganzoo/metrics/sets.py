@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def content(x: Tensor, before: str = "") -> str:
     return before
 
 
-def as_samples(what: str, x: Any, pixels: Range | None = None, sure: bool = False) -> Tensor:
+def as_samples(what: str, x: Any, pixels: Range | None = None, sure: set[str] | None = None) -> Tensor:
     """Samples in the units that are measured, on the CPU: pixels uint8 [N, C, ...], all others float32.
 
     uint8 [N, C, H, W] are images from 0 to 255. Floats [N, C, H, W] of 1 or 3 channels are images in [-1, 1],
@@ -90,7 +91,7 @@ def as_samples(what: str, x: Any, pixels: Range | None = None, sure: bool = Fals
 
     Args:
         what: "generated samples", as sentences say it.
-        sure: earlier ones left no doubt about their range.
+        sure: kinds of numbers whose range earlier samples left no doubt about; that of these is added.
 
     Raises:
         UsageError: these are no such samples, or their range is not the one that was said.
@@ -113,8 +114,8 @@ def as_samples(what: str, x: Any, pixels: Range | None = None, sure: bool = Fals
     if array.ndim in (4, 5) and (array.dtype == np.uint8 or axis):
         if axis == -1:
             array = np.moveaxis(array, -1, 1)
-        return _pixels(what, array, pixels, sure)
-    if pixels is not None and array.ndim != 2:
+        return _pixels(what, array, pixels, set() if sure is None else sure)
+    if pixels is not None:
         raise UsageError(
             f"{what} have the shape {shape}, and pixels={pixels} is for images of 1 or 3 channels"
         )
@@ -156,12 +157,13 @@ def _array(what: str, x: Any) -> Array:
             raise UsageError(f"{what} are a sparse or quantized tensor: expected a dense one, x.to_dense()")
         x = (x.float() if x.dtype == torch.bfloat16 else x).cpu().numpy()
     try:
-        if isinstance(x, str | bytes | dict | set) or x is None:
+        if isinstance(x, str | bytes | dict | set | Path) or x is None:
             raise TypeError("it is none")
         array = np.asarray(x)
     except Exception as error:  # whatever a foreign type raises
+        files = "; ganzoo.evaluate reads files and folders" if isinstance(x, str | Path) else ""
         raise UsageError(
-            f"{what}: expected a tensor or an array with a row for each of them, got {type(x).__name__}"
+            f"{what}: expected a tensor or an array, a row for each of them, got {type(x).__name__}{files}"
         ) from error
     if array.dtype.kind not in "iuf":
         raise UsageError(f"{what}: expected numbers, real or whole, got {type(x).__name__} of {array.dtype}")
@@ -179,13 +181,14 @@ def _channels(shape: tuple[int, ...]) -> int:
     return -1 if shape[-1] in CHANNELS and min(shape[1:-1]) > shape[-1] else 0
 
 
-def _pixels(what: str, array: Array, pixels: Range | None, sure: bool) -> Tensor:
+def _pixels(what: str, array: Array, pixels: Range | None, sure: set[str]) -> Tensor:
     if array.dtype == np.uint8:
-        if not sure and array.max() == 1:
+        if "u" not in sure and array.max() == 1:
             raise UsageError(
                 f"{what} have only the values 0 and 1: expected uint8 from 0 to 255; were these images in "
                 "[0, 1] before they became whole numbers?"
             )
+        sure.add("u")
         return torch.from_numpy(np.ascontiguousarray(array))
     if array.dtype.kind != "f":
         raise UsageError(
@@ -203,11 +206,12 @@ def _pixels(what: str, array: Array, pixels: Range | None, sure: bool) -> Tensor
             f"{what} are images of floats from {least:g} to {most:g}, and floats are read as "
             f"[{low:g}, {high:g}]: {REMEDY}"
         )
-    if pixels is None and not sure and least >= 0:
+    if pixels is None and "f" not in sure and least >= 0:
         raise UsageError(
             f"{what} are images of floats from {least:g} to {most:g}, none below 0, and may be in [0, 1] or "
             f"in [-1, 1]: {REMEDY}"
         )
+    sure.add("f")
     if (low, high) == BYTES:
         return to_uint8(x)
     return ((x - low) * (255.0 / (high - low))).round().clamp(0, 255).to(torch.uint8)

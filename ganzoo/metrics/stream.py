@@ -36,7 +36,7 @@ class Side:
         labels: of all batches that had some.
         count: of samples in whole blocks.
         content: a hash of these.
-        sure: of the range of its pixels.
+        sure: kinds of numbers whose range is plain.
     """
 
     blocks: list[Mapping[str, Tensor]] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Side:
     labels: list[Tensor] = field(default_factory=list)
     count: int = 0
     content: str = ""
-    sure: bool = False
+    sure: set[str] = field(default_factory=set)
 
     def __len__(self) -> int:
         return self.count + sum(map(len, self.waiting))
@@ -214,7 +214,6 @@ class Score:
         side.count += full
         side.waiting = [waiting[full:].clone()] if full < len(waiting) else []
         side.labels += [] if y is None else [y]
-        side.sure = True
 
     def _made(self, block: Tensor) -> Mapping[str, Tensor]:
         if not self._extracts:
