@@ -43,8 +43,10 @@ class Called(Extractor):
         self.classifies = False  # type: ignore[misc]  # of the contract's classes it is plain in the class
         self._function = function
         self.name = name_of(function)
-        net = self._net
-        self.weights_hash = BY_HAND if net is None else fingerprint(*net.state_dict().values())
+
+    @property
+    def weights_hash(self) -> str:  # type: ignore[override]  # of a network that learns it changes
+        return BY_HAND if self._net is None else fingerprint(*self._net.state_dict().values())
 
     @property
     def _net(self) -> nn.Module | None:

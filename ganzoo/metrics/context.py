@@ -267,9 +267,8 @@ class Context:
         """Raise a UsageError if there are fewer generated or real samples than `n`."""
         for samples in (self.fake, self.real):
             if len(samples) < n:
-                # What comes from elsewhere is all there is.
-                more = " (--samples N)" if samples.name == "generated" and self.gan else ""
+                kind = "generated" if samples.name == "generated" else "real"
+                more = " (--samples N)" if kind == "generated" and self.gan else ""  # else these are all
                 raise UsageError(
-                    f"{why} needs at least {n} samples, and there are {len(samples)} "
-                    f"{samples.name} ones{more}"
+                    f"{why} needs at least {n} samples, and there are {len(samples)} {kind} ones{more}"
                 )

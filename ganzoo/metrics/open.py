@@ -94,7 +94,7 @@ def lack(needs: Iterable[Need], dataset: Dataset, given: Given) -> str:
             not dataset.endless and len(dataset.test) > 0,
             f"a training set with an end, and {dataset.name} is drawn afresh: there is nothing to memorise"
             if dataset.endless
-            else f"held-out real samples beside {dataset.name}: give them as held_out=...",
+            else f"held-out real samples beside {dataset.name}: give them to ganzoo.score as held_out=...",
         ),
     }
     for need in needs:

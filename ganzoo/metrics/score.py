@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ganzoo.data.base import Modes
+from ganzoo.errors import UsageError
 from ganzoo.extractors.open import Source
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given, check_names
@@ -19,7 +20,7 @@ from ganzoo.system.devices import choose_device
 FAKE, REAL, HELD_OUT = "generated samples", "real samples", "held-out samples"
 
 
-class Scores(dict[str, float]):
+class Scored(dict[str, float]):
     """Scores by name, `{"fid@mnist-cnn-v1": 0.02, ...}`, with what they mean.
 
     Attributes:
@@ -51,7 +52,7 @@ def score(
     device: str | torch.device | None = None,
     offline: bool = False,
     progress: bool = False,
-) -> Scores:
+) -> Scored:
     """The scores of generated samples against real ones, as `ganzoo eval` computes them.
 
     Args:
@@ -65,11 +66,11 @@ def score(
         weights: a file for the extractor that is named.
         labels, real_labels: int64 [N], the classes of either, for metrics that need them.
         held_out: real samples that neither the generator nor `real` has, which `memorization` needs; their
-            own scores are `.real` of the result then.
+            own scores are `.real` of the result then, where there are as many as generated ones.
         pixels: the range of images that are floats, where it is not [-1, 1]: (0, 1), say.
         modes: what is known of the data's modes, for `modes`.
         device: where features are computed; the best there is where left out. An extractor that is an object
-            stays where it is.
+            stays where it is, and a function is given samples on the CPU.
         offline: download nothing.
         progress: show bars on stderr.
 
@@ -98,11 +99,19 @@ def score(
         device=where(extractor, device),
         given=Given(labels=y is not None),
     )
-    return Scores(evaluation(given, y, with_real=more is not None, progress=progress))
+    return Scored(evaluation(given, y, with_real=more is not None, progress=progress))
 
 
-def as_names(metrics: str | Iterable[str]) -> list[str]:
-    return [metrics] if isinstance(metrics, str) else list(metrics)
+def as_names(metrics: Any) -> list[str]:
+    """Names of metrics, from one or several. Raises UsageError where these are none."""
+    names = [metrics] if isinstance(metrics, str) or not isinstance(metrics, Iterable) else list(metrics)
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError(
+                f"metrics are given by name, and {name!r} is none: ganzoo.METRICS.add(NAME, CLASS) gives one "
+                "of your own a name"
+            )
+    return names
 
 
 def where(extractor: Source | None, device: str | torch.device | None) -> torch.device | None:

@@ -17,7 +17,7 @@ from ganzoo.extractors.open import Source, default_extractor, open_extractor
 from ganzoo.metrics.context import BATCH, Samples, extracted, joined
 from ganzoo.metrics.harness import Evaluation, compared, lack_of_logits, refuse_kind
 from ganzoo.metrics.open import Given, check_names, lack, open_metrics
-from ganzoo.metrics.score import FAKE, REAL, Scores, as_names, where
+from ganzoo.metrics.score import FAKE, REAL, Scored, as_names, where
 from ganzoo.metrics.sets import Range, RealSet, as_labels, as_samples, content, refuse_unlike
 from ganzoo.registry.blame import blaming
 from ganzoo.system.devices import choose_device
@@ -135,7 +135,7 @@ class Score:
             self._reference = None
 
     @blaming()
-    def compute(self) -> Scores:
+    def compute(self) -> Scored:
         """The scores of all samples that came in; more may follow.
 
         Raises:
@@ -150,7 +150,7 @@ class Score:
         data, train = self._reference
         given = Given(labels=y is not None)
         evaluation = Evaluation(self.metrics, data, extractor=self._extractor, given=given, train=train)
-        return Scores(evaluation(x, y, with_real=False, progress=False, made=made))
+        return Scored(evaluation(x, y, with_real=False, progress=False, made=made))
 
     def reset(self) -> None:
         """Forget the samples; the real ones too, unless `reset_real_features` is False."""

@@ -233,7 +233,7 @@ REFUSED = {
     "ragged": (lambda: [[1.0], [1.0, 2.0]], vectors_of, "got list"),
     "sparse": (lambda: vectors_of().to_sparse(), vectors_of, "dense"),
     "too few": (lambda: vectors_of(2), vectors_of, r"fid with 3 .* and there are 2 generated ones$"),
-    "too few real ones": (vectors_of, lambda: vectors_of(2), "there are 2 train ones$"),
+    "too few real ones": (vectors_of, lambda: vectors_of(2), "there are 2 real ones$"),
 }  # fmt: skip
 
 
@@ -266,6 +266,8 @@ WORDS = {
     "of images": ({"extractor": DIGITS}, r"mnist-cnn-v1 takes digits of shape"),
     "weights of an object": ({"extractor": Identity(), "weights": "x"}, "weights are those of an extractor"),
     "no extractor": ({"extractor": 3}, "expected the name of an extractor"),
+    "a metric that has no name": ({"metrics": [METRICS.get("fid")()]}, r"given by name, .* METRICS.add\("),
+    "no metric": ({"metrics": 3}, "given by name, and 3 is none"),
     "a class": ({"extractor": Identity.__class__}, "this is a class: give an object of it"),
 }
 
