@@ -266,7 +266,7 @@ WORDS = {
     "of images": ({"extractor": DIGITS}, r"mnist-cnn-v1 takes digits of shape"),
     "weights of an object": ({"extractor": Identity(), "weights": "x"}, "weights are those of an extractor"),
     "no extractor": ({"extractor": 3}, "expected the name of an extractor"),
-    "a metric that has no name": ({"metrics": [METRICS.get("fid")()]}, r"given by name, .* METRICS.add\("),
+    "a metric that has no name": ({"metrics": [METRICS.get("fid")()]}, r"given by name, .*METRICS.add\("),
     "no metric": ({"metrics": 3}, "given by name, and 3 is none"),
     "a class": ({"extractor": Identity.__class__}, "this is a class: give an object of it"),
 }
