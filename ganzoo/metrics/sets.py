@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset, Modes, shares, to_uint8
+from ganzoo.data.beside import MOST_CLASSES
 from ganzoo.data.numbers import CHANNELS, finite_rows
 from ganzoo.data.tensors import Array, fingerprint
 from ganzoo.errors import UsageError
@@ -127,10 +128,11 @@ def as_labels(what: str, y: Any, count: int) -> Tensor | None:
     if y is None:
         return None
     array = _array(f"labels of {what}", y)
-    if array.dtype.kind not in "iu" or array.shape != (count,) or (count and int(array.min()) < 0):
+    whole = array.dtype.kind in "iu" and array.shape == (count,)
+    if not whole or (count and not 0 <= int(array.min()) <= int(array.max()) < MOST_CLASSES):
         raise UsageError(
-            f"labels of {what} are {array.dtype.name} {tuple(array.shape)}: expected a class for each, whole "
-            f"numbers ({count},) from 0"
+            f"labels of {what} are {array.dtype.name} {tuple(array.shape)}: expected a class for each, "
+            f"whole numbers ({count},) from 0 to {MOST_CLASSES - 1:,}"
         )
     return torch.from_numpy(array.astype(np.int64))
 
@@ -151,12 +153,11 @@ def _named(dtype: torch.dtype, shape: tuple[int, ...]) -> str:
 
 def _array(what: str, x: Any) -> Array:
     """Whatever holds numbers. Raises UsageError where it holds none."""
-    if isinstance(x, Tensor):
-        x = x.detach()
-        if x.layout != torch.strided or x.is_quantized:
-            raise UsageError(f"{what} are a sparse or quantized tensor: expected a dense one, x.to_dense()")
-        x = (x.float() if x.dtype == torch.bfloat16 else x).cpu().numpy()
+    if isinstance(x, Tensor) and (x.layout != torch.strided or x.is_quantized):
+        raise UsageError(f"{what} are a sparse or quantized tensor: expected a dense one, x.to_dense()")
     try:
+        if isinstance(x, Tensor):
+            x = (x.float() if x.dtype == torch.bfloat16 else x).detach().cpu().numpy()
         if isinstance(x, str | bytes | dict | set | Path) or x is None:
             raise TypeError("it is none")
         array = np.asarray(x)
@@ -166,7 +167,10 @@ def _array(what: str, x: Any) -> Array:
             f"{what}: expected a tensor or an array, a row for each of them, got {type(x).__name__}{files}"
         ) from error
     if array.dtype.kind not in "iuf":
-        raise UsageError(f"{what}: expected numbers, real or whole, got {type(x).__name__} of {array.dtype}")
+        batches = "; ganzoo.Score takes batch after batch" if array.dtype == object else ""
+        raise UsageError(
+            f"{what}: expected numbers, real or whole, got {type(x).__name__} of {array.dtype}{batches}"
+        )
     # As torch takes them: in this machine's order of bytes, and not of a file or a frame that is read alone.
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return array if array.flags.writeable else array.copy()

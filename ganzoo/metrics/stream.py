@@ -126,7 +126,7 @@ class Score:
             raise UsageError(f"some batches of {what} came with labels and some without: give all or none")
         if len(self._fake) + len(self._real):
             refuse_unlike(what, x, "those before", self._like)
-        if not side.count:
+        if not len(side):
             self._refuse(x, y, real)
         if not len(self._fake) + len(self._real):
             self._begin(x)
@@ -162,7 +162,9 @@ class Score:
     def _compared(self) -> tuple[RealSet, Samples]:
         x, y, made = self._whole(self._real)
         whole, index = Samples("train", x, y, self._extractor, made), compared(len(x))
-        data = RealSet(x, y, modes=self._modes, known=self._content(self._real))
+        rest = self._real.waiting
+        known = content(torch.cat(rest), self._real.content) if rest else self._real.content
+        data = RealSet(x, y, modes=self._modes, known=known)
         return data, whole if index is None else whole.part(index)
 
     def _begin(self, x: Tensor) -> None:
@@ -202,17 +204,18 @@ class Score:
                 raise UsageError(f"{name} needs {why}")
 
     def _take(self, side: Side, x: Tensor, y: Tensor | None) -> None:
-        waiting = torch.cat([*side.waiting, x])
-        full = len(waiting) - len(waiting) % BATCH
-        # Of a batch that fails on the way nothing is there.
-        blocks = [self._made(block) for block in torch.split(waiting[:full], BATCH)] if full else []
-        side.blocks += blocks
-        if full:
-            side.content = content(waiting[:full], side.content)
+        waiting = [*side.waiting, x.clone()]  # the caller may use the same memory again
+        count = sum(map(len, waiting))
+        if count >= BATCH:
+            every, full = torch.cat(waiting), count - count % BATCH
+            # Of a batch that fails on the way nothing is there.
+            side.blocks += [self._made(block) for block in torch.split(every[:full], BATCH)]
+            side.content = content(every[:full], side.content)
             if self._keeps:
-                side.samples.append(waiting[:full])
-        side.count += full
-        side.waiting = [waiting[full:].clone()] if full < len(waiting) else []
+                side.samples.append(every[:full])
+            side.count += full
+            waiting = [every[full:].clone()] if full < count else []
+        side.waiting = waiting
         side.labels += [] if y is None else [y]
 
     def _made(self, block: Tensor) -> Mapping[str, Tensor]:
@@ -221,13 +224,10 @@ class Score:
         assert self._extractor is not None
         return extracted(self._extractor, block)
 
-    def _content(self, side: Side) -> str:
-        return content(torch.cat(side.waiting), side.content) if side.waiting else side.content
-
     def _whole(self, side: Side) -> tuple[Tensor, Tensor | None, Mapping[str, Tensor] | None]:
         """All samples of a side, as far as they are kept, their labels, and what was made of them."""
         y = torch.cat(side.labels) if side.labels else None
-        blocks = [*side.blocks, *(self._made(part) for part in side.waiting)]
+        blocks = [*side.blocks, *([self._made(torch.cat(side.waiting))] if side.waiting else [])]
         made = joined(blocks) if self._extracts else None
         if self._keeps:
             return torch.cat([*side.samples, *side.waiting]), y, made

@@ -229,7 +229,8 @@ REFUSED = {
     "a name": (lambda: "samples", vectors_of, "expected a tensor or an array.* got str; ganzoo.evaluate"),
     "a path": (lambda: Path("x.npz"), vectors_of, "got .*Path; ganzoo.evaluate reads files"),
     "none": (lambda: None, vectors_of, "got NoneType"),
-    "a loader": (lambda: iter([vectors_of()]), vectors_of, "expected"),
+    "a loader": (lambda: iter([vectors_of()]), vectors_of, "ganzoo.Score takes batch after batch"),
+    "without values": (lambda: vectors_of().to("meta"), vectors_of, "got Tensor"),
     "ragged": (lambda: [[1.0], [1.0, 2.0]], vectors_of, "got list"),
     "sparse": (lambda: vectors_of().to_sparse(), vectors_of, "dense"),
     "too few": (lambda: vectors_of(2), vectors_of, r"fid with 3 .* and there are 2 generated ones$"),
@@ -298,6 +299,9 @@ def test_labels_that_are_refused(digits):
         UsageError, match=r"labels of generated samples are int64 \(600,\): expected .*\(400,\)"
     ):
         ganzoo.score(fake, x, labels=y, real_labels=y, **words)
+    for wrong in (-1, 10**9):
+        with pytest.raises(UsageError, match="expected a class for each"):
+            ganzoo.score(fake, x, real_labels=torch.full((600,), wrong), **words)
     with pytest.raises(UsageError, match="go from 10 to 10"):
         ganzoo.score(fake, x, labels=torch.full((400,), 10), real_labels=y, **words)
     metric = ganzoo.Score(**words)
@@ -395,6 +399,37 @@ def test_forgetting_and_going_on():
     assert kept.compute() == ganzoo.score(second, first, "swd")
     kept.update(second, True)
     assert kept.compute() == ganzoo.score(second, torch.cat([first, second]), "swd")
+
+
+def test_memory_that_is_used_again():
+    metric, told = ganzoo.Score("swd"), vectors_of(300)
+    for real in (True, False):
+        batch = np.empty((3, 3), np.float32)
+        for rows in told.split(3):
+            batch[:] = rows
+            metric.update(batch, real=real)
+    assert metric.compute() == {"swd@identity": 0.0}
+    metric.update(torch.ones(3, 3), real=False)
+    assert metric.compute() == ganzoo.score(torch.cat([told, torch.ones(3, 3)]), told, "swd")
+
+
+def test_a_batch_that_fails_is_not_there():
+    fails = []
+
+    def features(x):
+        if fails:
+            raise RuntimeError("no")
+        return mean_colour(x)
+
+    metric = ganzoo.Score("swd", extractor=features)
+    metric.update(images(300), real=True)
+    metric.update(images(250), real=False)
+    told = metric.compute()
+    fails.append(True)
+    with pytest.raises(WorkError, match=r"the extractor features fails .* RuntimeError: no"):
+        metric.update(images(10), real=False)
+    fails.clear()
+    assert metric.compute() == told
 
 
 def test_a_copy_and_a_pickle_go_on_alone():
