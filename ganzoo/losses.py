@@ -15,7 +15,10 @@ from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from ganzoo.models.sample import Logits
+from ganzoo.registry import LOSSES
 from ganzoo.registry.described import Described
+
+get, names, options, search = LOSSES.get, LOSSES.names, LOSSES.options, LOSSES.search
 
 
 class Loss(Described):

@@ -104,7 +104,7 @@ def test_python_examples(page):
     for block in blocks(page, "python"):
         small = re.sub(r"steps=(\d+)", lambda m: f"steps={int(m[1]) // 1000}, progress=False", block)
         small = small.replace('"mnist"', '"mnist-5k"')
-        assert small != block
+        assert small != block or "train(" not in block
         exec(compile(small, str(page), "exec"), {})
 
 

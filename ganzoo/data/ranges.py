@@ -14,8 +14,8 @@ from ganzoo.errors import UsageError
 
 Range = tuple[float, float]
 REMEDY = (
-    "say in which range they are, pixels=(0, 1) for those that ToTensor makes, pixels=(-1, 1) for what G "
-    "makes; or give them as uint8 from 0 to 255"
+    "say their range, pixels=(0, 1) for what ToTensor makes, pixels=(-1, 1) for what G makes; or give uint8 "
+    "from 0 to 255"
 )
 
 

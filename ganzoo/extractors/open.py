@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.kinds import has_pixels
 from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
+from ganzoo.extractors.called import Called, name_of
 from ganzoo.extractors.cnn import trained_for
 from ganzoo.registry import EXTRACTORS
 from ganzoo.registry.options import known_options, options_of
 from ganzoo.registry.spec import Ref, Spec
 from ganzoo.system.paths import typed_path
 
+Source = str | Extractor | Callable[[Tensor], Any]
+"""An extractor by name, as an object, or as a function of samples that gives features [N, d]."""
+
 
 def open_extractor(
-    name: str, weights: str | Path | None = None, offline: bool = False, device: torch.device | None = None
+    name: Source, weights: str | Path | None = None, offline: bool = False, device: torch.device | None = None
 ) -> Extractor:
     """The feature extractor called NAME, NAME:PATH or NAME:key=value,... as it takes a path or options.
+
+    An object or a function is taken as it is, and stays where it is unless a device is said.
 
     Raises:
         UsageError: its name, its options or its weights are wrong.
     """
+    if not isinstance(name, str):
+        return _given(name, weights, device)
     ref = Ref.parse(name)
     takes = options_of(EXTRACTORS.get(ref.name))
     given = {
@@ -46,6 +55,18 @@ def open_extractor(
     extractor: Extractor = EXTRACTORS.make(ref.name, **filled, **own)
     extractor.name = name
     extractor.to(device or torch.device("cpu"))
+    return extractor
+
+
+def _given(source: Any, weights: str | Path | None, device: torch.device | None) -> Extractor:
+    if weights is not None:
+        raise UsageError("weights are those of an extractor that is named: give this one with its own in it")
+    if isinstance(source, type):
+        raise UsageError(f"extractor={source.__name__}: this is a class: give an object of it, or its name")
+    extractor = source if isinstance(source, Extractor) else Called(source)
+    extractor.name = extractor.name or name_of(extractor)
+    if device is not None:
+        extractor.to(device)
     return extractor
 
 

@@ -19,7 +19,8 @@ class Metric:
     """One or more scores of a set of generated samples. Subclass it and write `__call__`.
 
     Attributes:
-        needs: what must be there; where it is not, the metric is refused before any work.
+        needs: what must be there; where it is not, the metric is refused before any work. One that looks at
+            pixels beside features says "images", as `ganzoo.Score` keeps none otherwise.
         higher_is_better: the direction of each score, by key; a spread (`fid_std`) has none. Where a score
             has a right value rather than a direction, None.
         says: each score in a few words, for the table.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -29,16 +29,26 @@ BAR_FROM = 1000  # samples
 class Samples:
     """A set of samples, and what has been computed of it.
 
+    Args:
+        made: features and logits, where they are there already; then nothing of it is kept on disk.
+
     Attributes:
         name: "generated", or the split that real ones are of.
         x: [N, ...] in the data's own units, pixels uint8 and all others float32, on the CPU.
         y: classes int64 [N], or values [N, ...] in their own units; None without either.
     """
 
-    def __init__(self, name: str, x: Tensor, y: Tensor | None, extractor: Extractor | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        x: Tensor,
+        y: Tensor | None,
+        extractor: Extractor | None,
+        made: Mapping[str, Tensor] | None = None,
+    ) -> None:
         self.name, self.x, self.y = name, x, y
-        self._extractor = extractor
-        self._made: dict[str, Mapping[str, Tensor]] = {}
+        self._extractor, self._given = extractor, made is not None
+        self._made: dict[str, Mapping[str, Tensor]] = {} if made is None else {"features": made}
 
     def __len__(self) -> int:
         return len(self.x)
@@ -75,10 +85,12 @@ class Samples:
     def part(self, index: Tensor) -> Samples:
         """Those at `index` [n], with their features."""
         few = _Part(self.name, self.x[index], None if self.y is None else self.y[index], self._extractor)
-        few.whole, few.index = self, index
+        few.whole, few.index, few._given = self, index, self._given
         return few
 
     def _is_kept(self) -> bool:
+        if self._given:
+            return False
         return self.name != "generated" and self._extractor is not None and self._extractor.remembered
 
     def _key(self, what: str) -> str:
@@ -98,13 +110,8 @@ class Samples:
         if progress and len(self) > BAR_FROM and self._extractor.remembered:
             starts = track(starts, f"{self._extractor.name}: features of {self.name} samples", len(starts))
         for start in starts:
-            made = self._extractor(self.x[start : start + BATCH])
-            parts.append({key: value for key, value in made.items() if value is not None})
-        whole = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-        for key, value in whole.items():
-            if not bool(torch.isfinite(value).all()):
-                raise WorkError(f"the extractor {self._extractor.name} gives {key} that are not finite")
-        return whole
+            parts.append(extracted(self._extractor, self.x[start : start + BATCH]))
+        return joined(parts)
 
 
 class _Part(Samples):
@@ -114,6 +121,24 @@ class _Part(Samples):
     def _extract(self, progress: bool) -> dict[str, Tensor]:
         made = self.whole.extract(progress)
         return {key: value[self.index] for key, value in made.items()}
+
+
+def extracted(extractor: Extractor, block: Tensor) -> dict[str, Tensor]:
+    """Features, and logits where there are such, of a block of at most BATCH samples.
+
+    Sets of samples are always cut into the same blocks: the last bits of features may depend on what is
+    computed together.
+    """
+    made = {key: value for key, value in extractor(block).items() if value is not None}
+    for key, value in made.items():
+        if not bool(torch.isfinite(value).all()):
+            raise WorkError(f"the extractor {extractor.name} gives {key} that are not finite")
+    return made
+
+
+def joined(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """What `extracted` made of several blocks, as of one set."""
+    return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
 
 
 def order(n: int) -> Tensor:
@@ -242,8 +267,8 @@ class Context:
         """Raise a UsageError if there are fewer generated or real samples than `n`."""
         for samples in (self.fake, self.real):
             if len(samples) < n:
-                more = " (--samples N)" if samples.name == "generated" else ""
+                kind = "generated" if samples.name == "generated" else "real"
+                more = " (--samples N)" if kind == "generated" and self.gan else ""  # else these are all
                 raise UsageError(
-                    f"{why} needs at least {n} samples, and there are {len(samples)} "
-                    f"{samples.name} ones{more}"
+                    f"{why} needs at least {n} samples, and there are {len(samples)} {kind} ones{more}"
                 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +16,8 @@ from ganzoo.data.conditions import Conditions
 from ganzoo.data.kinds import kind_of
 from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
-from ganzoo.extractors.open import default_extractor, open_extractor
+from ganzoo.extractors.open import Source, default_extractor, open_extractor
+from ganzoo.metrics.base import Need
 from ganzoo.metrics.by_class import by_class
 from ganzoo.metrics.context import Context, Samples, order
 from ganzoo.metrics.measure import Measure, Measured
@@ -36,13 +38,14 @@ class Evaluation:
     Args:
         names: of metrics; all that fit the data where there are none.
         dataset: the data to measure against.
-        extractor: by name; the one that follows from the data where it is None.
+        extractor: by name, an object or a function; the one that follows from the data where it is None.
         weights: a file for the extractor.
         reference: the split to compare with, "train" or "test".
         offline: download nothing.
         device: where features are computed.
         given: what comes with the samples.
         per_class: measure each class too, and how many samples show the class that was asked for.
+        train: the real samples of the train split, where their features are there already.
 
     Raises:
         UsageError: a name is not known, or a metric needs what these data do not have.
@@ -53,13 +56,14 @@ class Evaluation:
         names: Iterable[str],
         dataset: Dataset,
         *,
-        extractor: str | None = None,
-        weights: str | None = None,
+        extractor: Source | None = None,
+        weights: str | Path | None = None,
         reference: str = "train",
         offline: bool = False,
         device: torch.device | None = None,
         given: Given = Given(),
         per_class: bool = False,
+        train: Samples | None = None,
     ) -> None:
         if reference not in ("train", "test"):
             raise UsageError(f"--reference {reference}: {nearest(reference, ('train', 'test'))}")
@@ -70,17 +74,11 @@ class Evaluation:
         lacks = {name: lack(needs, dataset, given) for name, needs in self._needs.items()}
         self.extractor: Extractor | None = None
         if any({"features", "logits"} & set(self._needs[name]) for name, why in lacks.items() if not why):
-            chosen = extractor or default_extractor(dataset)
+            chosen = default_extractor(dataset) if extractor in (None, "") else extractor
             self.extractor = open_extractor(chosen, weights, offline, device)
-            if self.extractor.kinds and kind_of(dataset) not in self.extractor.kinds:
-                raise UsageError(
-                    f"{chosen} takes {' and '.join(self.extractor.kinds)}, and {dataset.name} has "
-                    f"{kind_of(dataset)} of shape {tuple(dataset.sample_shape)}: choose another --extractor"
-                )
-            self.extractor.check(dataset.sample_shape)
+            refuse_kind(self.extractor, dataset)
         for name, needs in self._needs.items():
-            if not lacks[name] and "logits" in needs and not self._extractor().classifies:
-                lacks[name] = f"a classifier, and the extractor {self._extractor().name} is none"
+            lacks[name] = lacks[name] or lack_of_logits(needs, self.extractor)
         for name in asked:
             if lacks[name]:
                 raise UsageError(f"{name} needs {lacks[name]}")
@@ -88,7 +86,7 @@ class Evaluation:
         extractor_name = self.extractor.name if self.extractor else ""
         self._measure = Measure(fitting, self._needs, extractor_name, asked)
         self.metrics, self._per_class = self._measure.metrics, per_class
-        self._train = _some("train", dataset.train, self.extractor)
+        self._train = _some("train", dataset.train, self.extractor) if train is None else train
         self._test = _some("test", dataset.test, self.extractor)
 
     def __call__(
@@ -98,10 +96,12 @@ class Evaluation:
         gan: GAN | None = None,
         with_real: bool = True,
         progress: bool = True,
+        made: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Any]:
         """Measure samples x [N, ...] in the data's own units, with the y [N, ...] that they were made for.
 
         Args:
+            made: their features and logits, where they are there already.
             gan: the model with its trained discriminator.
             with_real: measure as many real samples too.
             progress: show bars on stderr.
@@ -112,7 +112,7 @@ class Evaluation:
             scores of both at as many as there are: {"n", "scores", "real"}. "per_class" is a list of rows.
         """
         _check_labels(x, y, self.dataset)
-        fake = Samples("generated", x, y, self.extractor)
+        fake = Samples("generated", x, y, self.extractor, made)
         ways = (self.reference, gan, self.extractor, self._apportioned(y))
         context = Context(self.dataset, fake, self._train, self._test, *ways)
         if any(map(self._measure.uses_extractor, self.metrics)):
@@ -202,10 +202,6 @@ class Evaluation:
         """The fewest held-out samples of a class that all are measured at."""
         return max(LEAST_OF_CLASS, self.least() if "fid" in self.metrics else 0)
 
-    def _extractor(self) -> Extractor:
-        assert self.extractor is not None
-        return self.extractor
-
     def _protocol(self, context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
         extractor = None
         if self.extractor is not None:
@@ -235,9 +231,31 @@ def _check_labels(x: Tensor, y: Tensor | None, dataset: Dataset) -> None:
         raise UsageError(f"labels of the samples go from {y.min()} to {y.max()}: expected {expected}")
 
 
+def refuse_kind(extractor: Extractor, dataset: Dataset) -> None:
+    """Raise a UsageError where these are not samples that the extractor takes."""
+    if extractor.kinds and kind_of(dataset) not in extractor.kinds:
+        raise UsageError(
+            f"{extractor.name} takes {' and '.join(extractor.kinds)}, and {dataset.name} has "
+            f"{kind_of(dataset)} of shape {tuple(dataset.sample_shape)}: choose another --extractor"
+        )
+    extractor.check(dataset.sample_shape)
+
+
+def lack_of_logits(needs: Iterable[Need], extractor: Extractor | None) -> str:
+    """What a metric needs and the extractor does not give, as the end of a sentence; empty if nothing."""
+    if extractor is None or "logits" not in needs or extractor.classifies:
+        return ""
+    return f"a classifier, and the extractor {extractor.name} is none"
+
+
 def _some(name: str, split: Split, extractor: Extractor | None) -> Samples:
     x, y = split.all()
-    if len(x) > AT_MOST:
-        index = order(len(x))[:AT_MOST].sort().values
+    index = compared(len(x))
+    if index is not None:
         x, y = x[index], None if y is None else y[index]
     return Samples(name, x, y, extractor)
+
+
+def compared(n: int) -> Tensor | None:
+    """Which of n real samples are compared with, where these are too many: always the same ones."""
+    return order(n)[:AT_MOST].sort().values if n > AT_MOST else None

@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 from ganzoo.data.base import Dataset
 from ganzoo.data.kinds import kind_of
 from ganzoo.errors import UsageError, WorkError
+from ganzoo.extractors.open import Source
 from ganzoo.metrics.base import Metric, Need
 from ganzoo.registry import EXTRACTORS, METRICS
 from ganzoo.registry.spec import Ref
@@ -36,11 +37,11 @@ class Opened:
     broken: dict[str, str]
 
 
-def check_names(names: Iterable[str], extractor: str | None = None) -> None:
+def check_names(names: Iterable[str], extractor: Source | None = None) -> None:
     """Raise a UsageError for a metric or an extractor that there is not: before any data are opened."""
     for name in names:
         METRICS.get(name)
-    if extractor is not None:
+    if isinstance(extractor, str):
         EXTRACTORS.get(Ref.parse(extractor).name)
 
 
@@ -90,8 +91,10 @@ def lack(needs: Iterable[Need], dataset: Dataset, given: Given) -> str:
         ),
         "discriminator": (given.discriminator, "a trained discriminator: evaluate a run"),
         "training data": (
-            not dataset.endless,
-            f"a training set with an end, and {dataset.name} is drawn afresh: there is nothing to memorise",
+            not dataset.endless and len(dataset.test) > 0,
+            f"a training set with an end, and {dataset.name} is drawn afresh: there is nothing to memorise"
+            if dataset.endless
+            else f"held-out real samples beside {dataset.name}: give them to ganzoo.score as held_out=...",
         ),
     }
     for need in needs:

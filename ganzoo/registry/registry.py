@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import Any
 
@@ -56,7 +58,7 @@ class Entry:
 
 
 class Registry:
-    """The members of one kind.
+    """The members of one kind: `for name in ganzoo.MODELS`, `len(...)`, `"dcgan" in ganzoo.MODELS`.
 
     Args:
         base: the "module:Class" that a member must extend.
@@ -106,6 +108,29 @@ class Registry:
 
     def names(self) -> list[str]:
         return sorted({entry.name for entry in self.entries()} | set(self._added))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __len__(self) -> int:
+        return len(self.names())
+
+    def __bool__(self) -> bool:
+        return True  # it is there, whatever is in it
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def __repr__(self) -> str:
+        names = self.names()
+        text = f"{len(names)} {self.plural if len(names) != 1 else self.kind}: {', '.join(names) or '(none)'}"
+        return "\n".join(textwrap.wrap(text, 100, break_on_hyphens=False, subsequent_indent="  "))
+
+    def search(self, pattern: str) -> list[str]:
+        """The names that fit a pattern with `*`, `?` or `[...]`, "*gan"; without these, that contain it."""
+        wanted = pattern.strip().lower()
+        wild = wanted if re.search(r"[*?\[]", wanted) else f"*{wanted}*"
+        return [name for name in self.names() if fnmatchcase(name, wild)]
 
     def origin(self, name: str) -> dict[str, str]:
         """Distribution and version behind a name, for a run's record."""
