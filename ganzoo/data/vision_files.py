@@ -108,6 +108,10 @@ def open_parts(kind: str, parts: Sequence[dict[str, Any]], folder: Path, files: 
             f"torchvision:{kind} needs {missing}, which is missing: pip install {missing}"
         ) from error
     except Exception as error:  # its readers meet broken bytes with any exception
+        if "pip install" in str(error):
+            raise UsageError(
+                f"torchvision:{kind} needs a library that is missing: {first_line(error)}"
+            ) from error
         where = ", ".join(str(folder / file) for file in files)
         raise UsageError(
             f"the files of torchvision:{kind} cannot be read ({type(error).__name__}: {first_line(error)}): "
