@@ -10,12 +10,14 @@ from torch import Tensor
 
 from ganzoo.data.arrays import Header, read_npz
 from ganzoo.data.base import Dataset
+from ganzoo.data.broken import Broken, refused
 from ganzoo.data.finding import find_images
 from ganzoo.data.folder import ImageFolder
-from ganzoo.data.images import each, read_header, read_image, white_of
+from ganzoo.data.images import each, read_headers, read_image, white_of
 from ganzoo.data.kinds import has_pixels, kind_of
 from ganzoo.data.numbers import finite_rows
 from ganzoo.data.tensors import Array
+from ganzoo.data.tree import Source, look
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
 from ganzoo.system.files import is_folder
@@ -86,17 +88,31 @@ def _read_folder(path: Path, dataset: Dataset) -> Tensor:
             f"{path} is a folder of images, and {dataset.name} has {kind_of(dataset)}: give an .npz file"
         )
     channels, height, width = dataset.sample_shape
-    paths = [path / name for name in find_images(path).names]
-    headers = [read_header(file) for file in paths]
-    for file, header in zip(paths, headers, strict=True):
+    tree = look(path)
+    (paths,) = find_images(tree).paths
+    headers, faults = read_headers(paths)
+    faults |= tree.faults
+    if faults:
+        raise refused(tree.root, faults, len(paths))
+    for file, header in headers.items():
         if header.size != (width, height):
             raise UsageError(
                 f"{file} has {' x '.join(map(str, header.size))} pixels, and the images of {dataset.name} "
                 f"have {width} x {height}: measure at the dataset's own size, nothing is resized here"
             )
-    deep = [file for file, header in zip(paths, headers, strict=True) if header.deep]
+    deep = [file for file, header in headers.items() if header.deep]
     white = white_of(deep, at_least=dataset.white if isinstance(dataset, ImageFolder) else 0.0)
-    if white.sentence:
-        notice(f"{path}: {white.sentence}")
-    made = each(lambda file: read_image(file, height, channels, white), paths, "decoding images")
-    return torch.from_numpy(np.stack(made))
+    for sentence in (*tree.notes, *([white.sentence] if white.sentence else [])):
+        notice(f"{path}: {sentence}")
+
+    def read(file: Source) -> Array | None:
+        try:
+            return read_image(file, (height, width), channels, white)
+        except Broken as error:
+            faults[error.path] = error.reason
+            return None
+
+    made = each(read, paths, "decoding images")
+    if faults:
+        raise refused(tree.root, faults, len(paths))
+    return torch.from_numpy(np.stack([pixels for pixels in made if pixels is not None]))
