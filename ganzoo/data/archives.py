@@ -166,7 +166,7 @@ def members(path: Path) -> list[Member]:
     seen: set[str] = set()
     for member in found:
         parts = PurePosixPath(member.name).parts
-        if ".." in parts or "/" in parts or sum(map(len, parts)) > LONGEST_NAME:
+        if ".." in parts or "/" in parts or len(member.name) > LONGEST_NAME:
             raise UsageError(
                 f"{path} has a file called {member.name[:80]}, which leads out of it: expected names below "
                 f"the archive; look at what it is before you unpack it"

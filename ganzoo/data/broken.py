@@ -32,6 +32,8 @@ class Broken(UsageError):
 
 def refuse_machine(path: object, error: BaseException | None) -> None:
     """Raise WorkError for an error that says nothing of the file, but of the machine on which it is read."""
+    if isinstance(error, WorkError):
+        raise error
     if isinstance(error, MemoryError):
         raise WorkError(f"{path} cannot be decoded: there is not enough memory for it now") from error
     if isinstance(error, OSError) and error.errno is not None and error.errno not in HERE:

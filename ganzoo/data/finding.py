@@ -105,10 +105,10 @@ def find_images(tree: Tree, at_least: int = 2, cure: str = "") -> Files:
     return Files(tree, names, labels, classes, notes=tree.notes)
 
 
-def in_order(name: str) -> tuple[list[tuple[int, str]], str]:
-    """A key for sorting names as people do: numbers in them by what they are, 1, 2, ..., 10."""
-    parts = re.findall("[0-9]+|[^0-9]+", name)
-    return [(int(part), "") if part[0] in DIGITS else (-1, part) for part in parts], name
+def in_order(name: str) -> tuple[list[tuple[str, int]], str]:
+    """A key for sorting names as people do: as text, but numbers in them by what they are, 1, 2, ..., 10."""
+    parts = re.findall("[0-9]+|[^0-9]", name, re.DOTALL)
+    return [("0", int(part)) if part[0] in DIGITS else (part, 0) for part in parts], name
 
 
 def listed(folders: Iterable[str]) -> str:
