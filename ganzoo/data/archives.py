@@ -87,6 +87,8 @@ class Member:
             raise ValueError(
                 f"its {in_bytes(self.packed)} unpack to {in_bytes(self.size)}, which is beyond belief"
             )
+        if self.start < 0:
+            raise ValueError("it is not where the table of contents of the archive says")
         with open_regular(self.archive, EXPECTED) as file:
             file.seek(self.start)
             if self.crc is not None:

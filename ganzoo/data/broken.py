@@ -10,8 +10,12 @@ from ganzoo.errors import UsageError, WorkError
 
 NAMED = 3  # files, in the sentence about all of them
 WAYS = ("stop", "skip")
-HERE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG}
-"""Errors of a system that are the file's own; others, such as a full disk, are the machine's."""
+MACHINE = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "ENOMEM", "EIO", "ESTALE", "ETIMEDOUT", "ENETDOWN")
+    if hasattr(errno, name)  # not all systems have all
+}
+"""Errors that say nothing of a file: a full disk, a bad cable, a server that is away."""
 
 Faults = Mapping[str, str]
 """What is wrong with each of the broken files, by its path: the end of a sentence."""
@@ -31,12 +35,12 @@ class Broken(UsageError):
 
 
 def refuse_machine(path: object, error: BaseException | None) -> None:
-    """Raise WorkError for an error that says nothing of the file, but of the machine on which it is read."""
+    """Raise WorkError for an error that is the fault of the machine on which the file is read."""
     if isinstance(error, WorkError):
         raise error
     if isinstance(error, MemoryError):
         raise WorkError(f"{path} cannot be decoded: there is not enough memory for it now") from error
-    if isinstance(error, OSError) and error.errno is not None and error.errno not in HERE:
+    if isinstance(error, OSError) and error.errno in MACHINE:
         raise WorkError(f"{path} cannot be read ({error.strerror or error}): try again") from error
 
 

@@ -331,7 +331,7 @@ def test_what_is_no_archive_of_images(name, content, sentence):
 def test_an_archive_without_images():
     path = written({"a.txt": b"a", "b.csv": b"b"})
     with pytest.raises(
-        UsageError, match=r"made\.zip has no images \(left out, as they are no images: 1 \.txt, 1"
+        UsageError, match=r"made\.zip has no images \(left out, as they are no images: 1 \.csv, 1 \.txt\)"
     ):
         ImageFolder(path, size=8)
     np.savez("samples.zip.npz", samples=np.zeros((3, 2)))

@@ -114,6 +114,7 @@ def test_links_to_files(opened):
     assert opened("in")[0].fingerprint == opened("store")[0].fingerprint
 
 
+@pytest.mark.slow
 def test_many_folders_deep(opened):
     """Deeper than Python can call itself."""
     here = fill("in/a", 2).absolute()
