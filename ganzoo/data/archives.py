@@ -135,12 +135,6 @@ class Sips:
         return self._file.read(size if size >= 0 else self._longest)
 
 
-def is_archive(path: Path) -> bool:
-    """Whether `members` takes it; files that are packed in other ways are told in its refusal."""
-    with open_regular(path, EXPECTED) as file:
-        return bool(_kind(path, file))
-
-
 def members(path: Path) -> list[Member]:
     """The files in an archive, .zip or .tar, that is at `path`.
 

@@ -28,6 +28,7 @@ LENGTHS = {1: "<H", 2: "<I"}  # how versions of the format count their header
 LONGEST_HEADER = 10_000  # as numpy has it
 LONGEST_READ = 4 * A_SIP  # of zipfile, which reads its table of contents at once
 METHODS = {zipfile.ZIP_STORED: "none", zipfile.ZIP_DEFLATED: "deflate"}  # as numpy writes them
+SAMPLES = "an .npz file, as numpy.savez(FILE, samples=...) writes it, images (a folder or a .zip), or a run"
 WORK = 4  # times the memory of samples, to measure them
 
 
@@ -82,10 +83,16 @@ def read_npz(
     Raises:
         UsageError: the file or a wanted array cannot be read, is not wanted, or does not go into memory.
     """
-    with open_regular(path, "an .npz file, a folder of images, or a run") as file:
-        if file.read(len(MAGIC)) == MAGIC:
+    with open_regular(path, SAMPLES) as file:
+        beginning = file.read(len(MAGIC))
+        if beginning == MAGIC:
             raise UsageError(f"{path} is one bare array: write it with numpy.savez(FILE, samples=...)")
+        if not beginning.startswith(b"PK"):
+            raise UsageError(f"{path} is no .npz file: expected {SAMPLES}")
         with _told(path, "arrays"), zipfile.ZipFile(Sips(file, LONGEST_READ)) as packed:
+            inside = packed.namelist()
+            if inside and not any(name.endswith(".npy") for name in inside):
+                raise UsageError(f"{path} is a .zip of other files ({inside[0]}): expected {SAMPLES}")
             members: dict[str, zipfile.ZipInfo] = {}
             for info in packed.infolist():
                 name = info.filename.removesuffix(".npy")
