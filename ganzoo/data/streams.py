@@ -15,6 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 from ganzoo.data.base import Split, from_uint8
 from ganzoo.data.counted import Order
 from ganzoo.data.decoded import Copy
+from ganzoo.data.mirror import MirroredSplit
 from ganzoo.data.tensors import Array, TensorSplit
 from ganzoo.system.locks import Lock
 
@@ -87,10 +88,25 @@ class StreamSplit:
         return iter(loader)
 
 
-def open_split(
-    copy: Copy, start: int, stop: int, y: Tensor | None = None, workers: int = 0, made: int = 0
-) -> Split:
-    """Rows of decoded images, in memory if they are there. Arguments are as of a StreamSplit."""
+def open_splits(
+    copy: Copy, y: Tensor | None = None, workers: int = 0, made: int = 0, mirror: bool = False
+) -> tuple[Split, Split]:
+    """The rows of decoded images to train on, and those to test; in memory if they are there.
+
+    Args:
+        y: labels of all rows, int64 [N], or None.
+        workers, made: as of a StreamSplit.
+        mirror: batches to train on are mirrored at random.
+    """
+    end, count = copy.meta["train"], len(copy.x)
+    train, test = (
+        _open_split(copy, start, stop, None if y is None else y[start:stop], workers, made)
+        for start, stop in ((0, end), (end, count))
+    )
+    return MirroredSplit(train) if mirror else train, test
+
+
+def _open_split(copy: Copy, start: int, stop: int, y: Tensor | None, workers: int, made: int) -> Split:
     if copy.path is not None:
         return StreamSplit(copy.path, start, stop, y, workers, mark=copy.mark, made=made)
     x = torch.from_numpy(copy.x[start:stop])

@@ -12,12 +12,11 @@ from torch import Tensor
 from ganzoo.data.base import Dataset, Split
 from ganzoo.data.classes import class_shares, has_shares
 from ganzoo.data.conditions import Conditions
-from ganzoo.data.kinds import kind_of
 from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
-from ganzoo.extractors.open import default_extractor, open_extractor
 from ganzoo.metrics.by_class import by_class
 from ganzoo.metrics.context import Context, Samples, order
+from ganzoo.metrics.extracting import NoExtractor, extractor_for
 from ganzoo.metrics.measure import Measure, Measured
 from ganzoo.metrics.open import Given, lack, open_metrics
 from ganzoo.models.base import GAN
@@ -69,15 +68,19 @@ class Evaluation:
         self._needs, self._broken = opened.needs, opened.broken
         lacks = {name: lack(needs, dataset, given) for name, needs in self._needs.items()}
         self.extractor: Extractor | None = None
-        if any({"features", "logits"} & set(self._needs[name]) for name, why in lacks.items() if not why):
-            chosen = extractor or default_extractor(dataset)
-            self.extractor = open_extractor(chosen, weights, offline, device)
-            if self.extractor.kinds and kind_of(dataset) not in self.extractor.kinds:
-                raise UsageError(
-                    f"{chosen} takes {' and '.join(self.extractor.kinds)}, and {dataset.name} has "
-                    f"{kind_of(dataset)} of shape {tuple(dataset.sample_shape)}: choose another --extractor"
-                )
-            self.extractor.check(dataset.sample_shape)
+        self._notes: list[str] = []
+        using = [n for n, why in lacks.items() if not why and {"features", "logits"} & set(self._needs[n])]
+        if using:
+            try:
+                self.extractor = extractor_for(dataset, extractor, weights, offline, device)
+            except NoExtractor as error:
+                named = [name for name in using if name in asked]
+                if named:
+                    others = [name for name in asked if name not in named and not lacks[name]]
+                    alone = f"; {', '.join(others)} can be measured without" if others else ""
+                    raise UsageError(f"{', '.join(named)}: {error}{alone}") from error
+                lacks |= dict.fromkeys(using, "an extractor")
+                self._notes.append(f"left out, as they need an extractor: {', '.join(using)}; {error}")
         for name, needs in self._needs.items():
             if not lacks[name] and "logits" in needs and not self._extractor().classifies:
                 lacks[name] = f"a classifier, and the extractor {self._extractor().name} is none"
@@ -121,6 +124,8 @@ class Evaluation:
                 part.extract(progress)
         for name, fault in {**self._broken, **self._measure.left_out}.items():
             context.note(f"{name} was left out: {fault}")
+        for note in self._notes:
+            context.note(note)
         names = stages(list(self.metrics), "measuring") if progress else list(self.metrics)
         measured = self._measure(context, names, with_real)
         if not measured.scores:
