@@ -46,7 +46,8 @@ def choose_form(
         with _as_file(content(i), names(i)) as path:
             return read_header(path)
 
-    return choose(each_told(look, count, "looking at images"), size, channels)
+    (size, _), channels = choose(each_told(look, count, "looking at images"), (size, size), channels)
+    return size, channels
 
 
 def each_told(work: Callable[[int], T], count: int, description: str) -> list[T]:
