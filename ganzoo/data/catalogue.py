@@ -21,6 +21,10 @@ ATTRIBUTES = (
     "Receding_Hairline", "Rosy_Cheeks", "Sideburns", "Smiling", "Straight_Hair", "Wavy_Hair",
     "Wearing_Earrings", "Wearing_Hat", "Wearing_Lipstick", "Wearing_Necklace", "Wearing_Necktie", "Young",
 )  # fmt: skip
+FACES = (
+    "list_attr_celeba", "identity_CelebA", "list_bbox_celeba", "list_landmarks_align_celeba",
+    "list_eval_partition",
+)  # fmt: skip
 ROOMS = (
     "bedroom", "bridge", "church_outdoor", "classroom", "conference_room", "dining_room", "kitchen",
     "living_room", "restaurant", "tower",
@@ -85,7 +89,7 @@ KNOWN: Mapping[str, Known] = {
     ),
     "CelebA": Known(
         lambda split, target: tuple({"split": part, "target_type": "attr"} for part in ("train", "test")),
-        ("celeba/img_align_celeba", "celeba/list_attr_celeba.txt"), 64, 3,
+        ("celeba/img_align_celeba", *(f"celeba/{name}.txt" for name in FACES)), 64, 3,
         "https://drive.google.com/", targets=("attr", *ATTRIBUTES), class_names=_has_it,
     ),
     "CIFAR10": Known(

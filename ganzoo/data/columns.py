@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,6 +145,7 @@ def _whole(text: str) -> str:
 
 def _is_fraction(text: str) -> bool:
     try:
-        return not float(text).is_integer()
-    except (ValueError, OverflowError):
+        number = float(text)
+    except ValueError:
         return False
+    return math.isfinite(number) and not number.is_integer()

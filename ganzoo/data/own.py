@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from ganzoo.errors import UsageError
 from ganzoo.system.console import in_bytes
 from ganzoo.system.memory import machine_memory
 
+WHOLE = re.compile(r"[+-]?[0-9]{1,18}")  # a number that is no fraction
 NAMED = 3  # classes or columns, in the line that says what was found
 PER_PIXEL, PER_VALUE, PER_ROW = 4, 32, 192  # bytes of memory on the way to a dataset, as measured
 
@@ -103,7 +105,7 @@ def few(names: Sequence[str]) -> str:
 
 def classes_of(values: Sequence[str]) -> tuple[Tensor, tuple[str, ...]]:
     """Classes int64 [N] of what somebody calls them, and their names: numbers by value, all else as text."""
-    whole = all(_is_whole(value) for value in set(values))
+    whole = all(WHOLE.fullmatch(value) for value in set(values))
     names = sorted(set(values), key=(lambda name: (int(name), name)) if whole else None)
     index = {name: i for i, name in enumerate(names)}
     return torch.tensor([index[value] for value in values], dtype=torch.int64), tuple(names)
@@ -125,7 +127,3 @@ def _parts(samples: Samples) -> list[tuple[Tensor, Tensor | None]]:
     return [
         (samples.x[rows], None if samples.y is None else samples.y[rows]) for rows in split_by_hash(samples.x)
     ]
-
-
-def _is_whole(text: str) -> bool:
-    return text.lstrip("+-").isascii() and text.lstrip("+-").isdecimal()

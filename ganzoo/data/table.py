@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -45,6 +46,8 @@ class Csv(OwnArrays):
         UsageError: no such file or column, a cell that is no number, or too few rows.
     """
 
+    paths: ClassVar[str] = "FILE"
+
     def __init__(self, path: str | Path, label: str = "", columns: tuple[str, ...] = ()) -> None:
         file = typed_path(path)
         if is_parquet(file):
@@ -66,6 +69,8 @@ class Parquet(OwnArrays):
     Raises:
         UsageError: no such file or column, values that are no numbers, too few rows, or no pyarrow.
     """
+
+    paths: ClassVar[str] = "FILE"
 
     def __init__(self, path: str | Path, label: str = "", columns: tuple[str, ...] = ()) -> None:
         chosen, samples = read_parquet(typed_path(path), label, columns)

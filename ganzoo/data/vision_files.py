@@ -13,7 +13,7 @@ from ganzoo.data.catalogue import Known
 from ganzoo.data.fetch import PROBE_SECONDS, STALL_SECONDS, data_folders
 from ganzoo.data.network import first_to_answer
 from ganzoo.errors import UsageError, first_line
-from ganzoo.system.cache import part_of
+from ganzoo.system.cache import part_of, place, touch
 from ganzoo.system.console import notice
 from ganzoo.system.locks import in_turn
 
@@ -34,6 +34,9 @@ def find_or_fetch(
     folders = data_folders(root)
     for folder in folders:
         if all((folder / file).exists() for file in files):
+            if folder == place("downloads"):
+                for file in files:
+                    touch(folder / Path(file).parts[0])
             return folder
     home = folders[0]
     how = f", as torchvision lays them out: {', '.join(files)}"
@@ -105,6 +108,10 @@ def open_parts(kind: str, parts: Sequence[dict[str, Any]], folder: Path, files: 
             f"torchvision:{kind} needs {missing}, which is missing: pip install {missing}"
         ) from error
     except Exception as error:  # its readers meet broken bytes with any exception
+        if "pip install" in str(error):
+            raise UsageError(
+                f"torchvision:{kind} needs a library that is missing: {first_line(error)}"
+            ) from error
         where = ", ".join(str(folder / file) for file in files)
         raise UsageError(
             f"the files of torchvision:{kind} cannot be read ({type(error).__name__}: {first_line(error)}): "

@@ -7,7 +7,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import numpy as np
 import torch
@@ -48,6 +48,8 @@ class Wav(OwnArrays):
         UsageError: a wrong option, no such folder, fewer than two files, ones that cannot be read, or ones
             of several rates where none is given.
     """
+
+    paths: ClassVar[str] = "FOLDER"
 
     def __init__(self, path: str | Path, length: int = 0, rate: int = 0, channels: int = 0) -> None:
         _check_options(length, rate, channels)

@@ -68,6 +68,8 @@ def test_networks_see_columns_standardised():
         (["b", "10", "b", "10"], ("10", "b")),
         (["1.0", "2.0", "1.0", "2.0"], ("1", "2")),
         ([" x", "y", "x ", "y"], ("x", "y")),
+        (["9" * 5000, "+-5", "9" * 5000, "+-5"], ("+-5", "9" * 5000)),
+        (["inf", "1e5", "inf", "1e5"], ("1e5", "inf")),
     ],
 )
 def test_names_of_classes(values, names):

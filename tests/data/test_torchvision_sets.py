@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import socket
 import time
 from pathlib import Path
@@ -218,7 +219,13 @@ def test_all_that_is_known_is_in_torchvision():
         assert hasattr(torchvision.datasets, name)
         assert known(name.lower()) == name
         split, target = of.splits[:1] or ("",), of.targets[:1] or ("",)
-        assert len(of.parts(split[0], target[0])) in (1, 2)
+        parts, takes = of.parts(split[0], target[0]), inspect.signature(getattr(torchvision.datasets, name))
+        assert len(parts) in (1, 2)
+        own = {*takes.parameters}
+        if "kwargs" in own:  # of EMNIST and QMNIST, which hand on
+            own |= {*inspect.signature(torchvision.datasets.MNIST).parameters}
+        assert {key for part in parts for key in part} <= own
+        assert not of.probe or "download" in own
         assert of.channels in (1, 3)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -120,6 +121,26 @@ def test_all_broken_files_in_one_sentence():
     assert said.startswith("5 of the 65 files in sounds cannot be read as sounds (a/x0.wav: ")
     assert "a/x2.wav: it is cut off after 60 of" in said
     assert said.endswith("; and 2 more): repair them, or move them out of the folder")
+
+
+def test_a_program_that_did_not_know_how_much_would_come():
+    write("a.wav", (files.sound(1, 100) * 2**15).astype("<i2"))
+    content = bytearray(Path("sounds", "a.wav").read_bytes())
+    content[4:8] = content[40:44] = b"\xff" * 4
+    Path("sounds", "a.wav").write_bytes(content)
+    assert read_sound(Path("sounds", "a.wav"))[1].shape == (1, 100)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_damaged_files_give_a_sound_or_an_error_of_their_own(seed):
+    write("a.wav", (files.sound(1, 100) * 2**15).astype("<i2"))
+    random, content = np.random.default_rng(seed), bytearray(Path("sounds", "a.wav").read_bytes())
+    for at in random.integers(0, 48, 4):
+        content[at] = random.integers(0, 256)
+    write("b.wav", np.zeros(64, np.int16))
+    Path("sounds", "a.wav").write_bytes(content)
+    with contextlib.suppress(UsageError):
+        assert Wav("sounds", length=16, rate=8000).train.all()[0].isfinite().all()
 
 
 @pytest.mark.parametrize(
