@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -108,27 +109,26 @@ def open_copy(tree: Tree, find: Callable[[Tree], Files], options: Options) -> tu
             more_words = ", or leave out what is broken with --set data.broken=skip"
             raise refused(tree.root, faults, total, more_words)
     if faults:
-        gone = sorted({*find(tree).class_names} - {*files.class_names})
-        none_left = f"; nothing is left of {listed(gone)}" if gone else ""
-        note = f"left out (data.broken=skip): {told(tree.root, faults, total)}{none_left}"
+        note = f"left out (data.broken=skip): {told(tree.root, faults, total)}"
+        with suppress(UsageError):
+            gone = [name for name in find(tree).class_names if name not in files.class_names]
+            note += f"; nothing is left of {listed(gone)}" if gone else ""
         files = replace(files, notes=(*files.notes, note))
     return files, copy
 
 
 def _without(tree: Tree, find: Callable[[Tree], Files], faults: Faults) -> Files:
     """What is found without the files that are broken, and without the partners of those."""
-    try:
-        if not faults:
-            return find(tree)
-        files = find(tree)
-        gone = set(faults)
-        for sample in zip(*files.paths, strict=True):
+    if not faults:
+        return find(tree)
+    gone = set(faults)
+    with suppress(UsageError):  # a broken file may be in the wrong place too
+        for sample in zip(*find(tree).paths, strict=True):
             paths = {str(path) for path in sample}
             gone |= paths if paths & gone else set()
+    try:
         return find(tree.without(gone))
     except UsageError as error:
-        if not faults:
-            raise
         raise UsageError(
             f"{told(tree.root, faults, len(tree.names))}; and without what is broken, {error}"
         ) from error
