@@ -95,7 +95,7 @@ def open_copy(tree: Tree, find: Callable[[Tree], Files], options: Options) -> tu
         UsageError: as `find`; or files are broken, and not to be skipped, or too few are left without them.
     """
     limit()  # where it is wrong, nothing begins
-    faults, total = dict(tree.faults), len(tree.names)
+    faults, total = _of_use(tree, find), len(tree.names)
 
     def left(without: Faults) -> Files:
         return _without(tree, find, {**faults, **without})
@@ -115,6 +115,17 @@ def open_copy(tree: Tree, find: Callable[[Tree], Files], options: Options) -> tu
             note += f"; nothing is left of {listed(gone)}" if gone else ""
         files = replace(files, notes=(*files.notes, note))
     return files, copy
+
+
+def _of_use(tree: Tree, find: Callable[[Tree], Files]) -> dict[str, str]:
+    """The faults of a tree but those of images that are left out anyway, as those of a split too many are."""
+    faults = dict(tree.faults)
+    with suppress(UsageError):
+        if faults:
+            unused = {str(tree.file(name)) for name in tree.names}
+            unused -= {str(path) for part in find(tree).paths for path in part}
+            faults = {path: reason for path, reason in faults.items() if path not in unused}
+    return faults
 
 
 def _without(tree: Tree, find: Callable[[Tree], Files], faults: Faults) -> Files:

@@ -229,6 +229,15 @@ def test_splits(capsys):
     assert len(ImageFolder("alone", broken="skip").train) == 4
 
 
+def test_a_split_that_is_left_out_may_be_broken(capsys):
+    for split in ("train", "test", "val"):
+        fill(f"in/{split}", 5)
+    cut(Path("in/val/1.png"))
+    vanish(Path("in/val/2.png"))
+    assert len(ImageFolder("in").train) == 5
+    assert "broken" not in capsys.readouterr().err
+
+
 def test_pairs(decoded):
     fill("in/A", 6)
     fill("in/B", 6)
