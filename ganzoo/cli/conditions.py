@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 def class_index(run: Run, word: str) -> int:
     """The class that somebody asks for: by its name, or, where no names are numbers, by its number from 0.
 
+    Where names are numbers, 1 is also the name 001, if there is no other 1.
+
     Raises:
         UsageError: the run has no classes, or none that is called so.
     """
@@ -29,12 +31,18 @@ def class_index(run: Run, word: str) -> int:
     names, count = run.card.class_names, run.config.num_classes
     if word in names:
         return names.index(word)
+    is_number = word.isdecimal() and word.isascii() and len(word) < 20
     if any(name.isdecimal() for name in names):
+        same = [
+            i for i, name in enumerate(names) if is_number and name.isdecimal() and int(name) == int(word)
+        ]
+        if len(same) == 1:
+            return same[0]
         raise UsageError(
             f"--class {word}: the classes of {run.path} are called by numbers, so that a number is a name "
             f"here: {nearest(word, names)}"
         )
-    if not (word.isdecimal() and word.isascii()) or int(word) >= count:
+    if not is_number or int(word) >= count:
         known = f", or one of {', '.join(names)}" if names else ""
         raise UsageError(f"--class {word}: expected a number from 0 to {count - 1}{known}")
     return int(word)

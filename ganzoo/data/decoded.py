@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def open_copy(tree: Tree, find: Callable[[Tree], Files], options: Options) -> tu
         UsageError: as `find`; or files are broken, and not to be skipped, or too few are left without them.
     """
     limit()  # where it is wrong, nothing begins
-    faults, total = dict(tree.faults), len(tree.names)
+    faults, total = _of_use(tree, find), len(tree.names)
 
     def left(without: Faults) -> Files:
         return _without(tree, find, {**faults, **without})
@@ -108,27 +109,37 @@ def open_copy(tree: Tree, find: Callable[[Tree], Files], options: Options) -> tu
             more_words = ", or leave out what is broken with --set data.broken=skip"
             raise refused(tree.root, faults, total, more_words)
     if faults:
-        gone = sorted({*find(tree).class_names} - {*files.class_names})
-        none_left = f"; nothing is left of {listed(gone)}" if gone else ""
-        note = f"left out (data.broken=skip): {told(tree.root, faults, total)}{none_left}"
+        note = f"left out (data.broken=skip): {told(tree.root, faults, total)}"
+        with suppress(UsageError):
+            gone = [name for name in find(tree).class_names if name not in files.class_names]
+            note += f"; nothing is left of {listed(gone)}" if gone else ""
         files = replace(files, notes=(*files.notes, note))
     return files, copy
 
 
+def _of_use(tree: Tree, find: Callable[[Tree], Files]) -> dict[str, str]:
+    """The faults of a tree but those of images that are left out anyway, as those of a split too many are."""
+    faults = dict(tree.faults)
+    with suppress(UsageError):
+        if faults:
+            unused = {str(tree.file(name)) for name in tree.names}
+            unused -= {str(path) for part in find(tree).paths for path in part}
+            faults = {path: reason for path, reason in faults.items() if path not in unused}
+    return faults
+
+
 def _without(tree: Tree, find: Callable[[Tree], Files], faults: Faults) -> Files:
     """What is found without the files that are broken, and without the partners of those."""
-    try:
-        if not faults:
-            return find(tree)
-        files = find(tree)
-        gone = set(faults)
-        for sample in zip(*files.paths, strict=True):
+    if not faults:
+        return find(tree)
+    gone = set(faults)
+    with suppress(UsageError):  # a broken file may be in the wrong place too
+        for sample in zip(*find(tree).paths, strict=True):
             paths = {str(path) for path in sample}
             gone |= paths if paths & gone else set()
+    try:
         return find(tree.without(gone))
     except UsageError as error:
-        if not faults:
-            raise
         raise UsageError(
             f"{told(tree.root, faults, len(tree.names))}; and without what is broken, {error}"
         ) from error

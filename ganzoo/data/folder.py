@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -54,7 +55,7 @@ class ImageFolder(Dataset):
         workers: int = 0,
         white: float = 0.0,
         mirror: bool = False,
-        broken: str = "stop",
+        broken: Literal["stop", "skip"] = "stop",
     ) -> None:
         sides = check_options(size, channels, memory_gb, workers, white, broken)
         options = Options(sides, (channels,), white, memory_gb, broken)

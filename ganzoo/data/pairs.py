@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Literal
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.decoded import Options, open_copy
@@ -60,7 +61,7 @@ class Pairs(Dataset):
         workers: int = 0,
         white: float = 0.0,
         mirror: bool = False,
-        broken: str = "stop",
+        broken: Literal["stop", "skip"] = "stop",
     ) -> None:
         shape = check_options(size, channels, memory_gb, workers, white, broken)
         check_channels("condition_channels", condition_channels)

@@ -88,7 +88,7 @@ def _splits_below(files: Files) -> tuple[str, ...]:
     where = parts[0][0]
     cure = (
         f"to have them as splits, name the folder in which they are, {typed(f'folder:{files.root / where}')}"
-        if len(files.class_names) == 1
+        if len(files.class_names) == 1 and files.tree.archive is None
         else f"to have them as splits, put them on top, as {below[-1]}/{where}"
     )
     return (f"{files.root / where} has {listed(below)}: these are mixed here, as one class; {cure}",)

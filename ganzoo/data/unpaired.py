@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -62,7 +62,7 @@ class Unpaired(Dataset):
         workers: int = 0,
         white: float = 0.0,
         mirror: bool = False,
-        broken: str = "stop",
+        broken: Literal["stop", "skip"] = "stop",
     ) -> None:
         shape = check_options(size, channels, memory_gb, workers, white, broken)
         check_channels("condition_channels", condition_channels)

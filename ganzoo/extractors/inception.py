@@ -93,7 +93,8 @@ def find(offline: bool) -> Path:
         return cached_weights(feature_extractor_inceptionv3.URL_INCEPTION_V3, PUBLISHED, offline)
     except Unavailable as reason:
         raise UsageError(
-            f"inception needs its weights, and {reason}: give them with --extractor-weights PATH, or a network"
+            f"inception needs its weights, and {reason}: give them with --extractor-weights PATH, or a "
+            f"network"
         ) from reason
 
 

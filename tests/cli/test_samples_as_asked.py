@@ -51,12 +51,24 @@ def test_a_number_that_is_a_name_is_that_class(ganzoo, trained, word):
     assert np.load("x.npz")["labels"].tolist() == [int(word) - 1] * 2
 
 
-@pytest.mark.parametrize("word", ["0", "13", "01", "one"])
+@pytest.mark.parametrize("word", ["0", "13", "1.0", "one", "-1", "\u00b2", "9" * 5000])
 def test_where_numbers_are_names_there_are_no_others(ganzoo, trained, word):
-    result = ganzoo(f"sample {trained(*NUMBERS)} --class {word} --out x.npz")
+    result = ganzoo(f"sample {trained(*NUMBERS)} --class={word} --out x.npz")
     assert result.code == 2
     assert f"--class {word}: the classes of" in result.sentence
     assert "are called by numbers, so that a number is a name here: " in result.sentence
+
+
+def test_zeros_before_a_number_do_not_count_where_that_is_clear(ganzoo, trained):
+    for run, word, label in ((trained(*NUMBERS), "07", 6), (trained("001", "002", "2", "30"), "1", 0)):
+        assert ganzoo(f"sample {run} -n 1 --class {word} --out x.npz").code == 0
+        assert np.load("x.npz")["labels"].tolist() == [label]
+    run = trained("001", "002", "2", "30")
+    for word in ("002", "2"):
+        assert ganzoo(f"sample {run} -n 1 --class {word} --out x.npz").code == 0
+        names = [path.name for path in sorted((run.parent / "data").iterdir())]
+        assert np.load("x.npz")["labels"].tolist() == [names.index(word)]
+    assert ganzoo(f"sample {run} --class 02 --out x.npz").code == 2
 
 
 def test_one_number_among_names_is_enough(ganzoo, trained):

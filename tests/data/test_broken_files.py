@@ -188,6 +188,20 @@ def test_deep_images(capsys):
     assert ImageFolder("in", broken="skip").white == 1023
 
 
+def test_a_broken_file_in_the_wrong_place():
+    fill("in/cat", 5)
+    Path("in/dogs").symlink_to("gone")
+    Path("in/x.jpg").touch()
+    sentence = r"in has 2 broken files among 6 \(in/dogs is a link to nothing; in/x\.jpg is empty\): repair"
+    with pytest.raises(UsageError, match=r"in has images directly in it \(x\.jpg\)"):
+        ImageFolder("in")
+    Path("in/x.jpg").unlink()
+    Path("in/x.jpg").symlink_to("gone")
+    with pytest.raises(UsageError, match=sentence.replace("empty", "a link to nothing")):
+        ImageFolder("in")
+    assert ImageFolder("in", broken="skip").class_names == ("cat",)
+
+
 def test_too_few_are_left():
     for path in fill("in", 3).iterdir():
         cut(path)
@@ -213,6 +227,15 @@ def test_splits(capsys):
     fill("alone/train", 6)
     cut(Path("alone/train/0.png"))
     assert len(ImageFolder("alone", broken="skip").train) == 4
+
+
+def test_a_split_that_is_left_out_may_be_broken(capsys):
+    for split in ("train", "test", "val"):
+        fill(f"in/{split}", 5)
+    cut(Path("in/val/1.png"))
+    vanish(Path("in/val/2.png"))
+    assert len(ImageFolder("in").train) == 5
+    assert "broken" not in capsys.readouterr().err
 
 
 def test_pairs(decoded):
