@@ -11,15 +11,19 @@ from torch import Tensor
 
 from ganzoo.data.arrays import Header, read_npy
 from ganzoo.data.numbers import as_samples, channel_axis, check_numbers
+from ganzoo.data.own import classes_of
 from ganzoo.data.tensors import Array
 from ganzoo.errors import UsageError
 
 MOST_CLASSES = 2**20  # a model has weights for each
+LAST_LETTER, HALVES = 0x10FFFF, (0xD800, 0xDFFF)  # of Unicode; two of the latter stand for one letter
 PER_VALUE = 32  # bytes of memory on the way to a tensor
 
 
-def read_beside(path: Path, samples: Path, count: int) -> Tensor:
+def read_beside(path: Path, samples: Path, count: int) -> tuple[Tensor, tuple[str, ...]]:
     """Of each of `count` samples: its class, int64 [N]; values, float32 [N, ...]; or an image, uint8.
+
+    With it the names of the classes, where these are text.
 
     Raises:
         UsageError: no such file, other rows than samples, or nothing of these kinds.
@@ -28,7 +32,8 @@ def read_beside(path: Path, samples: Path, count: int) -> Tensor:
 
     def check(header: Header) -> None:
         nonlocal axis
-        check_numbers(path, header, 0)
+        if not _is_text(header):
+            check_numbers(path, header, 0)
         if header.shape[0] != count:
             raise UsageError(
                 f"{path} has the length {header.shape[0]:,}, and {samples} {count:,}: expected one row for "
@@ -38,14 +43,16 @@ def read_beside(path: Path, samples: Path, count: int) -> Tensor:
         if len(header.shape) > (4 if axis else 3):
             raise UsageError(
                 f"{path} has the shape {header.shape} of {header.dtype.name}: expected whole numbers [N], "
-                "which are classes, numbers [N, K] or [N, C, L], or images, uint8 [N, C, H, W] of 1 or 3 "
-                "channels"
+                "or text, which are classes, numbers [N, K] or [N, C, L], or images, uint8 [N, C, H, W] of 1 "
+                "or 3 channels"
             )
 
     array = read_npy(path, check, lambda header: PER_VALUE * math.prod(header.shape))
+    if array.dtype.kind == "U":
+        return _named_classes(path, array)
     if array.ndim == 1 and array.dtype.kind in "iu":
-        return torch.from_numpy(_classes(path, array))
-    return torch.from_numpy(as_samples(path, array[:, None] if array.ndim == 1 else array, axis))
+        return torch.from_numpy(_classes(path, array)), ()
+    return torch.from_numpy(as_samples(path, array[:, None] if array.ndim == 1 else array, axis)), ()
 
 
 def _classes(path: Path, array: Array) -> Array:
@@ -56,3 +63,18 @@ def _classes(path: Path, array: Array) -> Array:
             f"{MOST_CLASSES:,}; number them anew, numpy.unique(y, return_inverse=True)[1]"
         )
     return array.astype(np.int64)
+
+
+def _named_classes(path: Path, array: Array) -> tuple[Tensor, tuple[str, ...]]:
+    # Before any of it is text: Python believes what numpy gives it, and breaks when it is shown.
+    codes = np.ascontiguousarray(array).view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
+    if ((codes > LAST_LETTER) | ((codes >= HALVES[0]) & (codes <= HALVES[1]))).any():
+        raise UsageError(f"{path} cannot be read as text: it has numbers in it that are no letters")
+    values = [value.strip() for value in array.tolist()]
+    if "" in values:
+        raise UsageError(f"{path} has no text in row {values.index('')} (from 0): expected a class for each")
+    return classes_of(values)
+
+
+def _is_text(header: Header) -> bool:
+    return header.dtype.kind == "U" and len(header.shape) == 1

@@ -27,9 +27,9 @@ class Npy(OwnArrays):
 
     Args:
         path: the file.
-        y: another .npy file, of which row i belongs to sample i: whole numbers [N] from 0 are classes, other
-            numbers [N], [N, K] or [N, C, L] values, uint8 [N, C, H, W] of 1 or 3 channels images. A relative
-            name is in the folder of PATH. Nothing where it is left out.
+        y: another .npy file, of which row i belongs to sample i: whole numbers [N] from 0, or text [N], are
+            classes, other numbers [N], [N, K] or [N, C, L] values, uint8 [N, C, H, W] of 1 or 3 channels
+            images. A relative name is in the folder of PATH. Nothing where it is left out.
 
     Raises:
         UsageError: no such file, not a .npy file, not a finite array of two rows or more, or not as many
@@ -53,8 +53,8 @@ class Npy(OwnArrays):
             return header.shape[0] * (each * math.prod(header.shape[1:]) + PER_ROW)
 
         x = torch.from_numpy(as_samples(file, read_npy(file, check, need), axis))
-        beside = read_beside(_in_its_folder(file, y), file, len(x)) if y else None
-        samples = Samples(x, beside, kind="tensors" if x.dim() > 3 and not axis else "")
+        beside, names = read_beside(_in_its_folder(file, y), file, len(x)) if y else (None, ())
+        samples = Samples(x, beside, names, kind="tensors" if x.dim() > 3 and not axis else "")
         super().__init__(f"npy:{path}", samples)
         notice(f"{self.name}: {self.found(samples)}")
 

@@ -109,6 +109,23 @@ def test_whole_numbers_beside_are_classes(capsys, dtype):
     assert torch.equal(data.to_units(x)[:, 0].round().long() % 5, y)
 
 
+def test_text_beside_is_the_names_of_classes():
+    names = np.array(["tom cat", " dog", "10", "9"])
+    data = opened(numbered(), names[np.arange(40) % 4])
+    assert (data.class_names, data.num_classes) == (("10", "9", "dog", "tom cat"), 4)
+    for split in (data.train, data.test):
+        x, y = split.all()
+        assert [data.class_names[i] for i in y] == [names[int(i) % 4].strip() for i in x[:, 0]]
+    with pytest.raises(UsageError, match=r"y.npy has no text in row 3 \(from 0\)"):
+        opened(numbered(), np.array(["a", "b", "c", " "] * 10))
+    np.save("y.npy", np.full(40, "ab"))
+    broken = bytearray(Path("y.npy").read_bytes())
+    broken[-1] = 0xFF
+    Path("y.npy").write_bytes(broken)
+    with pytest.raises(UsageError, match=r"y.npy cannot be read as text"):
+        Npy("x.npy", y="y.npy")
+
+
 def test_classes_of_images_have_shares():
     data = opened(some(40, 1, 8, 8, dtype="uint8"), np.arange(40) % 2)
     assert data.modes.count == 2
@@ -162,7 +179,7 @@ def test_the_fingerprint_is_of_what_is_beside_too():
             np.where(np.arange(40) == 7, np.nan, 1.0),
             r"y\.npy has a number in row 7 \(from 0\) that is not finite",
         ),
-        (np.array(["a"] * 40), r"y\.npy holds str"),
+        (np.array([["a"]] * 40), r"y\.npy holds str"),
         (np.array([None] * 40), r"y\.npy cannot be read as an array of numbers: it holds Python objects"),
         (np.zeros((40, 3, 4, 4)), r"has the shape \(40, 3, 4, 4\) of float64: expected whole numbers \[N\]"),
         (np.zeros((40, 5, 4, 4), np.uint8), r"\(40, 5, 4, 4\) of uint8: expected whole numbers \[N\]"),
