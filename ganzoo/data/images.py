@@ -53,15 +53,14 @@ def read_header(path: Source) -> Header:
         raise refusal(path, error) from error
 
 
-def choose(headers: Iterable[Header], size: Size, channels: int) -> tuple[Size, int]:
+def choose(headers: Sequence[Header], size: int, channels: int) -> tuple[int, int]:
     """Size and channels, where they are 0.
 
-    Size is 64 x 64 if all images have a short side of 64 or more, else 32 x 32; channels are 1 if all images
-    are grey, else 3.
+    Size is 64 if all images have a short side of 64 or more, else 32; channels are 1 if all images are grey,
+    else 3.
     """
-    known = list(headers)
-    side = 64 if all(min(header.size) >= 64 for header in known) else 32
-    return size if any(size) else (side, side), channels or (1 if all(h.grey for h in known) else 3)
+    size = size or (64 if all(min(header.size) >= 64 for header in headers) else 32)
+    return size, channels or (1 if all(header.grey for header in headers) else 3)
 
 
 def size_of(size: int | str) -> Size:

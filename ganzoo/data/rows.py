@@ -80,8 +80,9 @@ def _chosen(
     files: Files, headers: Mapping[Source, Header], size: Size, channels: tuple[int, ...]
 ) -> tuple[Size, tuple[int, ...]]:
     known = [[headers[path] for path in part if path in headers] for part in files.paths]
-    size = choose([header for part in known for header in part], size, 1)[0]
-    return size, tuple(choose(part, size, c)[1] for part, c in zip(known, channels, strict=True))
+    side = choose([header for part in known for header in part], 0, 1)[0]
+    found = tuple(choose(part, side, c)[1] for part, c in zip(known, channels, strict=True))
+    return size if any(size) else (side, side), found
 
 
 def _check_pairs(

@@ -100,13 +100,16 @@ def open_splits(
     """
     end, count = copy.meta["train"], len(copy.x)
     train, test = (
-        _open_split(copy, start, stop, None if y is None else y[start:stop], workers, made)
+        open_split(copy, start, stop, None if y is None else y[start:stop], workers, made)
         for start, stop in ((0, end), (end, count))
     )
     return MirroredSplit(train) if mirror else train, test
 
 
-def _open_split(copy: Copy, start: int, stop: int, y: Tensor | None, workers: int, made: int) -> Split:
+def open_split(
+    copy: Copy, start: int, stop: int, y: Tensor | None = None, workers: int = 0, made: int = 0
+) -> Split:
+    """Rows of decoded images, in memory if they are there. Arguments are as of a StreamSplit."""
     if copy.path is not None:
         return StreamSplit(copy.path, start, stop, y, workers, mark=copy.mark, made=made)
     x = torch.from_numpy(copy.x[start:stop])
