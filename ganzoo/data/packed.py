@@ -46,8 +46,7 @@ def choose_form(
         with _as_file(content(i), names(i)) as path:
             return read_header(path)
 
-    (size, _), channels = choose(each_told(look, count, "looking at images"), (size, size), channels)
-    return size, channels
+    return choose(each_told(look, count, "looking at images"), size, channels)
 
 
 def each_told(work: Callable[[int], T], count: int, description: str) -> list[T]:
