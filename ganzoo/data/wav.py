@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 
 from ganzoo.data.images import each
 from ganzoo.data.own import OwnArrays, Samples, check_memory, few
+from ganzoo.data.sounds import RATES, middle_of, read_sound
 from ganzoo.data.splits import choose_splits
 from ganzoo.data.tensors import Array
 from ganzoo.data.tree import SPLITS, ignored
 from ganzoo.errors import UsageError, first_line
-from ganzoo.system.console import in_bytes, notice
-from ganzoo.system.files import open_regular
+from ganzoo.system.console import notice
 from ganzoo.system.paths import typed_path
 
 SHORTEST, USUAL, LONGEST = 16, 16_384, 2**22  # values of a series
-RATES = (1, 768_000)
-MOST_CHANNELS = 64
-LARGEST_FILE = 2**30
-STREAMED = 2**31 - 1  # bytes that a program promises which does not know how many will come
 NAMED = 3  # files, in a sentence about many
 
 
@@ -138,57 +132,6 @@ def find_sounds(root: Path) -> Sounds:
     return Sounds(root, tuple(names), labels, classes, test, notes)
 
 
-def read_sound(path: Path, rate: int = 0) -> tuple[int, Array]:
-    """A file's values per second, and its channels float32 [C, L], whole numbers scaled to [-1, 1].
-
-    Args:
-        rate: to bring it to; 0 leaves it as it is.
-
-    Raises:
-        UsageError: it cannot be read.
-        ValueError: it is no .wav file, or has no sound in it, or too many channels.
-    """
-    with open_regular(path, "a .wav file") as file:
-        own, values = _decoded(file)
-    if values.dtype.kind not in "iuf" or not values.size or values.ndim > 2:
-        raise ValueError("it has no sound in it")
-    sound = values[:, None] if values.ndim == 1 else values
-    if sound.shape[1] > MOST_CHANNELS or not RATES[0] <= own <= RATES[1]:
-        raise ValueError(f"it has {sound.shape[1]} channels of {own:,} values per second")
-    if values.dtype.kind != "f":
-        middle = 128 if values.dtype.kind == "u" else 0
-        sound = (sound.astype(np.float64) - middle) / 2.0 ** (8 * values.dtype.itemsize - 1)
-    made: Array = np.ascontiguousarray(sound.T, dtype=np.float32)
-    if not np.isfinite(made).all():
-        raise ValueError("it has values that are not finite")
-    if rate and rate != own:
-        from scipy.signal import resample_poly
-
-        shared = math.gcd(rate, own)
-        made = resample_poly(made, rate // shared, own // shared, axis=1).astype(np.float32)
-        own = rate
-    return own, made
-
-
-def _decoded(file: BinaryIO) -> tuple[int, Array]:
-    from scipy.io import wavfile
-
-    size = os.fstat(file.fileno()).st_size
-    head = file.read(8)
-    promised = int.from_bytes(head[4:], "little") + 8
-    if head.startswith(b"RIFF") and size < promised < STREAMED:
-        raise ValueError(f"it is cut off after {size:,} of {promised:,} bytes")
-    file.seek(0)
-    if size > LARGEST_FILE:
-        raise ValueError(
-            f"it has {in_bytes(size)}, and {in_bytes(LARGEST_FILE)} is the most: cut it in pieces"
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of chunks that say who sang
-        rate, values = wavfile.read(file)
-    return int(rate), values
-
-
 def _read_all(files: Sounds, rate: int, most: int) -> tuple[list[Array], list[int]]:
     """Of each file the middle, `most` values, and how many it has.
 
@@ -197,8 +140,7 @@ def _read_all(files: Sounds, rate: int, most: int) -> tuple[list[Array], list[in
 
     def read(name: str) -> tuple[int, Array, int] | str:
         try:
-            own, sound = read_sound(files.root / name, rate)
-            return own, _middle(sound, most).copy(), sound.shape[1]
+            return read_sound(files.root / name, rate, most)
         except Exception as error:  # its reader meets broken bytes with any exception
             return first_line(error)
 
@@ -226,13 +168,8 @@ def _fitted(sound: Array, channels: int, length: int) -> Array:
     """One of another form as float32 [channels, length]."""
     if len(sound) != channels:
         sound = sound.mean(axis=0, keepdims=True).repeat(channels, axis=0)
-    sound = _middle(sound, length)
+    sound = middle_of(sound, length)
     return np.pad(sound, ((0, 0), (0, length - sound.shape[1]))).astype(np.float32, copy=False)
-
-
-def _middle(sound: Array, length: int) -> Array:
-    start = max(sound.shape[1] - length, 0) // 2
-    return sound[:, start : start + length]
 
 
 def _channels(sounds: list[Array]) -> int:

@@ -13,7 +13,8 @@ import torch
 from scipy.io import wavfile
 
 from ganzoo.data.kinds import kind_of
-from ganzoo.data.wav import Wav, read_sound
+from ganzoo.data.sounds import read_sound
+from ganzoo.data.wav import Wav
 from ganzoo.errors import UsageError
 
 
@@ -52,7 +53,7 @@ def test_sub_folders_are_classes(capsys):
 def test_every_usual_way_to_write_numbers(dtype, scale, middle):
     x = files.sound(3, 100)
     write("a.wav", (x * scale + middle).round(7 if dtype == "<f4" else 0).astype(dtype))
-    rate, made = read_sound(Path("sounds", "a.wav"))
+    rate, made, _ = read_sound(Path("sounds", "a.wav"))
     assert (rate, made.dtype, made.shape) == (8000, np.float32, (1, 100))
     assert np.abs(made[0] - x).max() < (0.01 if dtype == "u1" else 1e-4)
 
@@ -99,6 +100,17 @@ def test_rates():
     want = files.sound(1, 400)[::2]
     errors = [np.abs(sound[0, 20:-20].numpy() - want[20:-20]).max() for sound in sounds_of(half)]
     assert min(errors) < 0.01
+
+
+@pytest.mark.parametrize("rate", [8000, 4000, 11025])
+def test_the_middle_is_what_it_is_in_the_whole(rate):
+    write("a.wav", (files.sound(1, 4001) * 2**15).astype("<i2"))
+    _, whole, length = read_sound(Path("sounds", "a.wav"), rate)
+    _, part, same = read_sound(Path("sounds", "a.wav"), rate, most=300)
+    assert (whole.shape[1], same, part.shape) == (length, length, (1, 300))
+    start = (length - 300) // 2
+    near = [np.abs(part - whole[:, start + by : start + by + 300]).max() for by in (-2, -1, 0, 1, 2)]
+    assert min(near) < (1e-6 if rate == 8000 else 0.02)
 
 
 def test_folders_of_splits(capsys):
