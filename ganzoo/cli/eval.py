@@ -66,7 +66,11 @@ def _is_foreign(target: str | None) -> bool:
     if target is None:
         return False
     path = typed_path(target)
-    return path.suffix == ".npz" or is_file(path) or (is_folder(path) and not is_file(path / "config.json"))
+    return (
+        path.suffix.lower() == ".npz"
+        or is_file(path)
+        or (is_folder(path) and not is_file(path / "config.json"))
+    )
 
 
 def _run(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
@@ -76,9 +80,11 @@ def _run(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) ->
 
 
 def _foreign(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
+    from ganzoo.metrics.foreign import check_kind
     from ganzoo.running.evaluation import evaluate
 
     dataset, count = words.pop("dataset"), words.pop("samples")
+    check_kind(typed_path(str(target)))
     if dataset is None:
         raise UsageError(f"{target} is no run: say with --dataset NAME what to measure its samples against")
     if words.pop("checkpoint") != "last":

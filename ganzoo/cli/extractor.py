@@ -51,7 +51,7 @@ def train(
 
     It learns from the training split alone; the test split shows how often it is right.
     """
-    if out is not None and (out.suffix != ".safetensors" or out.is_dir()):
+    if out is not None and (out.suffix.lower() != ".safetensors" or out.is_dir()):
         raise UsageError(f"--out {out}: expected the name of a file that ends in .safetensors")
 
     from ganzoo.data.open import open_dataset, parse_settings

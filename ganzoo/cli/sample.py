@@ -12,6 +12,8 @@ from ganzoo.cli.words import PATH, Whole
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.registry.spec import pair
 
+WALK = range(4, 17)  # how many samples a walk from one z to another may have
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 @click.argument("run", required=False)
 @click.option("-n", "n", type=Whole(1), default=64, show_default=True, help="How many samples.")
 @click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N")
-@click.option("--class", "class_", metavar="K", help="Of one class, by number or name (conditional runs).")
+@click.option(
+    "--class", "class_", metavar="K", help="Of one class, by name, or by number where no name is one."
+)
 @click.option("--condition", type=PATH, metavar="FILE", help="Conditions: rows of FILE.npy, or images.")
 @click.option("--out", type=PATH, metavar="FILE", help="FILE.png or FILE.npz.")
 @click.option("--nearest", is_flag=True, help="Below each sample its nearest training image.")
@@ -51,11 +55,11 @@ def command(
     ganzoo sample --class 7 -n 16
     ganzoo sample --set truncation=0.7     (stylegan2: typical samples alone)
     """
-    from ganzoo.cli.conditions import read_conditions
+    from ganzoo.cli.conditions import class_index, read_conditions
     from ganzoo.running.run import load
     from ganzoo.system.console import say
 
-    if out is not None and out.suffix not in (".png", ".npz"):
+    if out is not None and out.suffix.lower() not in (".png", ".npz"):
         raise UsageError(f"--out {out}: expected a name that ends in .png or .npz")
     ways = {"nearest": nearest, "interpolate": interpolate, "reconstruct": reconstruct}
     asked = [way for way, is_asked in ways.items() if is_asked]
@@ -65,7 +69,7 @@ def command(
         raise UsageError(f"--z and --{asked[0]} say twice where samples come from: give one of them")
     loaded = load(run, device=device)
     options = dict(pair(setting, "KEY=VALUE, an option of the model's samples") for setting in settings)
-    label = None if class_ is None else _class_index(loaded, class_)
+    label = None if class_ is None else class_index(loaded, class_)
     asked_for = None if condition is None else read_conditions(condition, loaded)
     if asked_for is not None and label is not None:
         raise UsageError("--class and --condition say twice what to make: give one of them")
@@ -74,7 +78,12 @@ def command(
         own.append(f"z-{z.stem}")
     if condition is not None:
         own.append(f"condition-{condition.stem}")
-    words = [*(asked or ["sample"]), f"s{seed}", *([f"class{label}"] if label is not None else []), *own]
+    words = [
+        *(asked or ["sample"]),
+        f"s{seed}",
+        *([f"class{_called(loaded, label)}"] if label is not None else []),
+        *own,
+    ]
     out = out or loaded.path / "samples" / f"{'-'.join(words)}.png"
     if reconstruct:
         _reconstruct(loaded, n, seed, label, out, options)
@@ -82,12 +91,12 @@ def command(
         return
     drawn = None if z is None else _latents(z, loaded)
     if interpolate:
-        columns: int | None = min(n, 8)
-        y = _y(loaded, max(1, n // min(n, 8)), label, asked_for)
+        columns: int | None = _columns(n)
+        y = _y(loaded, n // _columns(n), label, asked_for)
         samples, y = _interpolated(loaded, n, seed, y, options)
     else:
         given = next((len(rows) for rows in (drawn, asked_for) if rows is not None), n)
-        y, columns = _y(loaded, given, label, asked_for, mixed=out.suffix == ".npz"), None
+        y, columns = _y(loaded, given, label, asked_for, mixed=out.suffix.lower() == ".npz"), None
         samples = _sampled(loaded, given, seed, y, drawn, options)
     arrays: dict[str, Any] = {"samples": samples.numpy()}
     if y is not None:
@@ -100,18 +109,10 @@ def command(
     say(str(out))
 
 
-def _class_index(run: Run, word: str) -> int:
-    if not run.config.conditional:
-        raise UsageError(f"--class {word}: {run.path} is not conditional; train with --conditional")
-    if run.config.condition_shape:
-        raise UsageError(f"--class {word}: {run.path} is conditional on values: give --condition FILE")
-    names, count = run.card.class_names, run.config.num_classes
-    if word in names:
-        return names.index(word)
-    if not word.isdecimal() or int(word) >= count:
-        known = f", or one of {', '.join(names)}" if names else ""
-        raise UsageError(f"--class {word}: expected a number from 0 to {count - 1}{known}")
-    return int(word)
+def _called(run: Run, label: int) -> str:
+    """A class in the name of a file: as it is asked for, where that is a number."""
+    names = run.card.class_names
+    return names[label] if any(name.isdecimal() for name in names) else str(label)
 
 
 def _latents(path: Path, run: Run) -> Tensor:
@@ -174,12 +175,28 @@ def _interpolated(
 
     if not run.model.z_dim:
         raise UsageError(f"--interpolate walks from one z to another, and {run.config.model} has no z")
-    columns = min(n, 8)
-    rows = max(1, n // columns)
+    columns = _columns(n)
+    rows = n // columns
     if y is not None and len(y) < rows:
         raise UsageError(f"--condition: expected one for each of the {rows} rows, got {len(y)}")
     samples = run.to_units(interpolate(run.model, rows, columns, seed, y, **options))
     return samples, None if y is None else y.repeat_interleave(columns, dim=0)
+
+
+def _columns(n: int) -> int:
+    """How long walks are of which n samples are whole ones: 8 samples, or what is nearest to that.
+
+    Raises UsageError, which names numbers that work, where there is none.
+    """
+    fitting = [length for length in WALK if n % length == 0]
+    if fitting or n < WALK[0]:
+        return min(fitting, key=lambda length: abs(length - 8), default=n)
+    near = [m for m in range(n - WALK[-1], n + WALK[-1]) if any(m % length == 0 for length in WALK)]
+    fewer, more = max(m for m in near if m < n), min(m for m in near if m > n)
+    raise UsageError(
+        f"--interpolate -n {n}: walks have {WALK[0]} to {WALK[-1]} samples each, all the same, and none of "
+        f"these makes {n}: give -n {fewer} or {more}"
+    )
 
 
 def _beside_nearest(
@@ -230,7 +247,7 @@ def _write(
     columns: int | None,
     made_of: Tensor | None = None,
 ) -> None:
-    if out.suffix == ".png":
+    if out.suffix.lower() == ".png":
         from ganzoo.data.pictures import picture
 
         picture(out, samples, _real(run), columns, run.path.name, made_of)

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
+from ganzoo.data.archives import A_SIP, INFLATED, PLAUSIBLE, Sips
 from ganzoo.data.tensors import Array
 from ganzoo.errors import UsageError
 from ganzoo.system.console import in_bytes
@@ -25,11 +26,10 @@ from ganzoo.system.memory import machine_memory
 MAGIC = b"\x93NUMPY"
 LENGTHS = {1: "<H", 2: "<I"}  # how versions of the format count their header
 LONGEST_HEADER = 10_000  # as numpy has it
-A_SIP = 2**20  # bytes that are read at a time
 LONGEST_READ = 4 * A_SIP  # of zipfile, which reads its table of contents at once
 METHODS = {zipfile.ZIP_STORED: "none", zipfile.ZIP_DEFLATED: "deflate"}  # as numpy writes them
+SAMPLES = "an .npz file, as numpy.savez(FILE, samples=...) writes it, images (a folder or a .zip), or a run"
 WORK = 4  # times the memory of samples, to measure them
-INFLATED, PLAUSIBLE = 2**28, 100  # what is packed may unpack to so many bytes, or to so many times as many
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,16 @@ def read_npz(
     Raises:
         UsageError: the file or a wanted array cannot be read, is not wanted, or does not go into memory.
     """
-    with open_regular(path, "an .npz file, a folder of images, or a run") as file:
-        if file.read(len(MAGIC)) == MAGIC:
+    with open_regular(path, SAMPLES) as file:
+        beginning = file.read(len(MAGIC))
+        if beginning == MAGIC:
             raise UsageError(f"{path} is one bare array: write it with numpy.savez(FILE, samples=...)")
-        with _told(path, "arrays"), zipfile.ZipFile(_Sips(file)) as packed:
+        if not beginning.startswith(b"PK"):
+            raise UsageError(f"{path} is no .npz file: expected {SAMPLES}")
+        with _told(path, "arrays"), zipfile.ZipFile(Sips(file, LONGEST_READ)) as packed:
+            inside = packed.namelist()
+            if inside and not any(name.endswith(".npy") for name in inside):
+                raise UsageError(f"{path} is a .zip of other files ({inside[0]}): expected {SAMPLES}")
             members: dict[str, zipfile.ZipInfo] = {}
             for info in packed.infolist():
                 name = info.filename.removesuffix(".npy")
@@ -130,21 +136,6 @@ def _member_values(packed: zipfile.ZipFile, info: zipfile.ZipInfo, header: Heade
     with packed.open(info) as file:
         file.read(header.length)
         return _values(file, header)
-
-
-class _Sips:
-    """A file that is never read in one large piece, however large its table of contents says to be."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-    def read(self, size: int = -1) -> bytes:
-        if size > LONGEST_READ:
-            raise ValueError(f"its table of contents has {in_bytes(size)}")
-        return self._file.read(size if size >= 0 else LONGEST_READ)
 
 
 @contextmanager

@@ -8,17 +8,21 @@ import math
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from ganzoo.data.finding import Files
-from ganzoo.data.images import each
+from ganzoo.data.broken import Faults, refused, told
+from ganzoo.data.finding import Files, listed
+from ganzoo.data.images import Size, each
 from ganzoo.data.rows import Rows
 from ganzoo.data.tensors import Array, content_hash, fingerprint, split_by_hash
+from ganzoo.data.tree import Tree
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.system.cache import MARK, discard, keep_to_limit, limit, part_of, place, sweep, touch
 from ganzoo.system.console import notice
@@ -50,56 +54,185 @@ class Copy:
     mark: Lock | None = None
 
 
-def open_copy(files: Files, size: int, channels: tuple[int, ...], white: float, memory_gb: float) -> Copy:
-    """The decoded images, in memory where they take `memory_gb` at most; decoded if no copy is there.
+@dataclass(frozen=True)
+class Options:
+    """How images are decoded, and where they are kept.
+
+    Args:
+        size: height and width; (0, 0) is chosen from them all.
+        channels: a number for each of `Files.parts`, 0 where it is chosen.
+        white: the value that is white in images of more than 8 bits; 0 is found.
+        memory_gb: in GiB; 0 is a quarter of what the machine has.
+        broken: "stop" where a file is broken, or "skip" it.
+    """
+
+    size: Size
+    channels: tuple[int, ...]
+    white: float
+    memory_gb: float
+    broken: str = "stop"
+
+    @property
+    def wanted(self) -> str:
+        """What copies of the same files differ by."""
+        height, width = self.size
+        size = str(height) if height == width else f"{height}x{width}"
+        return f"{FORMAT} {size} {' '.join(map(str, self.channels))} {self.white!r}"
+
+    @property
+    def memory(self) -> float:
+        """Bytes that the pixels may take."""
+        return self.memory_gb * 2**30 or machine_memory() / 4
+
+
+def open_copy(tree: Tree, find: Callable[[Tree], Files], options: Options) -> tuple[Files, Copy]:
+    """The images that `find` finds in a tree, decoded; in memory where they take `memory_gb` at most.
+
+    They are decoded if no copy is in the cache. All of them are looked at before broken ones are refused, and
+    the copy of the others is kept: it is there at once when the broken ones are gone, or are to be skipped.
+
+    Raises:
+        UsageError: as `find`; or files are broken, and not to be skipped, or too few are left without them.
+    """
+    limit()  # where it is wrong, nothing begins
+    faults, total = _of_use(tree, find), len(tree.names)
+
+    def left(without: Faults) -> Files:
+        return _without(tree, find, {**faults, **without})
+
+    copy: Copy | None = None
+    while copy is None:
+        files = left({})
+        copy, more = _copy_of(files, options, left)
+        faults |= more
+        if faults and options.broken == "stop":
+            more_words = ", or leave out what is broken with --set data.broken=skip"
+            raise refused(tree.root, faults, total, more_words)
+    if faults:
+        note = f"left out (data.broken=skip): {told(tree.root, faults, total)}"
+        with suppress(UsageError):
+            gone = [name for name in find(tree).class_names if name not in files.class_names]
+            note += f"; nothing is left of {listed(gone)}" if gone else ""
+        files = replace(files, notes=(*files.notes, note))
+    return files, copy
+
+
+def _of_use(tree: Tree, find: Callable[[Tree], Files]) -> dict[str, str]:
+    """The faults of a tree but those of images that are left out anyway, as those of a split too many are."""
+    faults = dict(tree.faults)
+    with suppress(UsageError):
+        if faults:
+            unused = {str(tree.file(name)) for name in tree.names}
+            unused -= {str(path) for part in find(tree).paths for path in part}
+            faults = {path: reason for path, reason in faults.items() if path not in unused}
+    return faults
+
+
+def _without(tree: Tree, find: Callable[[Tree], Files], faults: Faults) -> Files:
+    """What is found without the files that are broken, and without the partners of those."""
+    if not faults:
+        return find(tree)
+    gone = set(faults)
+    with suppress(UsageError):  # a broken file may be in the wrong place too
+        for sample in zip(*find(tree).paths, strict=True):
+            paths = {str(path) for path in sample}
+            gone |= paths if paths & gone else set()
+    try:
+        return find(tree.without(gone))
+    except UsageError as error:
+        raise UsageError(
+            f"{told(tree.root, faults, len(tree.names))}; and without what is broken, {error}"
+        ) from error
+
+
+def _copy_of(
+    files: Files, options: Options, without: Callable[[Faults], Files]
+) -> tuple[Copy | None, dict[str, str]]:
+    """A copy of all these files, or what is wrong with some of them.
 
     A copy appears whole or not at all: it is made beside and renamed, by one process, for which others wait.
 
     Args:
-        channels: a number for each of `files.parts`.
-        memory_gb: in GiB; 0 is a quarter of what the machine has.
+        without: faults -> the files that are left without those.
     """
-    limit()  # where it is wrong, nothing begins
-    memory = memory_gb * 2**30 or machine_memory() / 4
-    wanted = f"{FORMAT} {size} {' '.join(map(str, channels))} {white!r}"
-    key, newest = _look(files, wanted)
+    key, newest = _look(files, options.wanted)
     target = place("folders") / key
     sweep(target.parent)
-    copy = _open(target, files, memory)
-    if copy is not None:
+    copy, faults = _open(target, files, options.memory)
+    if copy is not None or faults:
         touch(target)
-        return copy
+        return copy, faults
     _let_pass(newest)
 
-    def make(folder: Path | None) -> Copy:
-        made = _decode(files, size, channels, white, memory, folder)
-        if _look(files, wanted)[0] != key:
+    def make(folder: Path | None) -> tuple[Array, Rows]:
+        made = _decode(files, options, folder)
+        if _look(files, options.wanted)[0] != key:
             raise WorkError(f"{files.root} changed while it was read: start again when it is complete")
         return made
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with in_turn(target, f"decodes {files.root}") as lock:
-            copy = _open(target, files, memory)  # made by the one before
-            if copy is None:
+            copy, faults = _open(target, files, options.memory)  # made by the one before
+            if copy is None and not faults:
                 with part_of(target, lock) as part:
-                    make(part)
-                    discard(target)
-                    part.replace(target)
-                copy = _open(target, files, memory)
-        if copy is None:
+                    x, rows = make(part)
+                    if rows.faults:
+                        _give(part, x, rows, files, without(rows.faults), options)
+                    else:
+                        _finish(files, x, rows, options.white, part)
+                        _put(part, target)
+                if rows.faults:
+                    with part_of(target, lock) as part:
+                        _write(part, {**_head(files), "faults": files.named(rows.faults)})
+                        _put(part, target)
+                copy, faults = _open(target, files, options.memory)
+        if copy is None and not faults:
             raise OSError("what was written is not what is read")
     except OSError as error:
         why = f"the cache of decoded images in {target.parent} cannot be written ({error.strerror or error})"
         try:
-            copy = make(None)
+            x, rows = make(None)
         except MemoryError:
             cure = "make room (ganzoo cache clear), or set XDG_CACHE_HOME to another folder"
             raise WorkError(f"{why}: {cure}") from error
         notice(f"{why}: decoded in memory, and again the next time")
-        return copy
+        return (None, rows.faults) if rows.faults else (_finish(files, x, rows, options.white, None), {})
     keep_to_limit(but=target)
-    return copy
+    return copy, faults
+
+
+def _give(part: Path, x: Array, rows: Rows, files: Files, left: Files, options: Options) -> None:
+    """Make what was decoded in `part` the copy of those that are left, where it is what theirs would be."""
+    index = {path: i for i, path in enumerate(files.paths[0])}
+    order = [index[path] for path in left.paths[0]]
+    if order != sorted(order) or not rows.fit(left, options.size, options.channels):
+        return
+    target = place("folders") / _look(left, options.wanted)[0]
+    with in_turn(target, f"decodes {files.root}"):
+        if not target.exists():
+            for i, row in enumerate(order):
+                if i != row:
+                    x[i] = x[row]
+            _finish(left, _shortened(part / "x.npy", (len(order), *x.shape[1:])), rows, options.white, part)
+            _put(part, target)
+
+
+def _shortened(path: Path, shape: tuple[int, ...]) -> Array:
+    """The first rows of a .npy file of pixels, as if there were no others."""
+    with path.open("r+b") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        if file.tell() != HEAD:
+            raise OSError("the rows of an array are not where they were")
+        file.truncate(HEAD + math.prod(shape))
+    x: Array = np.lib.format.open_memmap(path, mode="r+")
+    return x
+
+
+def _put(part: Path, target: Path) -> None:
+    discard(target)
+    part.replace(target)
 
 
 def _look(files: Files, wanted: str) -> tuple[str, int]:
@@ -110,17 +243,25 @@ def _look(files: Files, wanted: str) -> tuple[str, int]:
     something else (on Windows the former is when it was made), they change for no reason at worst.
     """
     lines, newest, now = [f"{wanted} {files.root.resolve()} {files.test}"], 0, time.time_ns()
+    if files.class_names != tuple(sorted(files.class_names)):  # then their labels are not what they were
+        lines.append("\0".join(files.class_names))
+    archive = files.tree.archive
+    whole = None if archive is None else _marks(archive)
     for name, half in ((name, half) for names, half in files.parts for name in names):
-        try:
-            status = (files.root / name).stat()
-        except OSError as error:
-            raise UsageError(f"{files.root / name} cannot be read: {error.strerror or error}") from error
-        marks = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        marks = whole or _marks(files.root / name)
         lines.append(f"{name}\0{' '.join(map(str, marks))}{half}")
         # Programs may set times that are yet to come.
         newest = max(newest, *(t for t in marks[1:3] if t <= now), 0)
     # Names are whatever bytes a file system allows.
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()[:32], newest
+
+
+def _marks(path: Path) -> tuple[int, ...]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _let_pass(newest: int) -> None:
@@ -131,36 +272,46 @@ def _let_pass(newest: int) -> None:
         time.sleep(wait / 1e9)
 
 
-def _open(cache: Path, files: Files, memory: float) -> Copy | None:
-    """The copy, or None where it is not there or not what was written.
+def _open(cache: Path, files: Files, memory: float) -> tuple[Copy | None, dict[str, str]]:
+    """The copy, or what is wrong with some files; neither where it is not there or not what was written.
 
     Sizes, the header of x.npy and all of the other two files are compared with what was written; the pixels
     too, where they are read into memory.
     """
     mark, path = in_use(cache / MARK), cache / "x.npy"
     if mark is None:
-        return None
+        return None, {}
     try:
         meta = json.loads((cache / MARK).read_text(encoding="utf-8"))
         if meta.pop("sum") != _sum(meta, cache) or meta["count"] != len(files.names):
-            return None
+            return None, {}
+        if "faults" in meta:
+            return None, {str(files.tree.file(name)): reason for name, reason in meta["faults"].items()}
         x: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         y: Array = np.load(cache / "y.npy", allow_pickle=False)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
+        return None, {}
     if x.nbytes > memory:
-        return Copy(x, y, meta, path, mark)
+        return Copy(x, y, meta, path, mark), {}
     x = np.array(x)
     mark.release()
-    return Copy(x, y, meta) if _content(x, y, meta["train"], files) == meta["fingerprint"] else None
+    same = _content(x, y, meta["train"], files) == meta["fingerprint"]
+    return (Copy(x, y, meta) if same else None), {}
+
+
+def _write(folder: Path, meta: dict[str, Any]) -> None:
+    text = json.dumps(meta | {"sum": _sum(meta, folder)}, indent=2)
+    (folder / MARK).write_text(text, encoding="utf-8")
 
 
 def _sum(meta: dict[str, Any], folder: Path) -> str:
     """Of all that costs little: what is known, the labels, and of the pixels how many there are."""
+    whole = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
+    if "faults" in meta:
+        return whole.hexdigest()
     path = folder / "x.npy"
     with path.open("rb") as file:
         head = file.read(HEAD)
-    whole = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
     for part in (str(path.stat().st_size).encode(), head, (folder / "y.npy").read_bytes()):
         whole.update(part)
     return whole.hexdigest()
@@ -171,16 +322,16 @@ def _content(x: Array, y: Array, train: int, files: Files) -> str:
     return fingerprint(x[:train], y[:train], x[train:], y[train:]) if files.test else fingerprint(x, y)
 
 
-def _decode(
-    files: Files, size: int, channels: tuple[int, ...], given: float, memory: float, folder: Path | None
-) -> Copy:
-    """Decode all of `files`: into x.npy, y.npy and meta.json in `folder`, or, where None, into memory."""
-    rows = Rows.of(files, size, channels, given)
-    count, white = len(files.names), rows.white
+def _decode(files: Files, options: Options, folder: Path | None) -> tuple[Array, Rows]:
+    """Decode all of `files`: into x.npy in `folder`, or, where None, into memory.
+
+    The rows of broken ones are not filled.
+    """
+    rows = Rows.of(files, options.size, options.channels, options.white)
     room = math.prod(rows.shape)
     x: Array
     if folder is None:
-        if room > memory:
+        if room > options.memory:
             raise MemoryError  # as numpy would
         x = np.empty(rows.shape, np.uint8)
     else:
@@ -193,9 +344,17 @@ def _decode(
                 os.posix_fallocate(file.fileno(), 0, HEAD + room)  # others write too, and there are quotas
 
     def into(i: int) -> None:
-        x[i] = rows.read(i)
+        row = rows.read(i)
+        if row is not None:
+            x[i] = row
 
-    each(into, range(count), "decoding images")
+    each(into, range(len(files.names)), "decoding images")
+    return x, rows
+
+
+def _finish(files: Files, x: Array, rows: Rows, given: float, folder: Path | None) -> Copy:
+    """The copy of decoded images: their test split to the end, and in `folder` what is known of them."""
+    count, white = len(files.names), rows.white
     y = np.array(files.labels, dtype=np.int64)
     notes = [white.sentence] if white.sentence else []
     if given and not white.given:
@@ -215,9 +374,7 @@ def _decode(
         train = count - len(test)
         _test_to_end(x, y, test)
     meta = {
-        "format": FORMAT,
-        "of": os.fsencode(files.root.resolve()).decode(errors="replace"),
-        "count": count,
+        **_head(files),
         "train": train,
         "channels": rows.channels,
         "fingerprint": _content(x, y, train, files),
@@ -227,8 +384,14 @@ def _decode(
     if isinstance(x, np.memmap) and folder is not None:
         x.flush()
         np.save(folder / "y.npy", y, allow_pickle=False)
-        (folder / MARK).write_text(json.dumps(meta | {"sum": _sum(meta, folder)}, indent=2), encoding="utf-8")
+        _write(folder, meta)
     return Copy(x, y, meta)
+
+
+def _head(files: Files) -> dict[str, Any]:
+    """What copies, and the faults of files, have both in their meta.json."""
+    of = os.fsencode(files.root.resolve()).decode(errors="replace")
+    return {"format": FORMAT, "of": of, "count": len(files.names)}
 
 
 def _test_to_end(x: Array, y: Array, test: Tensor) -> None:

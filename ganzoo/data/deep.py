@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ganzoo.data.opening import BITS, FULL, maxval, opened, raw_mode, siz, tag
+from ganzoo.data.tree import Source
 from ganzoo.errors import UsageError
 
 WHOLE = ("LA;16", "RGB;16", "RGBA;16", "RGBX;16")  # of these the low bytes can be had too
@@ -43,7 +43,7 @@ class Deep:
 class Peak:
     """The largest values of an image, and whether they are whole numbers."""
 
-    path: Path
+    path: Source
     value: float
     alpha: float
     whole: bool
@@ -60,7 +60,7 @@ class White:
     sentence: str = ""
 
 
-def read_deep(path: Path) -> Deep:
+def read_deep(path: Source) -> Deep:
     """Raises UsageError for negative or infinite values, and any exception where it cannot be decoded."""
     with opened(path) as image:
         deep = _netpbm(image) if image.format == "PPM" and image.mode != "F" else _read(path, image)
@@ -74,7 +74,7 @@ def read_deep(path: Path) -> Deep:
     return deep
 
 
-def peak(path: Path) -> Peak:
+def peak(path: Source) -> Peak:
     """Raises as `read_deep` does."""
     deep = read_deep(path)
     alpha = 0.0 if deep.alpha is None else float(deep.alpha.max())
@@ -141,7 +141,7 @@ def _scaled(values: Values, white: float) -> NDArray[np.uint8]:
     return made
 
 
-def _read(path: Path, image: Any) -> Deep:
+def _read(path: Source, image: Any) -> Deep:
     layout, bits = raw_mode(image), max(tag(image, BITS, (16,)))
     if tag(image, PHOTOMETRIC, 1) == 0:
         raise ValueError("0 is white in it: save it with 0 as black")
@@ -167,7 +167,7 @@ def _read(path: Path, image: Any) -> Deep:
     return Deep(colours, alpha, 2**bits - 1 if bits < 16 else 0, image.getexif().get(ORIENTATION, 1))
 
 
-def _all_bytes(path: Path, layout: str) -> Values:
+def _all_bytes(path: Source, layout: str) -> Values:
     """16-bit colours: the high bytes, and the low ones by unpacking them in the wrong byte order."""
     if layout == "LA;16B":  # as four bytes of 8-bit colour
         return _unpacked(path, "RGBA").view(">u2")
@@ -178,7 +178,7 @@ def _all_bytes(path: Path, layout: str) -> Values:
     return values
 
 
-def _unpacked(path: Path, layout: str) -> Values:
+def _unpacked(path: Source, layout: str) -> Values:
     """The image as if its pixels lay in the file in another way of the same size."""
     with opened(path) as found:
         image: Any = found

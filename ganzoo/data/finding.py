@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ganzoo.data.broken import Faults
+from ganzoo.data.tree import Source, Tree
 from ganzoo.errors import UsageError
 
-NOT_SAMPLES = {"thumbs.db", "desktop.ini", "__macosx"}  # what systems leave behind; hidden files too
+DIGITS = "0123456789"
 
 
 @dataclass(frozen=True)
@@ -17,17 +19,17 @@ class Files:
     """The images of a folder.
 
     Args:
-        root: the folder.
-        names: below `root`, with forward slashes; sorted, the test split last where there is one.
+        tree: what they are of.
+        names: in it; sorted, the test split last where there is one.
         labels: one per image, or empty without classes.
-        class_names: the sub-folders, sorted, or empty.
+        class_names: the sub-folders, 2 before 10, or empty.
         test: how many of the names, the last ones, are the test split; 0 where the folder has none.
         train_folder, test_folder: names of the folders of the splits, or empty.
         notes: sentences that a person should read.
         partners: what the images are made for, where these are pairs.
     """
 
-    root: Path
+    tree: Tree
     names: tuple[str, ...]
     labels: tuple[int, ...]
     class_names: tuple[str, ...]
@@ -36,6 +38,21 @@ class Files:
     test_folder: str = ""
     notes: tuple[str, ...] = ()
     partners: Partners | None = None
+
+    @property
+    def root(self) -> Path:
+        """The folder, or the archive."""
+        return self.tree.root
+
+    @property
+    def paths(self) -> tuple[tuple[Source, ...], ...]:
+        """The files of each of the `parts`."""
+        return tuple(tuple(map(self.tree.file, names)) for names, _ in self.parts)
+
+    def named(self, faults: Faults) -> dict[str, str]:
+        """What is wrong with files by their names, where it is known by their paths."""
+        names = {name for part, _ in self.parts for name in part}
+        return {name: faults[path] for name in names if (path := str(self.tree.file(name))) in faults}
 
     @property
     def parts(self) -> tuple[tuple[tuple[str, ...], str], ...]:
@@ -51,7 +68,7 @@ class Partners:
     """The other pictures of pairs.
 
     Args:
-        names: below `root`, one for each of the images.
+        names: in the tree, one for each of the images.
         sides: what the images and their partners are called: two folders, or left and right.
         halved: the two are halves of one file.
     """
@@ -61,56 +78,37 @@ class Partners:
     halved: bool
 
 
-def find_images(root: Path, at_least: int = 2, cure: str = "") -> Files:
-    """All files below `root` but the hidden ones, sorted by name; sub-folders are classes.
+def find_images(tree: Tree, at_least: int = 2, cure: str = "") -> Files:
+    """All images of a tree, sorted by name; sub-folders are classes, in the order of people: 2 before 10.
 
     Args:
         cure: what to do where files are both directly in it and in sub-folders.
 
     Raises:
-        UsageError: no such folder, too few files, or files both directly in it and in sub-folders.
+        UsageError: too few images, or images both directly in it and in sub-folders.
     """
-    try:
-        if not root.is_dir():
-            raise UsageError(
-                f"{root} is {'a file' if root.exists() else 'not there'}: expected a folder of images"
-            )
-        names = sorted(walk(root))
-    except OSError as error:
-        raise UsageError(f"{error.filename or root} cannot be read: {error.strerror or error}") from error
+    names, direct = tree.names, tree.direct
     if len(names) < at_least:
         count = f"{len(names) or 'no'} image{'s' * (not names)}"
-        raise UsageError(f"{root} has {count}: at least {at_least} are needed")
-    direct = [name for name in names if "/" not in name]
+        told = f" ({'; '.join(tree.notes)})" if tree.notes else ""
+        raise UsageError(f"{tree.root} has {count}{told}: at least {at_least} are needed")
     if direct and len(direct) < len(names):
         raise UsageError(
-            f"{root} has images directly in it ({direct[0]}) and in sub-folders: "
+            f"{tree.root} has images directly in it ({direct[0]}) and in sub-folders: "
             f"{cure or 'put each one in the sub-folder of its class, or have no sub-folders'}"
         )
     if direct:
-        return Files(root, tuple(names), (), ())
-    classes = sorted({name.partition("/")[0] for name in names})
+        return Files(tree, names, (), (), notes=tree.notes)
+    classes = tuple(sorted(tree.folders, key=in_order))
     index = {name: i for i, name in enumerate(classes)}
-    return Files(root, tuple(names), tuple(index[name.partition("/")[0]] for name in names), tuple(classes))
+    labels = tuple(index[name.partition("/")[0]] for name in names)
+    return Files(tree, names, labels, classes, notes=tree.notes)
 
 
-def walk(root: Path) -> list[str]:
-    def fail(error: OSError) -> None:
-        raise error
-
-    tops = [root, *(entry for entry in root.iterdir() if entry.is_symlink() and entry.is_dir())]
-    names: list[str] = []
-    for top in tops:  # a class may be a link to a folder; deeper links are not followed, as they may go round
-        if top is not root and ignored(top.name):
-            continue
-        for folder, below, files in os.walk(top, onerror=fail):
-            below[:] = [name for name in below if not ignored(name)]
-            names += [Path(folder, f).relative_to(root).as_posix() for f in files if not ignored(f)]
-    return names
-
-
-def ignored(name: str) -> bool:
-    return name.startswith(".") or name.lower() in NOT_SAMPLES
+def in_order(name: str) -> tuple[list[tuple[str, int]], str]:
+    """A key for sorting names as people do: as text, but numbers in them by what they are, 1, 2, ..., 10."""
+    parts = re.findall("[0-9]+|[^0-9]", name, re.DOTALL)
+    return [("0", int(part)) if part[0] in DIGITS else (part, 0) for part in parts], name
 
 
 def listed(folders: Iterable[str]) -> str:

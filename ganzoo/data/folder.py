@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from ganzoo.data.base import Dataset, Modes, shares
-from ganzoo.data.decoded import open_copy
+from ganzoo.data.decoded import Options, open_copy
 from ganzoo.data.finding import Files
 from ganzoo.data.images import check_options
 from ganzoo.data.splits import find_splits
-from ganzoo.data.streams import open_split
+from ganzoo.data.streams import open_splits
 from ganzoo.data.tensors import samples_to_make
+from ganzoo.data.tree import look
 from ganzoo.system.console import notice
 from ganzoo.system.paths import typed_path
 
@@ -20,39 +22,44 @@ NAMED = 3  # classes, in the line that says what was found
 
 
 class ImageFolder(Dataset):
-    """Your own images: folder:PATH; sub-folders are classes, if there are any.
+    """Your own images: folder:PATH, or a .zip or .tar of them; sub-folders are classes, if there are any.
 
-    Every image is decoded once, scaled to a square (Lanczos, centre crop) and kept in ganzoo's cache until
+    Every image is decoded once, scaled to one size (Lanczos, centre crop) and kept in ganzoo's cache until
     the folder changes, or the cache is over its limit. Sub-folders train and test are the splits, if there
     are no others; else a tenth of the images, chosen by hash, is the test split.
 
     Args:
-        path: the folder.
-        size: of the square in pixels; 0 is 64 if all images are that large, else 32.
+        path: the folder, or the archive.
+        size: of a square in pixels, or HEIGHTxWIDTH, such as 48x64; 0 is 64 if all images are that large,
+            else 32.
         channels: 1 or 3; 0 is 1 if all images are grey, else 3.
         memory_gb: up to which size of the pixels, in GiB, they are held in memory; 0 is a quarter of what the
             machine has. Larger sets are read from the cache as they are needed.
         workers: processes that read ahead, where the set is not in memory.
         white: the value that is white in images of more than 8 bits; 0 finds one for all: the smallest of
             255, 1023, 4095, 16383, 65535 that holds their largest value, 1 for fractions.
+        mirror: give each image of a training batch left to right with a chance of one half.
+        broken: "stop" with a list where files are broken, or "skip" these.
 
     Raises:
-        UsageError: a wrong option, no such folder, fewer than two images, or a file that is not an image.
+        UsageError: a wrong option, no such folder, fewer than two images, or files that are broken.
         WorkError: the images are too many for the memory, and the cache cannot be written.
     """
 
     def __init__(
         self,
         path: str | Path,
-        size: int = 0,
+        size: int | str = 0,
         channels: int = 0,
         memory_gb: float = 0.0,
         workers: int = 0,
         white: float = 0.0,
+        mirror: bool = False,
+        broken: Literal["stop", "skip"] = "stop",
     ) -> None:
-        check_options(size, channels, memory_gb, workers, white)
-        files = find_splits(typed_path(path))
-        copy = open_copy(files, size, (channels,), white, memory_gb)
+        sides = check_options(size, channels, memory_gb, workers, white, broken)
+        options = Options(sides, (channels,), white, memory_gb, broken)
+        files, copy = open_copy(look(typed_path(path)), find_splits, options)
         x, meta, train = copy.x, copy.meta, copy.meta["train"]
         y = torch.from_numpy(copy.y) if files.class_names else None
         self.name = f"folder:{path}"
@@ -64,11 +71,14 @@ class ImageFolder(Dataset):
             self.modes = Modes(self.num_classes, shares=shares(y[:train], self.num_classes))
         self.fingerprint = meta["fingerprint"]
         self.eval_samples = samples_to_make(len(x) - train, self.eval_samples)
-        labels = (None, None) if y is None else (y[:train], y[train:])
-        self.train = open_split(copy, 0, train, labels[0], workers)
-        self.test = open_split(copy, train, len(x), labels[1], workers)
+        self.train, self.test = open_splits(copy, y, workers, mirror=mirror)
         for sentence in (found(files, x.shape, train), *files.notes, *meta["notes"]):
             notice(f"{self.name}: {sentence}")
+
+
+def sides(height: int, width: int) -> str:
+    """Of images, in pixels, in words."""
+    return f"{height} x {width}{' (height x width)' if height != width else ''}"
 
 
 def found(files: Files, shape: tuple[int, ...], train: int) -> str:
@@ -80,6 +90,6 @@ def found(files: Files, shape: tuple[int, ...], train: int) -> str:
     here = f", in {files.train_folder}/" if files.train_folder else ""
     there = f"in {files.test_folder}/" if files.test else "a tenth of them, by hash"
     return (
-        f"{train if files.test else count:,} images {what}, {width} x {height}, "
+        f"{train if files.test else count:,} images {what}, {sides(height, width)}, "
         f"{'grey' if channels == 1 else 'RGB'}{here}; {count - train:,} to test, {there}"
     )

@@ -14,8 +14,8 @@ from ganzoo.data.kept import Pictures, decode
 from ganzoo.data.own import Samples, check_memory, classes_of
 from ganzoo.data.packed import choose_form, read_packed
 from ganzoo.data.parquet import read_arrow
-from ganzoo.data.splits import SPLITS
 from ganzoo.data.tensors import Array
+from ganzoo.data.tree import SPLITS
 from ganzoo.errors import UsageError, nearest
 
 NONE = "none"

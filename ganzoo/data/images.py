@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ganzoo.data.broken import Broken, check_broken, refuse_machine
 from ganzoo.data.deep import Peak, White, eight_bits, find_white, peak, read_deep
-from ganzoo.data.opening import decoding, is_deep, opened, raw_mode
+from ganzoo.data.opening import decoding, is_deep, opened, raw_mode, size_in_bytes
+from ganzoo.data.tree import Source
 from ganzoo.errors import UsageError
 from ganzoo.system.bars import track
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 BAR_FROM = 2_000
-LARGEST = 16_384  # pixels of a side
+SMALLEST, LARGEST = 4, 16_384  # pixels of a side
 MOST_WORKERS = 256
 GREY = {"1", "L", "LA", "La", "I", "F"}  # and the 16-bit ones, whose names begin with I;16
 
@@ -38,8 +43,8 @@ class Header:
     deep: bool
 
 
-def read_header(path: Path) -> Header:
-    """Raises UsageError, which names the file, where it is not an image."""
+def read_header(path: Source) -> Header:
+    """Raises Broken, which names the file, where it is not an image."""
     try:
         with opened(path) as image:
             grey = image.mode in GREY or image.mode.startswith("I;16") or raw_mode(image).startswith("LA;")
@@ -58,41 +63,64 @@ def choose(headers: Sequence[Header], size: int, channels: int) -> tuple[int, in
     return size, channels or (1 if all(header.grey for header in headers) else 3)
 
 
+def size_of(size: int | str) -> Size:
+    """What data.size says: 64 is a square, "48x64" is 48 high and 64 wide; (0, 0) is to be chosen.
+
+    Raises UsageError for anything else.
+    """
+    sides = re.fullmatch(r"([0-9]{1,9})(?:\s*[xX\u00d7*]\s*([0-9]{1,9}))?", str(size).strip())
+    height = int(sides[1]) if sides else -1
+    width = int(sides[2]) if sides and sides[2] else height
+    if (height, width) != (0, 0) and not all(SMALLEST <= side <= LARGEST for side in (height, width)):
+        raise UsageError(
+            f"data.size: expected 0 (choose), a square's side of at least {SMALLEST} pixels, at most "
+            f"{LARGEST:,}, or HEIGHTxWIDTH such as 48x64, got {size}"
+        )
+    return height, width
+
+
 def read_image(
-    path: Path, size: int, channels: int, white: White | None = None, half: str = ""
+    path: Source, size: int | Size, channels: int, white: White | None = None, half: str = ""
 ) -> NDArray[np.uint8]:
-    """Decode one image: uint8 [channels, size, size], the centre square scaled with Lanczos.
+    """Decode one image: uint8 [channels, *size], what is in its centre of these proportions, by Lanczos.
 
     EXIF orientation is applied, alpha is composited on white; of an animation the first frame is taken.
     Raises UsageError, which names the file, where it cannot be decoded.
 
     Args:
+        size: height and width, or the side of a square.
         white: what is white where there are more than 8 bits; found from this image alone where left out.
-        half: "left" or "right", where two squares are side by side; or all of it.
+        half: "left" or "right", where two pictures of these proportions are side by side; or all of it.
     """
+    height, width = (size, size) if isinstance(size, int) else size
     try:
         with flat(path, "L" if channels == 1 else "RGB", white) as (plain, _):
-            part = _half(path, plain, half) if half else plain
-            square = ImageOps.fit(part, (size, size), method=Image.Resampling.LANCZOS)
+            part = _half(path, plain, half, width / height) if half else plain
+            fitted = ImageOps.fit(part, (width, height), method=Image.Resampling.LANCZOS)
     except Exception as error:  # Pillow's decoders meet broken bytes with any exception
         raise refusal(path, error) from error
-    pixels = np.asarray(square, dtype=np.uint8)
+    pixels = np.asarray(fitted, dtype=np.uint8)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _half(path: Path, image: Image.Image, half: str) -> Image.Image:
+def _half(path: Source, image: Image.Image, half: str, ratio: float) -> Image.Image:
     width, height = image.size
-    if width != 2 * height:
+    own = width // 2
+    # Squares exactly, as ever; of rectangles the sides are rounded.
+    if width % 2 or abs(own - ratio * height) > (0 if ratio == 1 else 1):
+        each = (
+            "twice as wide as high" if ratio == 1 else f"each {ratio:.3g} times as wide as high (data.size)"
+        )
         raise UsageError(
-            f"{path} is {width} x {height}: expected two pictures side by side, twice as wide as high; "
+            f"{path} is {width} x {height}: expected two pictures side by side, {each}; "
             f"or have the pictures and their conditions in two sub-folders"
         )
-    start = 0 if half == "left" else height
-    return image.crop((start, 0, start + height, height))
+    start = 0 if half == "left" else own
+    return image.crop((start, 0, start + own, height))
 
 
 @contextmanager
-def flat(path: Path, mode: str, white: White | None = None) -> Iterator[tuple[Image.Image, str]]:
+def flat(path: Source, mode: str, white: White | None = None) -> Iterator[tuple[Image.Image, str]]:
     """An image upright, in mode "L" or "RGB", without alpha; and a sentence if it was found what is white.
 
     It is there while the block is worked on, so that several are not held in memory where one fills it.
@@ -118,17 +146,40 @@ def _opaque(image: Image.Image) -> Image.Image:
     return image
 
 
-def white_of(files: Sequence[Path], given: float = 0.0, at_least: float = 0.0) -> White:
-    """Of all these images of more than 8 bits; `find_white` says how. Raises UsageError as it does."""
+def white_of(
+    files: Sequence[Source], given: float = 0.0, at_least: float = 0.0, faults: dict[str, str] | None = None
+) -> White:
+    """Of all these images of more than 8 bits; `find_white` says how. Raises UsageError as it does.
 
-    def measure(path: Path) -> Peak:
+    Args:
+        faults: gets what is wrong with broken ones, which do not count; where left out, they are refused.
+    """
+
+    def measure(path: Source) -> Peak | None:
         try:
             with decoding(path):
                 return peak(path)
         except Exception as error:
-            raise refusal(path, error) from error
+            refused = refusal(path, error)
+            if faults is None or not isinstance(refused, Broken):
+                raise refused from error
+            faults[refused.path] = refused.reason
+            return None
 
-    return find_white(each(measure, files, "looking for white"), given, at_least) if files else White()
+    peaks = list(filter(None, each(measure, files, "looking for white")))
+    return find_white(peaks, given, at_least) if peaks else White()
+
+
+def read_headers(files: Sequence[Source]) -> tuple[dict[Source, Header], dict[str, str]]:
+    """The headers of those that are not broken; and what is wrong with the others, by their paths."""
+    headers: dict[Source, Header] = {}
+    faults: dict[str, str] = {}
+    for path in files:
+        try:
+            headers[path] = read_header(path)
+        except Broken as error:
+            faults[error.path] = error.reason
+    return headers, faults
 
 
 def each(work: Callable[[T], R], items: Sequence[T], description: str) -> list[R]:
@@ -142,26 +193,25 @@ def each(work: Callable[[T], R], items: Sequence[T], description: str) -> list[R
         pool.join()
 
 
-def refusal(path: Path, error: Exception) -> UsageError:
-    """A sentence that names the file."""
+def refusal(path: Source, error: Exception) -> UsageError:
+    """A sentence that names the file. Raises WorkError where it is the machine's fault."""
     if isinstance(error, UsageError):
         return error
+    refuse_machine(path, error)
     if isinstance(error, UnidentifiedImageError):
-        return UsageError(f"{path} is not an image that Pillow can open: move it out of the folder")
-    reason = str(error) or type(error).__name__
-    return UsageError(f"{path} cannot be decoded ({reason}): repair it, or move it out of the folder")
+        reason = "is not an image that Pillow can open" if size_in_bytes(path) else "is empty"
+        return Broken(path, reason, "move it out of the folder")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return Broken(path, f"cannot be decoded ({reason})", "repair it, or move it out of the folder")
 
 
-def check_options(size: int, channels: int, memory_gb: float, workers: int, white: float) -> None:
-    """Raise UsageError for a value that makes no sense."""
+def check_options(
+    size: int | str, channels: int, memory_gb: float, workers: int, white: float, broken: str = "stop"
+) -> Size:
+    """The size that is meant. Raises UsageError for a value that makes no sense."""
     check_channels("channels", channels)
+    check_broken(broken)
     rules: Sequence[tuple[str, float, bool, str]] = (
-        (
-            "size",
-            size,
-            size == 0 or 4 <= size <= LARGEST,
-            f"0 (choose) or at least 4 pixels, at most {LARGEST:,}",
-        ),
         ("memory_gb", memory_gb, memory_gb >= 0, "0 (choose) or more"),
         ("workers", workers, 0 <= workers <= MOST_WORKERS, f"0 or more, at most {MOST_WORKERS}"),
         ("white", white, 0 <= white < math.inf, "0 (find) or the value that is white"),
@@ -169,6 +219,7 @@ def check_options(size: int, channels: int, memory_gb: float, workers: int, whit
     for name, value, fine, expected in rules:
         if not fine:
             raise UsageError(f"data.{name}: expected {expected}, got {value}")
+    return size_of(size)
 
 
 def check_channels(name: str, channels: int) -> None:

@@ -19,7 +19,7 @@ from ganzoo.data.base import Dataset, Modes, shares
 from ganzoo.data.decoded import HEAD, Copy
 from ganzoo.data.own import few
 from ganzoo.data.packed import each_told
-from ganzoo.data.streams import open_split
+from ganzoo.data.streams import open_splits
 from ganzoo.data.tensors import Array, fingerprint, samples_to_make, split_by_hash
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.system.cache import MARK, discard, keep_to_limit, limit, part_of, place, sweep, touch
@@ -67,9 +67,7 @@ class KeptImages(Dataset):
         elif y is not None:
             self.condition_shape = tuple(y.shape[1:])
         self.eval_samples = samples_to_make(count - train, self.eval_samples)
-        labels = (None, None) if y is None else (y[:train], y[train:])
-        self.train = open_split(copy, 0, train, labels[0], workers)
-        self.test = open_split(copy, train, count, labels[1], workers)
+        self.train, self.test = open_splits(copy, y, workers)
         for sentence in (self._found(train, bool(copy.meta["test"])), *copy.meta["notes"]):
             notice(f"{self.name}: {sentence}")
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from PIL import Image
 
+from ganzoo.data.archives import Member
+from ganzoo.data.broken import Broken, refuse_machine
+from ganzoo.data.tree import Source
 from ganzoo.errors import UsageError
 from ganzoo.system.console import in_bytes
 from ganzoo.system.files import open_regular
@@ -34,44 +35,72 @@ TILES = 4096  # of JPEG 2000; each is given memory before the first is decoded
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Source) -> Iterator[Image.Image]:
     """An image whose header was read, and no more.
 
     Raises:
-        UsageError: it is no regular file, or decoding it would take more memory than there is for that.
+        Broken: it is no regular file, or decoding it would take more memory than there is for that.
         UnidentifiedImageError: it is no image of these formats.
         Exception: any other, where the header is broken.
     """
-    with open_regular(path, "an image") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > LARGEST_FILE:
-            raise UsageError(
-                f"{path} has {in_bytes(size)}, and image files may have {in_bytes(LARGEST_FILE)} at most: "
-                f"scale it down first, or move it away"
+    size = size_in_bytes(path)
+    if size > LARGEST_FILE:
+        raise Broken(
+            path,
+            f"has {in_bytes(size)}, and image files may have {in_bytes(LARGEST_FILE)} at most",
+            "scale it down first, or move it away",
+        )
+    with _file(path) as file, _identified(path, file) as image:
+        if image.format == "JPEG2000":
+            _check_jpeg2000(image)
+        need = cost(image, size)
+        if need > MEMORY:
+            raise Broken(
+                path,
+                f"has {image.width:,} x {image.height:,} pixels, and to decode them takes about "
+                f"{in_bytes(need)}, where {in_bytes(MEMORY)} is the most",
+                "scale it down first",
             )
-        with _identified(path, file) as image:
-            if image.format == "JPEG2000":
-                _check_jpeg2000(path, image)
-            need = cost(image, size)
-            if need > MEMORY:
-                raise UsageError(
-                    f"{path} has {image.width:,} x {image.height:,} pixels, and to decode them takes about "
-                    f"{in_bytes(need)}, where {in_bytes(MEMORY)} is the most: scale it down first"
-                )
-            yield image
+        yield image
 
 
 @contextmanager
-def decoding(path: Path) -> Iterator[Image.Image]:
+def decoding(path: Source) -> Iterator[Image.Image]:
     """As `opened`, once there is memory to decode it: threads that would take too much together wait."""
-    with opened(path) as image, _room.taken(cost(image, path.stat().st_size)):
+    with opened(path) as image, _room.taken(cost(image, size_in_bytes(path))):
         yield image
+
+
+def size_in_bytes(path: Source) -> int:
+    """Of an image file; 0 where it is not there."""
+    if isinstance(path, Member):
+        return path.size
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return 0
+
+
+@contextmanager
+def _file(path: Source) -> Iterator[BinaryIO]:
+    if isinstance(path, Member):
+        with path.open() as file:
+            yield file
+        return
+    try:
+        file = open_regular(path, "an image")
+    except UsageError as error:
+        refuse_machine(path, error.__cause__)
+        reason = str(error).removeprefix(f"{path} ").removesuffix(": expected an image")
+        raise Broken(path, reason, "expected an image") from error
+    with file:
+        yield file
 
 
 _opening = threading.Lock()  # which warnings are shown is a matter of the whole process
 
 
-def _identified(path: Path, file: BinaryIO) -> Image.Image:
+def _identified(path: Source, file: BinaryIO) -> Image.Image:
     Image.init()
     try:
         with _opening, warnings.catch_warnings():
@@ -80,8 +109,8 @@ def _identified(path: Path, file: BinaryIO) -> Image.Image:
     except Image.DecompressionBombError as error:
         count = re.search(r"\d+", str(error))
         many = f"{int(count[0]):,}" if count else "too many"
-        raise UsageError(
-            f"{path} has {many} pixels, and {PIXELS:,} are decoded at most: scale it down first"
+        raise Broken(
+            path, f"has {many} pixels, and {PIXELS:,} are decoded at most", "scale it down first"
         ) from error
 
 
@@ -170,7 +199,7 @@ def siz(image: Any) -> bytes:
     return content[start : start + 64]
 
 
-def _check_jpeg2000(path: Path, image: Any) -> None:
+def _check_jpeg2000(image: Any) -> None:
     """Pillow goes by the wrapping, and the decoder by the codestream in it: they must say the same."""
     at = image.fp.tell()
     right, bottom, left, top, width, height, x, y, bands = struct.unpack_from(">8IH", siz(image), 4)

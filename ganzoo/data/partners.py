@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ganzoo.data.finding import Files, Partners, find_images, listed
-from ganzoo.data.splits import SPLITS, choose_splits, sub_folders
+from ganzoo.data.splits import choose_splits
+from ganzoo.data.tree import SPLITS, Tree, few
 from ganzoo.errors import UsageError, nearest
 
-NAMED = 3  # files without a partner, in the sentence about them
 LAYOUTS = (
     "pairs are two sub-folders with the same names in them, such as A and B, or pictures side by side in one "
     "file; either of them may be below splits such as train and test"
@@ -18,17 +18,17 @@ Sides = Mapping[str, str]
 """The folders of a split, by what they are called; those of pictures side by side are called nothing."""
 
 
-def find_pairs(root: Path, condition: str = "") -> Files:
-    """The images below `root`, with the partner from which each is made.
+def find_pairs(tree: Tree, condition: str = "") -> Files:
+    """The images of a tree, with the partner from which each is made.
 
     Args:
         condition: the side that partners are on, "left" or "right" or the name of a folder; the first one
             where it is empty.
 
     Raises:
-        UsageError: no such folder or side, none of the LAYOUTS, or an image without a partner.
+        UsageError: no such side, none of the LAYOUTS, or an image without a partner.
     """
-    splits = _splits(root)
+    root, splits = tree.root, _splits(tree)
     roles = {name: SPLITS[name.lower()] for name in splits if name}
     train, test, notes = choose_splits(root, roles, "pairs") if roles else ("", "", ())
     if test and splits[train].keys() != splits[test].keys():
@@ -42,30 +42,30 @@ def find_pairs(root: Path, condition: str = "") -> Files:
         raise UsageError(f"data.condition: {chosen!r} is no side of {root}: {nearest(chosen, sides)}")
     (made,) = {*sides} - {chosen}
     found = [
-        _pairs(root, splits[name], made, chosen, 1 if test else 2) for name in filter(None, (train, test))
+        _pairs(tree, splits[name], made, chosen, 1 if test else 2) for name in filter(None, (train, test))
     ]
-    found = found or [_pairs(root, splits[""], made, chosen, 2)]
+    found = found or [_pairs(tree, splits[""], made, chosen, 2)]
     names, partners = (tuple(name for pairs in found for name in pairs[i]) for i in range(2))
     return Files(
-        root,
+        tree,
         names,
         (),
         (),
         test=len(found[1][0]) if test else 0,
         train_folder=train,
         test_folder=test,
-        notes=notes,
+        notes=(*tree.notes, *notes),
         partners=Partners(partners, (made, chosen), halved="" in splits[train]),
     )
 
 
-def _splits(root: Path) -> dict[str, Sides]:
+def _splits(tree: Tree) -> dict[str, Sides]:
     """The sides of each split, by its name; of the one without a name where there are no splits."""
-    tops = sub_folders(root)
+    root, tops = tree.root, sub_folders(tree)
     if not tops:
         return {"": {"": "."}}
     if all(name.lower() in SPLITS for name in tops):
-        return {name: _sides(root, name) for name in tops}
+        return {name: _sides(tree, name) for name in tops}
     splits: dict[str, dict[str, str]] = {}
     for name in tops:
         split, side = _joint(name)
@@ -73,7 +73,7 @@ def _splits(root: Path) -> dict[str, Sides]:
     if "" not in splits and all(len(sides) == 2 for sides in splits.values()):
         return dict(splits)
     sides = _two(root, {name: name for name in tops})
-    one, other = (sub_folders(root / name) for name in tops)
+    one, other = (sub_folders(tree.below(name)) for name in tops)
     if not one or any(name.lower() not in SPLITS for name in (*one, *other)):
         return {"": sides}
     if one != other:
@@ -84,9 +84,14 @@ def _splits(root: Path) -> dict[str, Sides]:
     return {split: {side: f"{side}/{split}" for side in tops} for split in one}
 
 
-def _sides(root: Path, split: str) -> Sides:
-    below = sub_folders(root / split)
-    return _two(root, {name: f"{split}/{name}" for name in below}) if below else {"": split}
+def _sides(tree: Tree, split: str) -> Sides:
+    below = sub_folders(tree.below(split))
+    return _two(tree.root, {name: f"{split}/{name}" for name in below}) if below else {"": split}
+
+
+def sub_folders(tree: Tree) -> tuple[str, ...]:
+    """Those that have images; none where images are beside them."""
+    return () if tree.direct else tree.folders
 
 
 def _joint(name: str) -> tuple[str, str]:
@@ -109,33 +114,32 @@ def _told(sides: Sides) -> str:
 
 
 def _pairs(
-    root: Path, sides: Sides, made: str, condition: str, at_least: int
+    tree: Tree, sides: Sides, made: str, condition: str, at_least: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names below `root` of the images of a split, and of their partners, which may be the same files."""
+    """Names in the tree of the images of a split, and of their partners, which may be the same files."""
     if "" in sides:
-        names = _files(root, sides[""], at_least)
+        names = _files(tree, sides[""], at_least)
         return tuple(names.values()), tuple(names.values())
-    images, partners = (_files(root, sides[side], at_least) for side in (made, condition))
+    images, partners = (_files(tree, sides[side], at_least) for side in (made, condition))
     alone = sorted((images | partners)[stem] for stem in images.keys() ^ partners.keys())
     if alone:
-        few = ", ".join([*alone[:NAMED], *["..."] * (len(alone) > NAMED)])
         raise UsageError(
-            f"{root} has {len(alone):,} image{'s' * (len(alone) != 1)} without a partner ({few}): expected "
-            f"the same names in {sides[made]} and {sides[condition]}, but for their endings; add what is "
-            "missing, or move away what is alone"
+            f"{tree.root} has {len(alone):,} image{'s' * (len(alone) != 1)} without a partner "
+            f"({few(alone)}): expected the same names in {sides[made]} and {sides[condition]}, but for their "
+            "endings; add what is missing, or move away what is alone"
         )
     return tuple(images.values()), tuple(partners[stem] for stem in images)
 
 
-def _files(root: Path, folder: str, at_least: int) -> dict[str, str]:
-    """Names below `root`, by what they have in common with those of the other side; sorted."""
+def _files(tree: Tree, folder: str, at_least: int) -> dict[str, str]:
+    """Names in the tree, by what they have in common with those of the other side; sorted."""
     found: dict[str, str] = {}
-    for name in find_images(root / folder, at_least, LAYOUTS).names:
+    for name in find_images(tree.below(folder), at_least, LAYOUTS).names:
         path = PurePosixPath(folder, name)
         stem = PurePosixPath(name).with_suffix("").as_posix()
         if stem in found:
             raise UsageError(
-                f"{root} has {found[stem]} and {path}: expected one image of a name, whatever its ending"
+                f"{tree.root} has {found[stem]} and {path}: expected one image of a name, whatever its ending"
             )
         found[stem] = path.as_posix()
     return found

@@ -6,18 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ganzoo.data.finding import Files, find_images, ignored, listed, walk
+from ganzoo.data.finding import Files, find_images, listed
+from ganzoo.data.tree import SPLITS, Tree
 from ganzoo.errors import UsageError, nearest
 from ganzoo.system.console import typed
 
-SPLITS = {
-    "train": "train", "training": "train",
-    "test": "test", "testing": "test",
-    "val": "val", "valid": "val", "validation": "val", "dev": "val",
-}  # fmt: skip
 
-
-def find_splits(root: Path) -> Files:
+def find_splits(tree: Tree) -> Files:
     """As `find_images`, but where all sub-folders have the names of splits, they are the splits.
 
     Validation images are the test split where there are no others. A training split alone is taken as if it
@@ -26,14 +21,15 @@ def find_splits(root: Path) -> Files:
     Raises:
         UsageError: as `find_images`; no training split beside others, two of a kind, or classes that differ.
     """
-    folders = sub_folders(root)
-    if not folders or any(name.lower() not in SPLITS for name in folders):
-        files = find_images(root)
-        return replace(files, notes=_splits_below(files))
-    train, test, notes = choose_splits(root, {name: SPLITS[name.lower()] for name in folders}, "folder")
+    folders = tree.folders
+    if not folders or tree.direct or any(name.lower() not in SPLITS for name in folders):
+        files = find_images(tree)
+        return replace(files, notes=(*files.notes, *_splits_below(files)))
+    roles = {name: SPLITS[name.lower()] for name in folders}
+    train, test, notes = choose_splits(tree.root, roles, "folder")
     if not test:
-        return replace(find_images(root / train), train_folder=train)
-    return replace(_joined(root, train, test), notes=notes)
+        return replace(find_images(tree.below(train)), train_folder=train, notes=tree.notes)
+    return replace(_joined(tree, train, test), notes=(*tree.notes, *notes))
 
 
 def choose_splits(root: Path, role_of: Mapping[str, str], scheme: str) -> tuple[str, str, tuple[str, ...]]:
@@ -60,8 +56,8 @@ def choose_splits(root: Path, role_of: Mapping[str, str], scheme: str) -> tuple[
     return roles["train"][0], roles.get(held_out, [""])[0], notes
 
 
-def _joined(root: Path, train: str, test: str) -> Files:
-    first, last = (find_images(root / name, at_least=1) for name in (train, test))
+def _joined(tree: Tree, train: str, test: str) -> Files:
+    first, last = (find_images(tree.below(name), at_least=1) for name in (train, test))
     if bool(first.class_names) != bool(last.class_names):
         ways = ("in one sub-folder per class", "directly in it")
         here, there = ways if first.class_names else ways[::-1]
@@ -77,8 +73,9 @@ def _joined(root: Path, train: str, test: str) -> Files:
             )
     index = {name: i for i, name in enumerate(first.class_names)}
     labels = first.labels + tuple(index[last.class_names[label]] for label in last.labels)
-    names = tuple(f"{part.root.name}/{name}" for part in (first, last) for name in part.names)
-    return Files(root, names, labels, first.class_names, len(last.names), train, test)
+    parts = ((train, first), (test, last))
+    names = tuple(f"{folder}/{name}" for folder, part in parts for name in part.names)
+    return Files(tree, names, labels, first.class_names, len(last.names), train, test)
 
 
 def _splits_below(files: Files) -> tuple[str, ...]:
@@ -91,20 +88,7 @@ def _splits_below(files: Files) -> tuple[str, ...]:
     where = parts[0][0]
     cure = (
         f"to have them as splits, name the folder in which they are, {typed(f'folder:{files.root / where}')}"
-        if len(files.class_names) == 1
+        if len(files.class_names) == 1 and files.tree.archive is None
         else f"to have them as splits, put them on top, as {below[-1]}/{where}"
     )
     return (f"{files.root / where} has {listed(below)}: these are mixed here, as one class; {cure}",)
-
-
-def sub_folders(root: Path) -> list[str]:
-    """Names of the sub-folders that hold files; none where files are beside them, or it cannot be read."""
-    try:
-        entries = [entry for entry in sorted(root.iterdir()) if not ignored(entry.name)]
-        if not all(entry.is_dir() for entry in entries):
-            return []
-        if not any(entry.name.lower() in SPLITS for entry in entries):
-            return [entry.name for entry in entries]
-        return [entry.name for entry in entries if walk(entry)]
-    except (OSError, ValueError):  # the latter where no file can have that name
-        return []  # find_images says why

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 from ganzoo.data.base import Split, from_uint8
 from ganzoo.data.counted import Order
 from ganzoo.data.decoded import Copy
+from ganzoo.data.mirror import MirroredSplit
 from ganzoo.data.tensors import Array, TensorSplit
 from ganzoo.system.locks import Lock
 
@@ -85,6 +86,24 @@ class StreamSplit:
             generator=torch.Generator(),  # else starting it would draw from torch's own
         )
         return iter(loader)
+
+
+def open_splits(
+    copy: Copy, y: Tensor | None = None, workers: int = 0, made: int = 0, mirror: bool = False
+) -> tuple[Split, Split]:
+    """The rows of decoded images to train on, and those to test; in memory if they are there.
+
+    Args:
+        y: labels of all rows, int64 [N], or None.
+        workers, made: as of a StreamSplit.
+        mirror: batches to train on are mirrored at random.
+    """
+    end, count = copy.meta["train"], len(copy.x)
+    train, test = (
+        open_split(copy, start, stop, None if y is None else y[start:stop], workers, made)
+        for start, stop in ((0, end), (end, count))
+    )
+    return MirroredSplit(train) if mirror else train, test
 
 
 def open_split(

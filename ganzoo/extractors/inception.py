@@ -94,7 +94,7 @@ def find(offline: bool) -> Path:
     except Unavailable as reason:
         raise UsageError(
             f"inception needs its weights, and {reason}: give them with --extractor-weights PATH, or a "
-            f"network; for MNIST, --extractor mnist-cnn-v1 needs neither"
+            f"network"
         ) from reason
 
 

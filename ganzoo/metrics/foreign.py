@@ -1,4 +1,4 @@
-"""Samples from any program: an .npz file or a folder of images, in the dataset's own units."""
+"""Samples from any program: an .npz file, or images in a folder or an archive, in the dataset's own units."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.data.arrays import Header, read_npz
+from ganzoo.data.arrays import SAMPLES, Header, read_npz
 from ganzoo.data.base import Dataset
+from ganzoo.data.broken import Broken, refused
 from ganzoo.data.finding import find_images
 from ganzoo.data.folder import ImageFolder
-from ganzoo.data.images import each, read_header, read_image, white_of
+from ganzoo.data.images import each, read_headers, read_image, white_of
 from ganzoo.data.kinds import has_pixels, kind_of
 from ganzoo.data.numbers import finite_rows
 from ganzoo.data.tensors import Array
+from ganzoo.data.tree import Source, Tree, look
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
 from ganzoo.system.files import is_folder
@@ -29,8 +31,9 @@ def read_samples(path: Path, dataset: Dataset) -> tuple[Tensor, Tensor | None]:
     Raises:
         UsageError: they cannot be read, or are not of the dataset's kind, shape and range.
     """
-    if is_folder(path):
-        return _read_folder(path, dataset), None
+    tree = images_at(path)
+    if tree is not None:
+        return _read_images(tree, dataset), None
 
     def choose(names: list[str]) -> list[str]:
         if "samples" not in names and len(names) != 1:
@@ -49,6 +52,31 @@ def read_samples(path: Path, dataset: Dataset) -> tuple[Tensor, Tensor | None]:
     x, *labels = read_npz(path, choose, check).values()
     made = _pixels(path, x, dataset) if has_pixels(dataset) else finite_rows(path, x)
     return torch.from_numpy(made), torch.from_numpy(labels[0].astype(np.int64)) if labels else None
+
+
+def images_at(path: Path) -> Tree | None:
+    """The images in a folder or an archive; None for what only an .npz file can be.
+
+    Raises:
+        UsageError: there are none in it.
+    """
+    if is_folder(path):
+        tree = look(path)
+        if not tree.names:
+            beside = f" ({'; '.join(tree.notes)})" if tree.notes else ""
+            raise UsageError(f"{path} is no run, and has no images{beside}: expected {SAMPLES}")
+        return tree
+    try:
+        tree = look(path)
+    except UsageError:
+        return None  # read_npz says why
+    return tree if tree.names else None
+
+
+def check_kind(path: Path) -> None:
+    """Raise UsageError for what is neither an .npz file nor images, before any data are opened."""
+    if images_at(path) is None:
+        read_npz(path, lambda _: [], lambda _: None)
 
 
 def _check_samples(path: Path, x: Header, dataset: Dataset) -> None:
@@ -79,24 +107,38 @@ def _pixels(path: Path, x: Array, dataset: Dataset) -> Array:
     return np.ascontiguousarray(x if x.shape[1:] == dataset.sample_shape else np.moveaxis(x, -1, 1))
 
 
-def _read_folder(path: Path, dataset: Dataset) -> Tensor:
+def _read_images(tree: Tree, dataset: Dataset) -> Tensor:
     """The images of a folder, in the order of their names; each must have the dataset's size."""
+    path = tree.root
     if kind_of(dataset) != "images":
         raise UsageError(
             f"{path} is a folder of images, and {dataset.name} has {kind_of(dataset)}: give an .npz file"
         )
     channels, height, width = dataset.sample_shape
-    paths = [path / name for name in find_images(path).names]
-    headers = [read_header(file) for file in paths]
-    for file, header in zip(paths, headers, strict=True):
+    (paths,) = find_images(tree).paths
+    headers, faults = read_headers(paths)
+    faults |= tree.faults
+    if faults:
+        raise refused(tree.root, faults, len(paths))
+    for file, header in headers.items():
         if header.size != (width, height):
             raise UsageError(
                 f"{file} has {' x '.join(map(str, header.size))} pixels, and the images of {dataset.name} "
                 f"have {width} x {height}: measure at the dataset's own size, nothing is resized here"
             )
-    deep = [file for file, header in zip(paths, headers, strict=True) if header.deep]
+    deep = [file for file, header in headers.items() if header.deep]
     white = white_of(deep, at_least=dataset.white if isinstance(dataset, ImageFolder) else 0.0)
-    if white.sentence:
-        notice(f"{path}: {white.sentence}")
-    made = each(lambda file: read_image(file, height, channels, white), paths, "decoding images")
-    return torch.from_numpy(np.stack(made))
+    for sentence in (*tree.notes, *([white.sentence] if white.sentence else [])):
+        notice(f"{path}: {sentence}")
+
+    def read(file: Source) -> Array | None:
+        try:
+            return read_image(file, (height, width), channels, white)
+        except Broken as error:
+            faults[error.path] = error.reason
+            return None
+
+    made = each(read, paths, "decoding images")
+    if faults:
+        raise refused(tree.root, faults, len(paths))
+    return torch.from_numpy(np.stack([pixels for pixels in made if pixels is not None]))

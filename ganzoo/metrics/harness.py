@@ -13,13 +13,12 @@ from torch import Tensor
 from ganzoo.data.base import Dataset, Split
 from ganzoo.data.classes import class_shares, has_shares
 from ganzoo.data.conditions import Conditions
-from ganzoo.data.kinds import kind_of
 from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
-from ganzoo.extractors.open import Source, default_extractor, open_extractor
-from ganzoo.metrics.base import Need
+from ganzoo.extractors.open import Source
 from ganzoo.metrics.by_class import by_class
 from ganzoo.metrics.context import Context, Samples, order
+from ganzoo.metrics.extracting import NoExtractor, extractor_for, lack_of_logits
 from ganzoo.metrics.measure import Measure, Measured
 from ganzoo.metrics.open import Given, lack, open_metrics
 from ganzoo.models.base import GAN
@@ -73,10 +72,19 @@ class Evaluation:
         self._needs, self._broken = opened.needs, opened.broken
         lacks = {name: lack(needs, dataset, given) for name, needs in self._needs.items()}
         self.extractor: Extractor | None = None
-        if any({"features", "logits"} & set(self._needs[name]) for name, why in lacks.items() if not why):
-            chosen = default_extractor(dataset) if extractor in (None, "") else extractor
-            self.extractor = open_extractor(chosen, weights, offline, device)
-            refuse_kind(self.extractor, dataset)
+        self._notes: list[str] = []
+        using = [n for n, why in lacks.items() if not why and {"features", "logits"} & set(self._needs[n])]
+        if using:
+            try:
+                self.extractor = extractor_for(dataset, extractor, weights, offline, device)
+            except NoExtractor as error:
+                named = [name for name in using if name in asked]
+                if named:
+                    others = [name for name in asked if name not in named and not lacks[name]]
+                    alone = f"; {', '.join(others)} can be measured without" if others else ""
+                    raise UsageError(f"{', '.join(named)}: {error}{alone}") from error
+                lacks |= dict.fromkeys(using, "an extractor")
+                self._notes.append(f"left out, as they need an extractor: {', '.join(using)}; {error}")
         for name, needs in self._needs.items():
             lacks[name] = lacks[name] or lack_of_logits(needs, self.extractor)
         for name in asked:
@@ -121,6 +129,8 @@ class Evaluation:
                 part.extract(progress)
         for name, fault in {**self._broken, **self._measure.left_out}.items():
             context.note(f"{name} was left out: {fault}")
+        for note in self._notes:
+            context.note(note)
         names = stages(list(self.metrics), "measuring") if progress else list(self.metrics)
         measured = self._measure(context, names, with_real)
         if not measured.scores:
@@ -229,23 +239,6 @@ def _check_labels(x: Tensor, y: Tensor | None, dataset: Dataset) -> None:
         raise UsageError(f"labels of the samples are {y.dtype} {tuple(y.shape)}: expected {expected}")
     if len(y) and (int(y.min()) < 0 or int(y.max()) >= dataset.num_classes):
         raise UsageError(f"labels of the samples go from {y.min()} to {y.max()}: expected {expected}")
-
-
-def refuse_kind(extractor: Extractor, dataset: Dataset) -> None:
-    """Raise a UsageError where these are not samples that the extractor takes."""
-    if extractor.kinds and kind_of(dataset) not in extractor.kinds:
-        raise UsageError(
-            f"{extractor.name} takes {' and '.join(extractor.kinds)}, and {dataset.name} has "
-            f"{kind_of(dataset)} of shape {tuple(dataset.sample_shape)}: choose another --extractor"
-        )
-    extractor.check(dataset.sample_shape)
-
-
-def lack_of_logits(needs: Iterable[Need], extractor: Extractor | None) -> str:
-    """What a metric needs and the extractor does not give, as the end of a sentence; empty if nothing."""
-    if extractor is None or "logits" not in needs or extractor.classifies:
-        return ""
-    return f"a classifier, and the extractor {extractor.name} is none"
 
 
 def _some(name: str, split: Split, extractor: Extractor | None) -> Samples:

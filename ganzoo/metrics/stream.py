@@ -16,7 +16,8 @@ from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.open import Source, default_extractor, open_extractor
 from ganzoo.metrics.context import BATCH, Samples, extracted, joined
-from ganzoo.metrics.harness import Evaluation, compared, lack_of_logits, refuse_kind
+from ganzoo.metrics.extracting import lack_of_logits, refuse_kind
+from ganzoo.metrics.harness import Evaluation, compared
 from ganzoo.metrics.open import Given, check_names, lack, open_metrics
 from ganzoo.metrics.score import FAKE, REAL, Scored, as_names, where
 from ganzoo.metrics.sets import RealSet, as_labels, as_samples, content, refuse_unlike

@@ -88,9 +88,10 @@ class CycleGAN(GAN):
         at_least_one(width=width, d_width=d_width or width, blocks=blocks)
         sides = self.sample_shape[1:]
         if any(side % 4 or side < 8 for side in sides):
+            near = [str(max(8, 4 * round(side / 4))) for side in sides]
             raise UsageError(
                 f"cyclegan makes images whose sides are multiples of 4, from 8 on, and not of "
-                f"{' x '.join(map(str, sides))} px (--set data.size={max(8, 4 * round(sides[0] / 4))})"
+                f"{' x '.join(map(str, sides))} px (--set data.size={'x'.join(dict.fromkeys(near))})"
             )
         if self.pack > 1:
             raise UsageError(f"cyclegan judges each picture by itself: model.pack must be 1, got {self.pack}")

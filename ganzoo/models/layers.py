@@ -35,11 +35,11 @@ def ladder(sample_shape: tuple[int, ...], model: str, kind: str = "") -> list[in
     while sizes[0] > 7 and sizes[0] % 2 == 0:
         sizes.insert(0, sizes[0] // 2)
     if height != width or not (4 <= sizes[0] <= 7 and len(sizes) > 1):
-        valid = [base << k for k in range(1, 9) for base in (4, 5, 6, 7)]
-        near = sorted(sorted(valid, key=lambda size: abs(size - max(height, width)))[:4])
+        valid = [base << k for k in range(1, 13) for base in (4, 5, 6, 7)]
+        near = sorted(valid, key=lambda size: abs(size - min(height, width)))[:4]
         raise UsageError(
             f"{model} cannot build {height} x {width} px: it makes square images of 4, 5, 6 or 7 times a "
-            f"power of two, the nearest being {', '.join(map(str, near))} (--set data.size={near[-1]})"
+            f"power of two, the nearest being {', '.join(map(str, sorted(near)))} (--set data.size={near[0]})"
         )
     return sizes
 

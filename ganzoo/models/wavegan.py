@@ -38,11 +38,11 @@ def steps_of(length: int) -> list[int]:
             factors.append(factor)
             left //= factor
     if not factors or left > LONGEST:
-        near = [base << k for k in range(1, 24) for base in range(SHORTEST, 2 * SHORTEST)]
-        some = sorted(sorted(near, key=lambda other: abs(other - length))[:3])
+        valid = {base << k for k in range(1, 24) for base in range(SHORTEST, LONGEST + 1)}
+        some = sorted(sorted(valid, key=lambda other: (abs(other - length), other))[:3])
         raise UsageError(
             f"wavegan cannot build series of length {length}: it takes {SHORTEST} to {LONGEST} times 2, 4, "
-            f"8, ..., such as {', '.join(map(str, some))}"
+            f"8, ..., the nearest being {', '.join(map(str, some))}"
         )
     return factors
 

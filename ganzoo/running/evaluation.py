@@ -14,7 +14,7 @@ from ganzoo.data.kinds import has_pixels
 from ganzoo.data.open import open_dataset
 from ganzoo.errors import UsageError
 from ganzoo.metrics.context import order
-from ganzoo.metrics.foreign import read_samples
+from ganzoo.metrics.foreign import check_kind, read_samples
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given, check_names
 from ganzoo.registry.blame import blaming
@@ -47,7 +47,7 @@ def evaluate(
     """Measure samples from any program against a dataset.
 
     Args:
-        samples: an .npz file, a folder of images, or a tensor uint8 [N, C, H, W] or float32 [N, D].
+        samples: an .npz file, a folder or a .zip of images, or a tensor uint8 [N, C, H, W] or float32 [N, D].
         dataset, data_options: by name, and its options, such as {"size": 64}.
         metrics, reference, extractor, extractor_weights: as in `Run.evaluate`.
         count: measure so many of them, at random, always the same ones; all where it is None.
@@ -60,6 +60,8 @@ def evaluate(
     """
     check_names(metrics, extractor)
     device = choose_device(device)
+    if not isinstance(samples, Tensor):
+        check_kind(typed_path(samples))
     data = open_dataset(dataset, dict(data_options or {}), data_root, offline)
     if isinstance(samples, Tensor):
         x, y, name = samples, labels, "(tensor)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,7 @@ def test_files_that_are_no_samples(refused, name):
 
 def test_files_of_other_kinds(refused):
     Path("text.npz").write_text("not an archive")
-    refused(f"text.npz {MNIST} --metric is", "text.npz cannot be read as arrays")
+    refused(f"text.npz {MNIST} --metric is", "text.npz is no .npz file: expected an .npz file")
     np.save("bare.npy", images())
     Path("bare.npy").rename("bare.npz")
     refused(f"bare.npz {MNIST} --metric is", "bare.npz", "numpy.savez")
@@ -137,6 +138,39 @@ def test_files_of_other_kinds(refused):
     Path("cut.npz").write_bytes(whole.getvalue()[:5000])
     refused(f"cut.npz {MNIST} --metric is", "cut.npz cannot be read as arrays")
     refused(f"missing.npz {MNIST} --metric is", "missing.npz is not there")
+
+
+OTHER_FILES = {
+    "made.png": b"\x89PNG\r\n\x1a\n" + bytes(50),
+    "words.txt": b"words",
+    "table.csv": b"1,2\n3,4\n",
+    "weights.pt": None,
+    "packed.zip": None,
+    "empty.npz": b"",
+    "nothing": None,
+    "notes": None,
+    "photo.JPG": b"\xff\xd8\xff",
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FILES)
+@pytest.mark.parametrize("words", [MNIST, "", "--dataset folder:nowhere --metric fid"])
+def test_what_is_no_samples_at_all(refused, name, words):
+    """Whatever else is said: no data are opened for them."""
+    if name == "weights.pt":
+        torch.save({"a": torch.zeros(3)}, name)
+    elif name == "packed.zip":
+        with zipfile.ZipFile(name, "w") as packed:
+            packed.writestr("a.txt", "words")
+    elif OTHER_FILES[name] is None:
+        Path(name).mkdir()
+        if name == "notes":
+            Path(name, "a.txt").touch()
+    else:
+        Path(name).write_bytes(OTHER_FILES[name])
+    refused(
+        f"{name} {words}", name, "expected an .npz file, as numpy.savez(FILE, samples=...) writes it, images"
+    )
 
 
 def test_vectors(refused):
@@ -161,7 +195,7 @@ def test_a_folder_of_images(refused):
     refused("made --dataset ring8 --metric modes", "made is a folder of images, and ring8 has vectors")
     empty = Path("empty")
     empty.mkdir()
-    refused(f"empty {MNIST} --metric is", "empty has no images")
+    refused(f"empty {MNIST} --metric is", "empty is no run, and has no images")
 
 
 def test_extractor_weights(refused):

@@ -67,8 +67,9 @@ def test_classes_below_splits(root, capsys):
     assert said[0].endswith(
         "18 images of 5 classes (cat, dog, elk, ...), 8 x 8, RGB, in train/; 3 to test, in test/"
     )
-    assert said[1].endswith("left out, as there is a test split: val/")
-    assert len(said) == 2
+    assert said[1].endswith(f"elsewhere were followed: train/gnu -> {root.parent / 'elsewhere'}")
+    assert said[2].endswith("left out, as there is a test split: val/")
+    assert len(said) == 3
     stream = opened(root, memory_gb=1e-9)
     assert isinstance(stream.test, StreamSplit)
     for name in ("train", "test"):

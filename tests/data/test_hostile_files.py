@@ -571,7 +571,7 @@ def test_many_damaged_files(tmp_path, name):
 
 
 def test_a_damaged_image_among_others(tmp_path):
-    """A whole folder is refused, and nothing of it is kept."""
+    """A whole folder is refused, and kept is the copy of the others, and which one is broken."""
     root = tmp_path / "images"
     root.mkdir()
     for name in ("a.png", "a.jpg", "a.gif"):
@@ -580,4 +580,4 @@ def test_a_damaged_image_among_others(tmp_path):
     (root / "b.png").write_bytes(SEEDS["a.png"][:200])
     with pytest.raises(UsageError, match=r"b\.png"):
         ImageFolder(root, size=8)
-    assert len(list((tmp_path / "cache" / "ganzoo" / "folders").iterdir())) == 1
+    assert len(list((tmp_path / "cache" / "ganzoo" / "folders").iterdir())) == 2

@@ -583,7 +583,7 @@ def test_inception_weights_that_are_not_whole(inception_weights, tmp_path):
 
 
 def test_offline_without_weights():
-    pieces = ["needs its weights", "--offline", "--extractor-weights PATH", "mnist-cnn-v1"]
+    pieces = ["needs its weights", "--offline", "--extractor-weights PATH, or a network"]
     refused(pieces, inception.Inception, offline=True)
 
 

@@ -10,7 +10,7 @@ from little import OF_PAIRS
 
 from ganzoo.data.kinds import KINDS, kind_of_shape
 from ganzoo.errors import UsageError
-from ganzoo.models.layers import Project
+from ganzoo.models.layers import Project, ladder
 from ganzoo.models.sample import pack
 from ganzoo.registry import MODELS
 from ganzoo.registry.options import options_of
@@ -102,6 +102,17 @@ def test_norm_of_d_is_a_switch(name, d_norm):
 def test_a_size_that_cannot_be_built_is_refused_with_those_that_can(shape):
     with pytest.raises(UsageError, match=r"cannot build .* nearest being .*\d"):
         build("dcgan", shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((37, 37), 40), ((36, 36), 32), ((33, 33), 32), ((3, 3), 8), ((500, 500), 512), ((3000, 3000), 3072),
+     ((50, 90), 48), ((90, 50), 48)],
+)  # fmt: skip
+def test_the_nearest_size_is_the_nearest(shape, size):
+    with pytest.raises(UsageError, match=rf"nearest being .*\b{size}\b.*\(--set data\.size={size}\)$"):
+        build("dcgan", (1, *shape))
+    assert ladder((1, size, size), "dcgan")
 
 
 @pytest.mark.parametrize("size", [8, 10, 12, 14, 28, 40, 48, 56, 96, 128])

@@ -80,9 +80,10 @@ def test_lengths_that_are_built_and_lengths_that_are_refused(length):
     if length not in BUILT:
         with pytest.raises(UsageError, match="cannot build series of length") as error:
             steps_of(length)
-        near = [int(word.rstrip(",")) for word in str(error.value).partition("such as ")[2].split()]
+        near = [int(word.rstrip(",")) for word in str(error.value).partition("nearest being ")[2].split()]
         assert len(near) == 3
         assert {*near} <= BUILT
+        assert min(abs(other - length) for other in near) == min(abs(other - length) for other in BUILT)
         return
     factors = steps_of(length)
     assert factors == sorted(factors, reverse=True)
