@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganzoo.errors import UsageError, WorkError, nearest
-from ganzoo.plan.config import Config
 from ganzoo.system.files import is_file, is_folder
 from ganzoo.system.paths import typed_path
+
+if TYPE_CHECKING:
+    from ganzoo.plan.config import Config
 
 RUNS = Path("runs")
 LONGEST = 40  # characters of a dataset's name in a folder's
