@@ -14,6 +14,8 @@ OWN = {
     "info": "What a name stands for: its paper, recipes and options.",
     "run": "Train a model on a dataset.",
     "resume": "Go on with a run as if it had never stopped.",
+    "runs": "The runs there are: how far, how good, how large, what is wrong.",
+    "rm": "Remove runs.",
     "sample": "Draw pictures or arrays from a run.",
     "eval": "Measure a run, or samples from any program.",
     "diagnose": "What is wrong with a training, by its log, and what to try.",

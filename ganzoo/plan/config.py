@@ -189,6 +189,14 @@ class Config:
             raise UsageError(f"{path} is damaged ({error}): {remedy}") from error
 
 
+def usual_checkpoint_every(steps: int) -> int:
+    return min(1000, max(50, steps // 10))
+
+
+def usual_eval_every(steps: int) -> int:
+    return max(1, steps // 10)
+
+
 def _shape(kind: Any) -> type[msgspec.Struct]:
     """What a dataclass is in JSON; what has a default may be missing, and nothing else may be there."""
     hints, parts = get_type_hints(kind), []

@@ -16,7 +16,7 @@ from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.callbacks import with_callbacks
-from ganzoo.plan.config import Config
+from ganzoo.plan.config import Config, usual_checkpoint_every, usual_eval_every
 from ganzoo.plan.words import NONE, Words
 from ganzoo.registry import MODELS, STABILIZERS, origins
 from ganzoo.registry.kinds import LARGEST, plainly
@@ -54,7 +54,7 @@ def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Re
     """The chosen one of `recipes`, changed by what was asked for. Raises UsageError for what is wrong."""
     kind = kind_of(dataset)
     fitting = (f"{words.recipe}/{kind}", words.recipe, f"{words.recipe}/{LIKE.get(kind, kind)}")
-    chosen = next((recipes[name] for name in fitting if name in recipes), None)
+    chosen = words.base or next((recipes[name] for name in fitting if name in recipes), None)
     if chosen is None:
         names = {name.partition("/")[0] for name in recipes}
         raise UsageError(
@@ -140,10 +140,10 @@ def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device
         device=str(device),
         precision=words.precision,
         threads=torch.get_num_threads(),
-        checkpoint_every=words.checkpoint_every or min(1000, max(50, steps // 10)),
+        checkpoint_every=words.checkpoint_every or usual_checkpoint_every(steps),
         sample_every=max(1, steps // 10),
         log_every=min(50, max(1, steps // 50)),
-        eval_every=(words.eval_every or max(1, steps // 10)) if words.eval_metric else 0,
+        eval_every=(words.eval_every or usual_eval_every(steps)) if words.eval_metric else 0,
         eval_metrics=tuple(words.eval_metric),
         on_nan=words.on_nan,
         stop_when=words.stop_when or "",
@@ -166,6 +166,7 @@ def _model_options(model: str, recipe: Recipe, own: Mapping[str, Any]) -> dict[s
         if key not in known:
             raise UsageError(f"{name} needs a model with the option {key}, which {model} does not have")
     by_recipe = known_options(model, known, recipe.model)
+    own = known_options(model, known, own)  # read from the source before, and known for certain now
     options = {**known, **by_recipe, **{key: value for key, (_, value) in by_stabilizers.items()}, **own}
     return {key: plainly(value) for key, value in options.items()}
 

@@ -28,6 +28,9 @@ NONE = Spec("none")  # --stabilizer none: without those of the recipe
 class Words:
     """What was asked for, as on the command line of `ganzoo run`; None leaves it to the recipe or the budget.
 
+    Attributes:
+        base: what to start from instead of the recipe of that name: another run's.
+
     Raises:
         UsageError: a number out of its range, a member or an option that there is not, a word of another
             form, or two that contradict each other.
@@ -61,6 +64,7 @@ class Words:
     callback: Specs = Specs()
     data_root: str | None = None
     offline: bool = False
+    base: Recipe | None = None
 
     def __post_init__(self) -> None:
         for name, least in AT_LEAST.items():
@@ -89,7 +93,7 @@ class Words:
         if self.precision not in PRECISIONS:
             *some, last = PRECISIONS
             raise UsageError(f"--precision must be {', '.join(some)} or {last}, got {self.precision!r}")
-        self._import_members()
+        self._know_members()
         _ = self.callbacks
         _ = self.settings  # sorted now, so that what nothing has is refused
 
@@ -99,13 +103,14 @@ class Words:
         if value is not None:
             object.__setattr__(self, name, settled(f"--{name.replace('_', '-')}", value))
 
-    def _import_members(self) -> None:
+    def _know_members(self) -> None:
+        """Refuse names that there are not; whoever uses a member imports it, which takes seconds."""
         for name in self.eval_metric:
-            METRICS.get(name)
-        MODELS.get(self.model)
-        DATASETS.get(self.data.name)
+            METRICS.origin(name)
+        MODELS.origin(self.model)
+        DATASETS.origin(self.data.name)
         if self.loss is not None:
-            LOSSES.get(self.loss)
+            LOSSES.origin(self.loss)
         names = [spec.name for spec in self.stabilizers]
         for name in names:
             if names.count(name) > 1:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import dataclasses
 import enum
 import inspect
 import sys
@@ -18,25 +17,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any, Unpack, get_args, get_origin
 
+from ganzoo.registry.expressions import RUN, Foreign, Unreadable, evaluate
 from ganzoo.registry.installed import changed, find
 from ganzoo.registry.kinds import Options, kind_of
 
 OWN = "ganzoo"
-RUN = ("ganzoo.errors", "ganzoo.models.recipe", "ganzoo.registry")  # modules without torch: imported for real
 ATTRIBUTES = ("contract", "conditions", "tried_on", "recipes", "paths", "higher_is_better")
 MAGIC = {"__new__", "__init_subclass__", "__class_getitem__", "__signature__", "__set_name__"}
-PURE: tuple[Any, ...] = (
-    dataclasses.replace, Path, abs, bool, dict, enumerate, float, frozenset, int, len, list, max, min, range,
-    round, set, sorted, str, sum, tuple, zip,
-)  # fmt: skip
-METHODS = {"items", "keys", "values", "get", "union", "join", "format", "lower", "upper"}
-
-
-class Unreadable(Exception):
-    """The text does not say it, or not for certain."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +64,6 @@ def read(target: str, base: str, filled_in: Sequence[str] = ()) -> Said:
         raise Unreadable(target) from None
     except Exception as error:  # an expression that fails here may do well where all of the module is there
         raise Unreadable(f"{target}: {error}") from error
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """Something of a module that is not read: torch.Tensor, say."""
-
-    name: str
-
-    def __getattr__(self, name: str) -> Foreign:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Foreign(f"{self.name}.{name}")
 
 
 class Reader:
@@ -142,6 +119,14 @@ class Module:
             raise AttributeError(name)
         return self.get(name)
 
+    def named(self, name: str) -> Any:
+        """What a name means in this module. Raises Unreadable."""
+        if name in self:
+            return self.get(name)
+        if not hasattr(builtins, name):
+            raise Unreadable(name)
+        return getattr(builtins, name)
+
     def get(self, name: str) -> Any:
         """Raises KeyError where there is none, Unreadable where it is not clear what it is."""
         if name not in self._made:
@@ -157,7 +142,7 @@ class Module:
         if isinstance(node, ast.ClassDef):
             made = Class(self, node)
             return made.as_enum() if made.is_enum() else made
-        return node if isinstance(node, ast.FunctionDef) else evaluate(node, self)
+        return node if isinstance(node, ast.FunctionDef) else evaluate(node, self.named)
 
     def _take(self, node: ast.stmt) -> None:
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -190,7 +175,11 @@ class Module:
                 raise Unreadable(self.name)
             module = node.module if isinstance(node, ast.ImportFrom) else alias.name
             assert module is not None
-            if not self.name.startswith(OWN) and names is self._nodes and find(module.partition(".")[0]) is None:
+            if (
+                not self.name.startswith(OWN)
+                and names is self._nodes
+                and find(module.partition(".")[0]) is None
+            ):
                 raise Unreadable(self.name)  # the import says why
             if isinstance(node, ast.ImportFrom):
                 names[alias.asname or alias.name] = module, alias.name
@@ -234,7 +223,7 @@ class Class:
         if not own and MAGIC & self._body.keys():
             raise Unreadable(f"{self}")
         yield self
-        for base in (evaluate(each, self.module) for each in self.node.bases):
+        for base in (evaluate(each, self.module.named) for each in self.node.bases):
             if isinstance(base, Class):
                 yield from base.line()
             elif base in (Foreign("torch.nn.Module"), object, ABC):
@@ -252,8 +241,13 @@ class Class:
     def attribute(self, name: str) -> Any:
         for each in self.known():
             if name in each._body:
-                return evaluate(each._body[name], each.module, each)
+                return evaluate(each._body[name], each.named)
         raise Unreadable(f"{self}.{name}")
+
+    def named(self, name: str) -> Any:
+        """What a name means in the body of the class."""
+        own = self._body.get(name)
+        return self.module.named(name) if own is None else evaluate(own, self.named)
 
     def doc(self) -> str:
         for each in self.line():
@@ -277,19 +271,19 @@ class Class:
         return Options({key: of[0] for key, of in made.items()}, {key: of[1] for key, of in made.items()})
 
     def is_enum(self) -> bool:
-        bases = [evaluate(each, self.module) for each in self.node.bases]
+        bases = [evaluate(each, self.module.named) for each in self.node.bases]
         return any(isinstance(base, type) and issubclass(base, enum.Enum) for base in bases)
 
     def as_enum(self) -> Any:
-        bases = tuple(evaluate(each, self.module) for each in self.node.bases)
-        members = {name: evaluate(each, self.module) for name, each in self._body.items()}
+        bases = tuple(evaluate(each, self.module.named) for each in self.node.bases)
+        members = {name: evaluate(each, self.module.named) for name, each in self._body.items()}
         if len(bases) != 1 or self.node.decorator_list:
             raise Unreadable(f"{self}")
         return bases[0](self.node.name, members, module=self.module.name)
 
     def fields(self) -> list[str]:
         """Of a typed dict, with those of one that it extends."""
-        inherited = [evaluate(each, self.module) for each in self.node.bases]
+        inherited = [evaluate(each, self.module.named) for each in self.node.bases]
         above = [name for base in inherited if isinstance(base, Class) for name in base.fields()]
         own = [_target(each) for each in self.node.body if isinstance(each, ast.AnnAssign)]
         return [*above, *filter(None, own)]
@@ -309,7 +303,7 @@ class Class:
         pairs = list(zip(given.args, usual, strict=True))[1:]
         typed = _can_be_typed(init, self.module)
         for argument, node in [*pairs, *zip(given.kwonlyargs, given.kw_defaults, strict=True)]:
-            default = inspect.Parameter.empty if node is None else _plain(evaluate(node, self.module))
+            default = inspect.Parameter.empty if node is None else _plain(evaluate(node, self.module.named))
             kind = kind_of(default)
             if typed and argument.annotation is not None:
                 try:
@@ -322,9 +316,9 @@ class Class:
         rest = init.args.kwarg
         if rest is None or not isinstance(rest.annotation, ast.Subscript):
             return []
-        if evaluate(rest.annotation.value, self.module) is not Unpack:
+        if evaluate(rest.annotation.value, self.module.named) is not Unpack:
             return []
-        common = evaluate(rest.annotation.slice, self.module)
+        common = evaluate(rest.annotation.slice, self.module.named)
         if not isinstance(common, Class):
             raise Unreadable(f"{self}: {ast.unparse(rest.annotation)}")
         return common.fields()
@@ -336,50 +330,6 @@ class Class:
             if found is not None:
                 return found
         return inspect.Parameter.empty, Any
-
-
-def evaluate(node: Any, module: Module, of: Class | None = None) -> Any:
-    """The value of an expression, if all that it names and calls is known and harmless. Raises Unreadable."""
-    if not isinstance(node, ast.expr):
-        raise Unreadable(ast.dump(node)[:40])
-    local = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
-    known: dict[str, Any] = {}
-    for part in ast.walk(node):
-        if isinstance(part, ast.Name) and part.id not in local and part.id not in known:
-            known[part.id] = _named(part.id, module, of)
-        elif isinstance(part, ast.Lambda | ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom):
-            raise Unreadable(ast.unparse(node))
-    for part in ast.walk(node):
-        if isinstance(part, ast.Call) and not _is_pure(part.func, known):
-            raise Unreadable(ast.unparse(node))
-    try:
-        return eval(compile(ast.Expression(node), module.name, "eval"), {"__builtins__": {}, **known})
-    except Exception as error:  # `Tensor | None`, with a Tensor that is not there
-        raise Unreadable(ast.unparse(node)) from error
-
-
-def _named(name: str, module: Module, of: Class | None) -> Any:
-    if of is not None and name in of._body:
-        return evaluate(of._body[name], module, of)
-    if name in module:
-        return module.get(name)
-    if not hasattr(builtins, name):
-        raise Unreadable(name)
-    return getattr(builtins, name)
-
-
-def _is_pure(function: ast.expr, known: Mapping[str, Any]) -> bool:
-    """Whether calling it does nothing but make a value."""
-    called: Any = None
-    if isinstance(function, ast.Name):
-        called = known[function.id]
-    elif isinstance(function, ast.Attribute):
-        whole = known.get(function.value.id) if isinstance(function.value, ast.Name) else None
-        if not isinstance(whole, ModuleType):
-            return function.attr in METHODS
-        called = getattr(whole, function.attr, None)
-    own = isinstance(called, type) and called.__module__.startswith(RUN)
-    return own or getattr(called, "__module__", "") == "math" or any(called is each for each in PURE)
 
 
 def _plain(value: Any) -> Any:
@@ -395,18 +345,24 @@ def _plain(value: Any) -> Any:
 def _kind(annotation: ast.expr, module: Module) -> Any:
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         annotation = ast.parse(annotation.value, mode="eval").body
-    kind = evaluate(annotation, module)
+    kind = evaluate(annotation, module.named)
     if isinstance(kind, Foreign | Class):
         raise Unreadable(str(kind))
     return get_args(kind)[0] if get_origin(kind) is Annotated else type(None) if kind is None else kind
 
 
 def _can_be_typed(function: ast.FunctionDef, module: Module) -> bool:
-    """Whether all of its annotations can be evaluated where it runs: else it has none, for `annotations_of`."""
+    """Whether all of its annotations can be evaluated: if not, `annotations_of` finds none."""
     every = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
     every += [each for each in (function.args.vararg, function.args.kwarg) if each is not None]
     written = [each.annotation for each in every] + [function.returns]
-    names = {part.id for each in written if each is not None for part in ast.walk(each) if isinstance(part, ast.Name)}
+    names = {
+        part.id
+        for each in written
+        if each is not None
+        for part in ast.walk(each)
+        if isinstance(part, ast.Name)
+    }
     return all(name in module or hasattr(builtins, name) for name in names)
 
 

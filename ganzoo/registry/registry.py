@@ -19,6 +19,7 @@ from typing import Any
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.registry import installed, reading
 from ganzoo.registry.blame import know
+from ganzoo.registry.expressions import Unreadable
 from ganzoo.registry.hooks import misfit
 from ganzoo.registry.installed import points
 from ganzoo.registry.kinds import Options
@@ -176,7 +177,7 @@ class Registry:
             target = self._entry(name).target
             _check_name(name, self._where(name))
             if target.partition(":")[0].strip() not in sys.modules:
-                with suppress(reading.Unreadable):
+                with suppress(Unreadable):
                     said = reading.read(target, self._base, self._filled_in)
                     if said.attributes.get("contract", CONTRACT) == CONTRACT:
                         return said

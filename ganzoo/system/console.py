@@ -13,6 +13,7 @@ import shlex
 import sys
 import unicodedata
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -113,6 +114,16 @@ def terminal(soft_wrap: bool = False) -> Terminal:
 
 
 stderr = Terminal(soft_wrap=True, stderr=True)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing is said on stderr inside the block: no notices, no bars."""
+    before, stderr.quiet = stderr.quiet, True
+    try:
+        yield
+    finally:
+        stderr.quiet = before
 
 
 def say(*parts: Part) -> None:
