@@ -9,6 +9,7 @@ import click
 
 from ganzoo.cli.commands import COMMANDS
 from ganzoo.cli.plugin import USES
+from ganzoo.cli.words import AnyMember
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry import REGISTRIES
 from ganzoo.registry.kinds import kind_in, plainly, required, told
@@ -17,7 +18,7 @@ from ganzoo.system.console import terminal
 
 
 @click.command("info")
-@click.argument("name")
+@click.argument("name", type=AnyMember())
 def command(name: str) -> None:
     """What NAME is: its paper, its recipes, its options with their defaults."""
     registries = [registry for registry in REGISTRIES.values() if name in registry.names()]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.words import PATH
+from ganzoo.cli.words import PATH, Word
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.registry import OF_KIND
 from ganzoo.registry.registry import CONTRACT
@@ -28,7 +28,12 @@ USES = {
     "extractor": "ganzoo run dcgan --dataset mnist\nganzoo eval --metric fid --extractor NAME",
     "callback": "ganzoo run mlp-gan --dataset ring8 --callback NAME",
 }
-KIND = click.option("--kind", metavar="KIND", help=f"{', '.join(USES)}.")
+KIND = click.option(
+    "--kind",
+    type=Word(*USES),
+    metavar="KIND",
+    help=f"What it is: {', '.join(USES)}; a model if left out, or what has that name.",
+)
 
 
 @click.group("plugin")

@@ -20,6 +20,7 @@ from ganzoo.cli.words import (
     PATH,
     RUN,
     STABILIZER,
+    Command,
     RecipeName,
     Setting,
     Word,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130  # exit status, as a shell gives it for Ctrl-C
 
 
-@click.command("run")
+@click.command("run", cls=Command)
 @click.argument("model", required=False, type=MODEL)
 @click.option(
     "--dataset",

@@ -202,6 +202,15 @@ class RunName(Word):
                 yield CompletionItem(str(number_of(path)), help=path.name)
 
 
+class Command(click.Command):
+    """A command whose completions depend on what is typed before: also where that ends with an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing and args and args[-1].startswith("-"):
+            args = args[:-1]  # its value is to be completed; click would give up on all of the words
+        return super().parse_args(ctx, args)
+
+
 PATH = Typed()
 TEXT_PATH = Word(more="file")
 FOLDER = Word(more="dir")
