@@ -112,7 +112,7 @@ def _print(found: list[Entry], most: float) -> None:
                 used = datetime.fromtimestamp(entry.used).strftime("%Y-%m-%d %H:%M")
                 table.row(kind, in_bytes(entry.bytes), used, path)
     if found:
-        terminal().print(table)
+        terminal().table(table)
     made = [entry for entry in found if entry.kind in MADE_HERE]
     bound = "no limit" if math.isinf(most) else f"a limit of {in_bytes(most)}"
     say(f"{_sum(found)} in {cache_folder()}")

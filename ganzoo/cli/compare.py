@@ -44,7 +44,7 @@ def _print(document: dict[str, Any]) -> None:
     ):
         if document[what]:
             console.print()
-            console.print(_table((what, "A", "B"), [[k, *map(_text, v)] for k, v in document[what].items()]))
+            console.table(_table((what, "A", "B"), [[k, *map(_text, v)] for k, v in document[what].items()]))
         else:
             console.print()
             console.say(kind)
@@ -59,7 +59,7 @@ def _print(document: dict[str, Any]) -> None:
     ]
     titles = [f"{name}{_step(scores, i)}" for i, name in enumerate("AB")]
     console.print()
-    console.print(_table(("score", *titles, "B - A"), rows))
+    console.table(_table(("score", *titles, "B - A"), rows))
     apart: dict[str, list[str]] = {}
     for score, one in scores.items():
         if one["protocol"]:

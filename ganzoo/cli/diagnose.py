@@ -19,7 +19,7 @@ def command(run: str | None, as_json: bool) -> None:
     from ganzoo.errors import UsageError
     from ganzoo.running.diagnosis import diagnosis
     from ganzoo.running.folder import look
-    from ganzoo.system.console import say, say_json, typed
+    from ganzoo.system.console import say_json, tell, typed
     from ganzoo.system.lines import read_lines
     from ganzoo.training.rows import observed
 
@@ -40,8 +40,8 @@ def command(run: str | None, as_json: bool) -> None:
         say_json(document)
         return
     for one in found:
-        say(f"{one.name}: {one}")
+        tell((one.name, "bold"), f": {one}")
     if not found:
-        say(f"{loaded.path}: nothing is wrong that the log up to step {rows[-1]['step']} shows")
+        tell(f"{loaded.path}: nothing is wrong that the log up to step {rows[-1]['step']} shows")
     if missing:
-        say(f"not judged, for lack of measurements: {', '.join(missing)}")
+        tell(f"not judged, for lack of measurements: {', '.join(missing)}")

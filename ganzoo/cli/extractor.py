@@ -113,7 +113,7 @@ def list_() -> None:
             row = [meta["data"], "{channels} x {size} x {size}".format_map(meta), _accuracy(meta)]
         table.row(f"cnn:{name}", *row)
     if table.row_count:
-        terminal().print(table)
+        terminal().table(table)
     else:
         say("none is installed; ganzoo extractor train --dataset NAME makes one")
 

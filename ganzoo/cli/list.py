@@ -59,4 +59,4 @@ def _print(entries: list[Entry], faults: dict[Entry, str]) -> None:
         origin = [f"{entry.distribution} {entry.version}"] if mixed else []
         table.row(entry.kind if entry.kind != kind else "", entry.name, *origin, text)
         kind = entry.kind
-    terminal().print(table)
+    terminal().table(table)

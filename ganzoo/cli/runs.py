@@ -56,7 +56,7 @@ def _print(rows: list[RunRow]) -> None:
         best = "" if row.best is None else f"{row.score.partition('@')[0]} {number(row.best)}"
         status: Part = (_status(row), STYLES.get(row.status, ""))
         table.row(row.name, status, age(now - row.trained), in_bytes(row.bytes), best, ", ".join(row.seen))
-    terminal().print(table)
+    terminal().table(table)
     for row in rows:
         if row.damage:
             say((f"damaged: {row.damage}", "red"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import ClassVar
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.decoded import open_copy
@@ -42,6 +43,8 @@ class Pairs(Dataset):
             without a partner or one whose partner has other proportions.
         WorkError: the images are too many for the memory, and the cache cannot be written.
     """
+
+    uses: ClassVar = ("ganzoo run pix2pix --dataset NAME",)
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ from ganzoo.registry.installed import changed, find
 from ganzoo.registry.kinds import Options, kind_of
 
 OWN = "ganzoo"
-ATTRIBUTES = ("contract", "conditions", "tried_on", "recipes", "paths", "higher_is_better")
+ATTRIBUTES = ("contract", "conditions", "tried_on", "recipes", "paths", "uses", "higher_is_better")
 MAGIC = {"__new__", "__init_subclass__", "__class_getitem__", "__signature__", "__set_name__"}
 
 
