@@ -51,8 +51,9 @@ def command(ctx: click.Context, as_json: bool) -> None:
     "days",
     type=click.FloatRange(min=0),
     default=0.0,
+    show_default=True,
     metavar="DAYS",
-    help="Not used for so long.",
+    help="Those alone that were not used for so long.",
 )
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 def clear(kinds: tuple[str, ...], days: float, yes: bool) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ganzoo.cli.words import CALLBACK, DATASET, DEVICE, FOLDER, RUN, Whole
+from ganzoo.running.folder import find
 
 
 @click.command("resume")
@@ -49,6 +50,8 @@ def command(
     ganzoo resume
     ganzoo resume 3 --steps 20000
     """
+    path = find(run)
+
     from ganzoo.cli.run import report
     from ganzoo.running.evaluations import ended_at
     from ganzoo.running.run import load
@@ -56,7 +59,7 @@ def command(
     from ganzoo.system.console import say, stderr, typed
     from ganzoo.training.checkpoint import steps_done
 
-    loaded = load(run)
+    loaded = load(path)
     loaded.move(dataset, data_root, device)
     loaded.watch(callback)
     if not extend(loaded, steps, reschedule):

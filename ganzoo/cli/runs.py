@@ -45,21 +45,30 @@ def command(folder: Path | None, as_json: bool) -> None:
 
 
 def _print(rows: list[RunRow]) -> None:
-    from ganzoo.system.console import Grid, in_bytes, number, say, terminal
+    from ganzoo.system.console import Grid, in_bytes, number, tell, terminal
 
     table = Grid()
-    for title in ("run", "status", "age", "size", "best", "seen"):
-        fold = title in ("run", "seen")
-        table.column(title, right=title == "size", no_wrap=not fold, overflow="fold")
+    more = [what for what in ("model", "dataset") if any(not _is_in_name(row, what) for row in rows)]
+    for title in ("run", *more, "status", "age", "size", "best", "seen"):
+        folds = title in ("run", "seen", *more)
+        table.column(title, right=title == "size", no_wrap=not folds, overflow="fold")
     now = time.time()
     for row in rows:
         best = "" if row.best is None else f"{row.score.partition('@')[0]} {number(row.best)}"
         status: Part = (_status(row), STYLES.get(row.status, ""))
-        table.row(row.name, status, age(now - row.trained), in_bytes(row.bytes), best, ", ".join(row.seen))
+        own = [str(getattr(row, what)) for what in more]
+        table.row(
+            row.name, *own, status, age(now - row.trained), in_bytes(row.bytes), best, ", ".join(row.seen)
+        )
     terminal().table(table)
     for row in rows:
         if row.damage:
-            say((f"damaged: {row.damage}", "red"))
+            tell((f"damaged: {row.damage}", "red"))
+
+
+def _is_in_name(row: RunRow, what: str) -> bool:
+    """Whether the name of a run says its model or its data, as those do that ganzoo gives."""
+    return not row.model or f"-{Path(getattr(row, what)).name}-" in row.name
 
 
 def _status(row: RunRow) -> str:

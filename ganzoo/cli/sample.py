@@ -11,6 +11,7 @@ import click
 from ganzoo.cli.words import DEVICE, PATH, RUN, Whole
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.registry.spec import pair
+from ganzoo.running.folder import find
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,19 +66,21 @@ def command(
     ganzoo sample --class 7 -n 16
     ganzoo sample --set truncation=0.7     (stylegan2: typical samples alone)
     """
+    if out is not None and out.suffix not in (".png", ".npz"):
+        raise UsageError(f"--out {out}: expected a name that ends in .png or .npz")
+    path = find(run)
+
     from ganzoo.cli.conditions import read_conditions
     from ganzoo.running.run import load
     from ganzoo.system.console import say
 
-    if out is not None and out.suffix not in (".png", ".npz"):
-        raise UsageError(f"--out {out}: expected a name that ends in .png or .npz")
     ways = {"nearest": nearest, "interpolate": interpolate, "reconstruct": reconstruct}
     asked = [way for way, is_asked in ways.items() if is_asked]
     if len(asked) > 1:
         raise UsageError(f"--{' and --'.join(asked)} are different pictures: give one of them")
     if z is not None and (interpolate or reconstruct):
         raise UsageError(f"--z and --{asked[0]} say twice where samples come from: give one of them")
-    loaded = load(run, device=device)
+    loaded = load(path, device=device)
     options = dict(pair(setting, "KEY=VALUE, an option of the model's samples") for setting in settings)
     label = None if class_ is None else _class_index(loaded, class_)
     asked_for = None if condition is None else read_conditions(condition, loaded)

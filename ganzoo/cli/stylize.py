@@ -61,7 +61,7 @@ from ganzoo.cli.words import DEVICE, PATH, TEXT_PATH, Whole, Word
     "--extractor",
     type=Word("vgg19", "random", "cnn", "mnist-cnn-v1"),
     metavar="NAME",
-    help="vgg19, random, cnn:NAME, cnn or mnist-cnn-v1; by default vgg19, or random where it can't be had.",
+    help="Whose features: vgg19 (random where it can't be had) if left out, cnn:NAME, cnn or mnist-cnn-v1.",
 )
 @click.option(
     "--extractor-weights", type=TEXT_PATH, metavar="PATH", help="A file with the extractor's weights."

@@ -37,7 +37,7 @@ def command(
     conditions: tuple[str, ...],
     shared_cost: bool,
 ) -> None:
-    """Results of `ganzoo bench`, files or folders, as a table: mean and spread over seeds, and the cost.
+    """RESULTS of `ganzoo bench`, files or folders, as a table: mean and spread over seeds, and the cost.
 
     \b
     ganzoo table results/

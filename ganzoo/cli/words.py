@@ -189,8 +189,8 @@ def _settings(options: dict[str, Any], kinds: dict[str, Any], begun: str) -> lis
     return [f"{option}=" for option in found]
 
 
-class RunName(Word):
-    """A run folder, or the name or the number of one under runs/."""
+class RunOrFile(Word):
+    """A run folder, the name or the number of one under runs/, or something else."""
 
     def complete(self, ctx: click.Context, incomplete: str) -> Iterable[CompletionItem]:
         from ganzoo.running.folder import all_runs, number_of
@@ -211,11 +211,21 @@ class Command(click.Command):
         return super().parse_args(ctx, args)
 
 
+class RunName(RunOrFile):
+    """A run folder, or the name or the number of one under runs/."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from ganzoo.running.folder import find
+
+        find(str(value))
+        return value
+
+
 PATH = Typed()
 TEXT_PATH = Word(more="file")
 FOLDER = Word(more="dir")
 RUN = RunName(more="dir")
-RUN_OR_FILE = RunName(more="file")
+RUN_OR_FILE = RunOrFile(more="file")
 DATASET = Data()
 MODEL = Member(MODELS)
 LOSS = Member(LOSSES)

@@ -6,7 +6,7 @@ import dataclasses
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.plan.config import Config, usual_checkpoint_every, usual_eval_every
@@ -42,8 +42,7 @@ def read_start(path: Path) -> dict[str, Any] | Config:
         raise UsageError(f"{path}: {error}: expected {EXPECTED}") from error
     if "data_fingerprint" not in document and not isinstance(document.get("recipe"), dict):
         return _words(path, document)
-    known = [field.name for field in dataclasses.fields(Config)]
-    _refuse_unknown(path, document, [*known, "format"])
+    _refuse_unknown_in(path, {key: of for key, of in document.items() if key != "format"}, Config)
     try:
         return Config.from_json(document)
     except (Damaged, UsageError) as error:
@@ -90,6 +89,17 @@ def _refuse_unknown(path: Path, document: Mapping[str, Any], known: list[str]) -
     for key in document:
         if key not in known:
             raise UsageError(f"{path}: there is no word {key!r}: {nearest(key, known)}")
+
+
+def _refuse_unknown_in(path: Path, document: Mapping[str, Any], kind: Any, where: str = "") -> None:
+    """The same of settings and of the settings in them."""
+    hints = get_type_hints(kind)
+    known = [f"{where}{field.name}" for field in dataclasses.fields(kind)]
+    _refuse_unknown(path, {f"{where}{key}": of for key, of in document.items()}, known)
+    for key, value in document.items():
+        parts = [part for part in (hints[key], *get_args(hints[key])) if dataclasses.is_dataclass(part)]
+        if parts and isinstance(value, dict):
+            _refuse_unknown_in(path, value, parts[0], f"{where}{key}.")
 
 
 def as_typed_before(config: Config, name: str, typed: Mapping[str, Any]) -> dict[str, Any]:

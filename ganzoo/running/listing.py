@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ class RunRow:
     damage: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "seen": list(self.seen)}
+        trained = datetime.fromtimestamp(self.trained).astimezone().isoformat(timespec="seconds")
+        return {**asdict(self), "seen": list(self.seen), "trained": trained}
 
 
 def list_runs(folder: str | Path = RUNS) -> list[RunRow]:

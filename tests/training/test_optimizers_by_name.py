@@ -11,7 +11,7 @@ import torch
 from parts import step_of
 
 from ganzoo.errors import UsageError
-from ganzoo.models.recipe import UNFIT, Optimizer, Recipe, Schedule
+from ganzoo.models.recipe import UNFIT, Optimizer, Recipe, Schedule, optimizers
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS
 from ganzoo.stabilizers.unrolled import Unrolled
