@@ -11,7 +11,7 @@ import click
 
 from ganzoo.errors import UsageError
 from ganzoo.system.cache import KINDS, LIMIT, MADE_HERE, Entry, entries, limit, place, sweep
-from ganzoo.system.console import Grid, in_bytes, say, say_json, stderr, terminal
+from ganzoo.system.console import Grid, in_bytes, say, say_json, stderr, tell, terminal
 from ganzoo.system.files import cache_folder
 
 DAY = 24 * 3600
@@ -116,5 +116,5 @@ def _print(found: list[Entry], most: float) -> None:
         terminal().table(table)
     made = [entry for entry in found if entry.kind in MADE_HERE]
     bound = "no limit" if math.isinf(most) else f"a limit of {in_bytes(most)}"
-    say(f"{_sum(found)} in {cache_folder()}")
-    say(f"{' and '.join(MADE_HERE)}: {_sum(made)}, with {bound} ({LIMIT})")
+    tell(f"{_sum(found)} in {cache_folder()}")
+    tell(f"{' and '.join(MADE_HERE)}: {_sum(made)}, with {bound} ({LIMIT})")

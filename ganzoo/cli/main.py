@@ -21,7 +21,7 @@ COMPLETE = "_GANZOO_COMPLETE"
 LONGEST = 2_000  # characters of a sentence: words that were typed are quoted in it
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="ganzoo-torch", prog_name="ganzoo")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def ganzoo(debug: bool) -> None:

@@ -75,7 +75,8 @@ class Terminal(Console):
             indent: spaces before it; those below have `hang` more.
         """
         text = _text(*parts)
-        for i, line in enumerate([text] if self.soft_wrap else _broken(text, self.width - indent - hang)):
+        width = self.width - indent
+        for i, line in enumerate([text] if self.soft_wrap else _broken(text, width, width - hang)):
             line.pad_left(indent + hang * (i > 0))
             self.print(line, soft_wrap=True)
 
@@ -126,11 +127,12 @@ class Grid(Table):
         self.add_row(*map(_text, cells))
 
 
-def _broken(text: Text, width: int) -> Iterator[Text]:
-    """A text in lines, cut between words alone: a path stays whole, and can be copied."""
-    cuts, column = [], 0
+def _broken(text: Text, first: int, others: int) -> Iterator[Text]:
+    """A text in lines of these widths, cut between words alone: a path stays whole, and can be copied."""
+    cuts: list[int] = []
+    column = 0
     for word in re.finditer(r"\s*\S+\s*", text.plain):
-        if column and column + cell_len(word[0].rstrip()) > width:
+        if column and column + cell_len(word[0].rstrip()) > (others if cuts else first):
             cuts.append(word.start())
             column = 0
         column += cell_len(word[0])
