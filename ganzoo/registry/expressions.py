@@ -23,8 +23,12 @@ class Unreadable(Exception):
     """The text does not say it, or not for certain."""
 
 
+class StandIn:
+    """What stands for something that is not there to be had: no value."""
+
+
 @dataclass(frozen=True)
-class Foreign:
+class Foreign(StandIn):
     """Something of a module that is not read: torch.Tensor, say."""
 
     name: str
@@ -64,3 +68,13 @@ def _is_pure(function: ast.expr, known: Mapping[str, Any]) -> bool:
         called = getattr(whole, function.attr, None)
     own = isinstance(called, type) and called.__module__.startswith(RUN)
     return own or getattr(called, "__module__", "") == "math" or any(called is each for each in PURE)
+
+
+def plain(value: Any) -> Any:
+    """The value, if nothing in it is a stand-in. Raises Unreadable."""
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    if isinstance(value, StandIn | ast.AST):
+        raise Unreadable(str(value))
+    for part in parts:
+        plain(part)
+    return value
