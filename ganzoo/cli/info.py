@@ -59,7 +59,7 @@ def _describe(registry: Registry, name: str) -> None:
             what = kind_in(options, key)
             shown = "required" if required(default) else f"default {plainly(default)!r}"
             table.row(key, shown + ("" if what is Any else f" ({told(what)})"))
-        _table(console, table, 14)
+        _table(console, table, 13)
     if kind == "model":
         console.print()
         console.say(("conditions", "bold"), f" {', '.join(said.attributes['conditions']) or 'none'}")
@@ -77,7 +77,7 @@ def _describe(registry: Registry, name: str) -> None:
             table.column(title, overflow="fold")
         for key, value in _unlike_default(recipe).items():
             table.row(key, value)
-        _table(console, table, 24)
+        _table(console, table, 23)
 
 
 def _table(console: Terminal, table: Grid, width: int) -> None:

@@ -53,8 +53,14 @@ def plan(words: Words) -> tuple[Config, Dataset]:
 def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Recipe:
     """The chosen one of `recipes`, changed by what was asked for. Raises UsageError for what is wrong."""
     kind = kind_of(dataset)
+    base = words.base
+    if base is not None and kind_of(base) != kind:
+        notice(
+            f"{dataset.name} has {kind}, and {base.dataset} {kind_of(base)}: the recipe is the model's own"
+        )
+        base = None
     fitting = (f"{words.recipe}/{kind}", words.recipe, f"{words.recipe}/{LIKE.get(kind, kind)}")
-    chosen = words.base or next((recipes[name] for name in fitting if name in recipes), None)
+    chosen = base.recipe if base else next((recipes[name] for name in fitting if name in recipes), None)
     if chosen is None:
         names = {name.partition("/")[0] for name in recipes}
         raise UsageError(

@@ -142,7 +142,8 @@ def as_typed_before(config: Config, name: str, typed: Mapping[str, Any]) -> dict
         words["set"] = [f"data.{key}={value}" for key, value in options.items()]
         words["conditional"] = config.conditional if same_model else None
     if same_recipe:
-        words["base"] = dataclasses.replace(config.recipe, model=_model(config))
+        recipe = dataclasses.replace(config.recipe, model=_model(config))
+        words["base"] = dataclasses.replace(config, recipe=recipe)
     else:
         words["steps"] = steps
     return words

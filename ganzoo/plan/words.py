@@ -10,7 +10,7 @@ from typing import Any
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.callbacks import settled_callbacks
-from ganzoo.plan.config import PRECISIONS
+from ganzoo.plan.config import PRECISIONS, Config
 from ganzoo.plan.stopping import ON_NAN, StopWhen
 from ganzoo.registry import DATASETS, LOSSES, METRICS, MODELS, STABILIZERS
 from ganzoo.registry.kinds import as_float, as_int
@@ -29,7 +29,7 @@ class Words:
     """What was asked for, as on the command line of `ganzoo run`; None leaves it to the recipe or the budget.
 
     Attributes:
-        base: what to start from instead of the recipe of that name: another run's.
+        base: settings whose recipe stands in the place of the one of that name, on data of the same kind.
 
     Raises:
         UsageError: a number out of its range, a member or an option that there is not, a word of another
@@ -64,7 +64,7 @@ class Words:
     callback: Specs = Specs()
     data_root: str | None = None
     offline: bool = False
-    base: Recipe | None = None
+    base: Config | None = None
 
     def __post_init__(self) -> None:
         for name, least in AT_LEAST.items():

@@ -70,6 +70,17 @@ def test_another_model_has_a_recipe_of_its_own(ganzoo, settings):
     assert other == alone
 
 
+def test_other_data(ganzoo, settings):
+    Path("it.json").write_text(ganzoo(f"{MORE} --dry-run").out)
+    before = settings("run --config it.json")
+    same_kind = settings("run --config it.json --dataset grid25")
+    assert same_kind["recipe"] == before["recipe"]
+    assert same_kind["model_options"] == before["model_options"]
+    other_kind = settings("run --config it.json --dataset mnist-5k")
+    alone = settings("run mlp-gan --dataset mnist-5k --eval-metric modes --eval-every 2")
+    assert other_kind["recipe"] == alone["recipe"]  # that for images
+
+
 def test_a_short_file_of_words(settings):
     Path("it.toml").write_text(
         'model = "mlp-gan"\ndataset = "ring8"\nsteps = 6\nbatch-size = 16\nlr = 0.01\n'
