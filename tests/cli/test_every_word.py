@@ -267,7 +267,7 @@ def data(line: str) -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             noise = np.random.default_rng(i).integers(0, 256, (32, 32, 3), dtype=np.uint8)
             Image.fromarray(noise).save(path)
-    np.save("vectors.npy", np.random.default_rng(0).normal(size=(64, 2)))
+    np.save("vectors.npy", np.random.default_rng(0).normal(size=(400, 2)))
     return line.replace("npy:PATH", "npy:vectors.npy").replace("PATH_A,PATH_B", "PATH/A,PATH/B")
 
 
