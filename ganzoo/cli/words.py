@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from ganzoo.errors import UsageError
 from ganzoo.registry import DATASETS, LOSSES, METRICS, MODELS, REGISTRIES, STABILIZERS
-from ganzoo.registry.kinds import as_int, choices, plainly, required
+from ganzoo.registry.kinds import Options, as_int, choices, plainly, required
 from ganzoo.registry.registry import Registry
 from ganzoo.system.paths import typed_path
 
@@ -100,8 +100,9 @@ class Member(Word):
         """NAME:key=value,key=value"""
         done, comma, part = rest.rpartition(",")
         given = {pair.partition("=")[0] for pair in done.split(",")}
-        options = {k: v for k, v in self._registry.options(name).items() if k not in given}
-        for word in _settings(options, self._registry.options(name).kinds, part):
+        known = self._registry.options(name)
+        left = Options({key: of for key, of in known.items() if key not in given}, known.kinds)
+        for word in _settings(left, part):
             yield CompletionItem(f"{name}:{done}{comma}{word}")
 
 
@@ -157,31 +158,29 @@ class Setting(Word):
         self._data_alone = data_alone
 
     def complete(self, ctx: click.Context, incomplete: str) -> Iterable[CompletionItem]:
+        for scope, options in self._scopes(ctx).items():
+            if scope and (scope.startswith(incomplete) or incomplete.startswith(scope)):
+                for word in _settings(options, incomplete[len(scope) :]):
+                    yield CompletionItem(f"{scope}{word}")
+            if incomplete or not scope:  # a bare key
+                yield from map(CompletionItem, _settings(options, incomplete))
+
+    def _scopes(self, ctx: click.Context) -> dict[str, Options]:
         model, dataset = ctx.params.get("model"), ctx.params.get("dataset")
-        data = DATASETS.options(dataset.partition(":")[0]) if dataset else None
+        data = {"data.": DATASETS.options(dataset.partition(":")[0])} if dataset else {}
         if self._data_alone:
-            scopes = {"": data}
-        else:
-            from ganzoo.models.recipe import Recipe
-            from ganzoo.registry.kinds import Options
+            return {"": data["data."]} if data else {}
+        from ganzoo.models.recipe import Recipe
 
-            settings = Recipe().settings()
-            scopes = {"model.": MODELS.options(model) if model else None, "data.": data}
-            scopes["recipe."] = Options(settings, {})
-        for scope, options in scopes.items():
-            if options is not None:
-                for prefix in {scope, ""} if incomplete else {scope}:
-                    if incomplete.startswith(prefix):
-                        part = incomplete.removeprefix(prefix)
-                        for word in _settings(options, options.kinds, part):
-                            yield CompletionItem(f"{prefix}{word}")
+        recipe = {"recipe.": Options(Recipe().settings(), {})}
+        return ({"model.": MODELS.options(model)} if model else {}) | data | recipe
 
 
-def _settings(options: dict[str, Any], kinds: dict[str, Any], begun: str) -> list[str]:
+def _settings(options: Options, begun: str) -> list[str]:
     """KEY= of each option that begins so; KEY=DEFAULT of one alone; KEY=VALUE where values are few."""
     key, equals, value = begun.partition("=")
     if equals:
-        known = choices(kinds.get(key)) if key in options else []
+        known = choices(options.kinds.get(key)) if key in options else []
         return [f"{key}={each}" for each in known if each.startswith(value)]
     found = [option for option in options if option.startswith(key)]
     if len(found) == 1 and not required(options[found[0]]):

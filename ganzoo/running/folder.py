@@ -130,7 +130,7 @@ def _of_number(number: int) -> Path | None:
 def all_runs(folder: Path = RUNS) -> list[Path]:
     """The runs in a folder, the one that was trained last at the end."""
     try:
-        found = [config.parent for config in folder.glob("*/config.json")]
+        found = [config.parent for config in folder.glob("*/config.json") if is_file(config)]
     except OSError:
         found = []
     return sorted(found, key=lambda path: (last_trained(path), path.name))

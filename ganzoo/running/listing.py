@@ -104,6 +104,7 @@ def _row(path: Path) -> RunRow:
             step=steps_done(path),
             steps=config.recipe.steps,
         )
+        _refuse_irregular(path)
         log = read_lines(path / "log.jsonl", observed)
         scores = read_lines(path / "metrics.jsonl", metrics_row)
         found = look(log, config)
@@ -113,6 +114,13 @@ def _row(path: Path) -> RunRow:
     if holder(path) is not None:
         return replace(row, status="running", step=max([row.step, *(one["step"] for one in log[-1:])]))
     return replace(row, status=_status(row, log, scores))
+
+
+def _refuse_irregular(path: Path) -> None:
+    """A pipe would be waited for."""
+    for name in ("log.jsonl", "metrics.jsonl"):
+        if (path / name).exists() and not is_file(path / name):
+            raise UsageError(f"{path / name} is no file: bring back a whole copy of it")
 
 
 def _status(row: RunRow, log: list[dict[str, Any]], scores: list[MetricsRow]) -> str:

@@ -18,7 +18,7 @@ from PIL import Image
 from ganzoo.cli.info import uses
 from ganzoo.cli.main import ganzoo as tree
 from ganzoo.cli.shells import Bash
-from ganzoo.registry import REGISTRIES
+from ganzoo.registry import DATASETS, REGISTRIES
 
 MEMBERS = [(plural, name) for plural, registry in REGISTRIES.items() for name in registry.names()]
 
@@ -112,6 +112,8 @@ def completed(line: str) -> list[str]:
         ("run dcgan --recipe ", ["default", "paper"]),
         ("run dcgan --set model.w", ["model.width=32", "model.width="]),
         ("run dcgan --dataset mnist --set recipe.n_", ["recipe.n_dis=1", "recipe.n_dis="]),
+        ("run dcgan --set n_di", ["n_dis=1", "n_dis="]),
+        ("run dcgan --dataset folder:x --set dat", [f"data.{key}=" for key in DATASETS.options("folder")]),
         ("run mlp-gan --set model.g_norm=", ["model.g_norm=true", "model.g_norm=false"]),
         ("run dcgan --device c", ["cpu", "cuda"]),
         ("run dcgan --precision b", ["bf16"]),

@@ -151,6 +151,14 @@ def test_damaged_records_are_no_end(made, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_pipe_in_the_place_of_a_record_is_not_waited_for(made):
+    for number, name in enumerate(("config.json", "log.jsonl", "metrics.jsonl"), start=1):
+        path = made(number)
+        (path / name).unlink()
+        os.mkfifo(path / name)
+    assert [(row.number, row.status) for row in list_runs()] == [(2, "damaged"), (3, "damaged")]
+
+
 def test_the_command(ganzoo, made):
     assert ganzoo("runs").out.startswith("there is no run in runs yet: start one with ganzoo run MODEL")
     made(1, trained=100, steps=3)
