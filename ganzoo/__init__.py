@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ganzoo import extractors, losses, metrics, models, stabilizers
-    from ganzoo.api import extractor, resume, train
+    from ganzoo.api import extractor, resume, runs, train
     from ganzoo.data.base import Dataset, Modes, Split
     from ganzoo.errors import UsageError, WorkError
     from ganzoo.extractors.base import Extractor
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ganzoo.training.turns import turn
 
 _WHERE = {
-    "ganzoo.api": ("extractor", "resume", "train"),
+    "ganzoo.api": ("extractor", "resume", "runs", "train"),
     "ganzoo.data.base": ("Dataset", "Modes", "Split"),
     "ganzoo.errors": ("UsageError", "WorkError"),
     "ganzoo.running.evaluation": ("evaluate",),
@@ -73,8 +73,8 @@ __all__ = [
     "Callback", "Common", "Context", "Critic", "Dataset", "Extractor", "Logits", "Loss", "Metric", "Modes",
     "Optimizer", "Recipe", "Run", "Sample", "Samples", "Schedule", "Score", "Split", "Stabilizer", "Trainer",
     "Turn", "UsageError", "WorkError", "callbacks", "datasets", "evaluate", "extractor", "extractors",
-    "keep_freed_memory", "load", "losses", "metrics", "models", "resume", "score", "stabilizers", "train",
-    "turn",
+    "keep_freed_memory", "load", "losses", "metrics", "models", "resume", "runs", "score", "stabilizers",
+    "train", "turn",
 ]  # fmt: skip
 
 

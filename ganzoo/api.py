@@ -7,8 +7,8 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
 
-from ganzoo.data.base import Dataset
 from ganzoo.data.given import as_dataset
+from ganzoo.data.open import GIVEN
 from ganzoo.data.ranges import Range
 from ganzoo.errors import UsageError, nearest
 from ganzoo.extractors.base import Extractor
@@ -17,8 +17,11 @@ from ganzoo.plan.by_object import loss_word, model_name, settings, stabilizer_sp
 from ganzoo.plan.words import Words
 from ganzoo.registry.spec import Spec
 from ganzoo.running.callbacks import sorted_out
+from ganzoo.running.folder import RUNS
+from ganzoo.running.listing import list_runs
 from ganzoo.running.run import Run, create, load
 from ganzoo.running.training import extend, plan_run
+from ganzoo.system.console import notice
 
 if TYPE_CHECKING:
     import torch
@@ -120,25 +123,27 @@ def train(
         raise UsageError(f"train() has no argument {word!r}: {nearest(word, signature(train).parameters)}")
     if (data is None) == (dataset is None):
         raise UsageError("say what to train on, once: as data, or by name as dataset")
-    opened: str | Dataset | None = data if isinstance(data, str) else dataset
-    if opened is None:
-        opened = as_dataset(data, y, test, pixels)
-        batch_size = batch_size or getattr(opened, "batch_size", None)
+    name, given = data if isinstance(data, str) else dataset, None
+    if name is None:
+        given = as_dataset(data, y, test, pixels)
+        batch_size = batch_size or getattr(given, "batch_size", None)
     elif y is not None or test is not None or pixels is not None:
-        raise UsageError(f"{opened} has its labels, its test split and its pixels: give its name alone")
+        raise UsageError(f"{name} has its labels, its test split and its pixels: give its name alone")
     both = optimizer is not None and (optimizer_g is not None or optimizer_d is not None)
     if both:
         raise UsageError("optimizer is of both nets: give it, or optimizer_g and optimizer_d")
     named, lookers = sorted_out([*_several(callback), *_several(callbacks)])
     words = Words(
         model_name(model),
-        opened,
+        name or GIVEN,
+        given=given,
         steps=steps,
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,
         device=device,
-        recipe=recipe,
+        recipe=recipe if isinstance(recipe, str) else "default",
+        own_recipe=None if isinstance(recipe, str) else recipe,
         loss=loss_word(loss),
         lr=lr,
         lr_g=lr_g,
@@ -178,6 +183,21 @@ def extractor(name: str, weights: str | Path | None = None, offline: bool = Fals
         UsageError: there is no such extractor, or its weights can't be had.
     """
     return open_extractor(name, weights, offline)
+
+
+def runs(folder: str | Path = RUNS) -> list[Run]:
+    """The runs in a folder, the one that was trained last at the end; damaged ones are told of and left out.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    found = []
+    for row in list_runs(folder):
+        if row.damage:
+            notice(f"{row.path} is left out: {row.damage}")
+        else:
+            found.append(load(row.path))
+    return found
 
 
 def resume(

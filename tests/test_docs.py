@@ -55,6 +55,8 @@ def own_data():
     np.save("my-labels.npy", np.arange(50) % 3)
     np.save("my-series.npy", np.random.default_rng(0).normal(size=(50, 2, 16)))
     Path("my-suite.toml").write_text(blocks(ROOT / "docs" / "benchmarks.md", "toml")[0], encoding="utf-8")
+    words = blocks(ROOT / "docs" / "command-line.md", "toml")[0]
+    Path("my-run.toml").write_text(words, encoding="utf-8")
     Path("results").mkdir()
     shutil.copy(ROOT / "benchmarks" / "results" / "gaussians.jsonl", "results/my-suite.jsonl")
 

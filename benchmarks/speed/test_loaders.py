@@ -21,7 +21,9 @@ def loader():
 
 def trainer():
     dataset = as_dataset(loader(), test=X[:64])
-    config, _ = plan(Words("dcgan", dataset, steps=10**6, batch_size=BATCH, seed=0, device="cpu"))
+    config, _ = plan(
+        Words("dcgan", "given", given=dataset, steps=10**6, batch_size=BATCH, seed=0, device="cpu")
+    )
     return Trainer(config, dataset)
 
 

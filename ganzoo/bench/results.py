@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from ganzoo.bench.rows import Row, Says, as_row
+from ganzoo.bench.rows import Row, as_row
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.registry import METRICS
 from ganzoo.system.lines import cut_lines, read_lines
 from ganzoo.system.locks import Lock, only_one
 
@@ -26,17 +24,6 @@ def read_results(path: Path) -> dict[str, Row]:
 def repair(path: Path) -> None:
     """Remove a last line that a crash cut off; a line that is no result stays."""
     cut_lines(path, lambda row: True, as_row)
-
-
-def columns(document: Mapping[str, Any]) -> dict[str, Says]:
-    """Each score's metric and direction, so that a table of them needs no metric to be installed."""
-    known: dict[str, Says] = {}
-    for name in document["protocol"]["metrics"]:
-        for score, higher in METRICS.get(name).higher_is_better.items():
-            known[score] = {"metric": name, "higher_is_better": higher}
-    # A spread, such as fid_std, is within one run and has no direction.
-    plain = {key: key.partition("@")[0] for key in document["scores"]}
-    return {key: known[score] for key, score in plain.items() if score in known}
 
 
 def alone_in(out: Path) -> Lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from ganzoo.metrics.columns import Says
 from ganzoo.system.records import Count, checked
 
 
@@ -15,13 +16,6 @@ class Protocol(TypedDict):
     n_fake: Count
     n_real: Count
     n_held_out: Count
-
-
-class Says(TypedDict):
-    """Of a score: its metric, and which direction is better."""
-
-    metric: str
-    higher_is_better: bool | None
 
 
 class Parameters(TypedDict):

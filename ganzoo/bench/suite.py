@@ -35,7 +35,7 @@ KINDS: dict[str, type] = {
 TRAINING: dict[str, type] = {
     field.name.replace("_", "-"): KINDS[str(field.type).partition(" ")[0]]
     for field in dataclasses.fields(Words)
-    if field.name != "seed"
+    if field.name not in ("seed", "base")
 }
 TRAINING["set"] = dict
 OPTIONS = {**TRAINING, **EVALUATION}

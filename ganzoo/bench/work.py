@@ -15,9 +15,9 @@ from typing import Any
 from torch import nn
 
 from ganzoo.bench.machine import peak_mib, processor, versions
-from ganzoo.bench.results import columns
 from ganzoo.bench.rows import Cost
 from ganzoo.errors import UsageError, WorkError, first_line
+from ganzoo.metrics.columns import columns
 from ganzoo.running.diagnosis import diagnosis
 from ganzoo.running.run import Run, load
 from ganzoo.running.training import extend

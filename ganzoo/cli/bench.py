@@ -114,7 +114,7 @@ def _list(cells: list[Cell], rows: dict[str, Row]) -> None:
             f"{done.count('done')}/{len(group)}{failed}",
         )
     console = terminal()
-    console.print(table)
+    console.table(table)
     steps = sum(cell.config.recipe.steps for cell in cells)
     left = sum(cell.config.recipe.steps for cell in cells if cell.hash not in rows)
     console.print()

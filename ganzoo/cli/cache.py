@@ -11,7 +11,7 @@ import click
 
 from ganzoo.errors import UsageError
 from ganzoo.system.cache import KINDS, LIMIT, MADE_HERE, Entry, entries, limit, place, sweep
-from ganzoo.system.console import Grid, in_bytes, say, say_json, stderr, terminal
+from ganzoo.system.console import Grid, in_bytes, say, say_json, stderr, tell, terminal
 from ganzoo.system.files import cache_folder
 
 DAY = 24 * 3600
@@ -51,8 +51,9 @@ def command(ctx: click.Context, as_json: bool) -> None:
     "days",
     type=click.FloatRange(min=0),
     default=0.0,
+    show_default=True,
     metavar="DAYS",
-    help="Not used for so long.",
+    help="Those alone that were not used for so long.",
 )
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 def clear(kinds: tuple[str, ...], days: float, yes: bool) -> int:
@@ -112,8 +113,8 @@ def _print(found: list[Entry], most: float) -> None:
                 used = datetime.fromtimestamp(entry.used).strftime("%Y-%m-%d %H:%M")
                 table.row(kind, in_bytes(entry.bytes), used, path)
     if found:
-        terminal().print(table)
+        terminal().table(table)
     made = [entry for entry in found if entry.kind in MADE_HERE]
     bound = "no limit" if math.isinf(most) else f"a limit of {in_bytes(most)}"
-    say(f"{_sum(found)} in {cache_folder()}")
-    say(f"{' and '.join(MADE_HERE)}: {_sum(made)}, with {bound} ({LIMIT})")
+    tell(f"{_sum(found)} in {cache_folder()}")
+    tell(f"{' and '.join(MADE_HERE)}: {_sum(made)}, with {bound} ({LIMIT})")

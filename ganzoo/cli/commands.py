@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ganzoo.errors import UsageError
 from ganzoo.registry.registry import DISTRIBUTION, Registry
@@ -14,6 +15,8 @@ OWN = {
     "info": "What a name stands for: its paper, recipes and options.",
     "run": "Train a model on a dataset.",
     "resume": "Go on with a run as if it had never stopped.",
+    "runs": "The runs there are: how far, how good, how large, what is wrong.",
+    "rm": "Remove runs.",
     "sample": "Draw pictures or arrays from a run.",
     "eval": "Measure a run, or samples from any program.",
     "diagnose": "What is wrong with a training, by its log, and what to try.",
@@ -25,6 +28,31 @@ OWN = {
     "plugin": "Your own members: write a package, check that it keeps the contract.",
     "stylize": "Paint one picture in the style of another.",
 }
+
+
+def may_be_quiet(command: click.Command) -> None:
+    """Let a command, and those below it, be told --quiet, if it does not know that word already."""
+    for part in getattr(command, "commands", {}).values():
+        may_be_quiet(part)
+    known = {word for param in command.params for word in param.opts}
+    if "--quiet" not in known:
+        command.params.append(quiet_option(*(["-q"] if "-q" not in known else [])))
+
+
+def quiet_option(*short: str) -> click.Option:
+    def be_quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            from ganzoo.system.console import quiet  # and rich with it
+
+            ctx.with_resource(quiet())
+
+    return click.Option(
+        [*short, "--quiet"],
+        is_flag=True,
+        expose_value=False,
+        callback=be_quiet,
+        help="No bars and no notices on stderr, errors alone.",
+    )
 
 
 class CommandRegistry(Registry):
@@ -47,12 +75,23 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         command: click.Command = COMMANDS.get(name)
+        may_be_quiet(command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names from metadata: no command is imported, so that none can fail."""
+        named = {entry.name: entry.summary() for entry in COMMANDS.entries()} | OWN
+        found = [
+            CompletionItem(name, help=help) for name, help in named.items() if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-"):
+            if ctx.resilient_parsing and args[0] not in COMMANDS.names():  # half a line, to be completed
+                return None, None, []
             return args[0], self.get_command(ctx, args[0]), args[1:]
         return super().resolve_command(ctx, args)
 

@@ -6,25 +6,28 @@ from typing import Any
 
 import click
 
+from ganzoo.cli.words import RUN
 from ganzoo.system.console import Grid, number, say, say_json, terminal
 
 NONE = "-"
 
 
 @click.command("compare")
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", type=RUN)
+@click.argument("b", type=RUN)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(a: str, b: str, as_json: bool) -> None:
-    """What differs between the runs A and B (folders, or names under runs/), in options and in scores.
+    """What differs between the runs A and B, in options and in scores.
+
+    Each is a folder, or a name or a number under runs/.
 
     \b
-    ganzoo compare runs/0001-dcgan-mnist-s0 runs/0002-dcgan-mnist-s0
+    ganzoo compare 1 2
     """
-    from ganzoo.running.run import load
+    from ganzoo.running.folder import look
     from ganzoo.table.compare import compare
 
-    document = compare(load(a), load(b))
+    document = compare(look(a), look(b))
     if as_json:
         say_json(document)
     else:
@@ -41,7 +44,7 @@ def _print(document: dict[str, Any]) -> None:
     ):
         if document[what]:
             console.print()
-            console.print(_table((what, "A", "B"), [[k, *map(_text, v)] for k, v in document[what].items()]))
+            console.table(_table((what, "A", "B"), [[k, *map(_text, v)] for k, v in document[what].items()]))
         else:
             console.print()
             console.say(kind)
@@ -56,7 +59,7 @@ def _print(document: dict[str, Any]) -> None:
     ]
     titles = [f"{name}{_step(scores, i)}" for i, name in enumerate("AB")]
     console.print()
-    console.print(_table(("score", *titles, "B - A"), rows))
+    console.table(_table(("score", *titles, "B - A"), rows))
     apart: dict[str, list[str]] = {}
     for score, one in scores.items():
         if one["protocol"]:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import click
 
+from ganzoo.cli.words import RUN
+
 
 @click.command("diagnose")
-@click.argument("run", required=False)
+@click.argument("run", required=False, type=RUN)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(run: str | None, as_json: bool) -> None:
-    """What is wrong with the training of RUN (a folder, a name under runs/, or the newest), by its log."""
+    """What is wrong with the training of RUN, by its log, and what to try.
+
+    RUN is a folder, or a name or a number under runs/; left out, it is the run that was trained last.
+    """
     from ganzoo.diagnosis.judge import unjudged
     from ganzoo.errors import UsageError
     from ganzoo.running.diagnosis import diagnosis
-    from ganzoo.running.run import load
-    from ganzoo.system.console import say, say_json, typed
+    from ganzoo.running.folder import look
+    from ganzoo.system.console import say_json, tell, typed
     from ganzoo.system.lines import read_lines
     from ganzoo.training.rows import observed
 
-    loaded = load(run)
+    loaded = look(run)
     rows = read_lines(loaded.path / "log.jsonl", observed)
     if not rows:
         raise UsageError(
@@ -35,8 +40,8 @@ def command(run: str | None, as_json: bool) -> None:
         say_json(document)
         return
     for one in found:
-        say(f"{one.name}: {one}")
+        tell((one.name, "bold"), f": {one}")
     if not found:
-        say(f"{loaded.path}: nothing is wrong that the log up to step {rows[-1]['step']} shows")
+        tell(f"{loaded.path}: nothing is wrong that the log up to step {rows[-1]['step']} shows")
     if missing:
-        say(f"not judged, for lack of measurements: {', '.join(missing)}")
+        tell(f"not judged, for lack of measurements: {', '.join(missing)}")

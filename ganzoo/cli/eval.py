@@ -6,7 +6,19 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.words import Whole
+from ganzoo.cli.words import (
+    DATASET,
+    DEVICE,
+    EXTRACTOR,
+    FOLDER,
+    METRIC,
+    RUN_OR_FILE,
+    TEXT_PATH,
+    Command,
+    Setting,
+    Whole,
+    Word,
+)
 from ganzoo.errors import UsageError
 from ganzoo.system.console import Terminal, number, plain, say_json, terminal
 from ganzoo.system.files import is_file, is_folder
@@ -15,38 +27,74 @@ from ganzoo.system.paths import typed_path
 WIDE = 110  # columns from which there is room for words beside the numbers
 
 
-@click.command("eval")
-@click.argument("target", required=False, metavar="[RUN | SAMPLES.npz | FOLDER]")
+@click.command("eval", cls=Command)
+@click.argument("target", required=False, type=RUN_OR_FILE, metavar="[RUN | SAMPLES.npz | FOLDER]")
 @click.option(
-    "--metric", "metrics", multiple=True, metavar="NAME", help="Any of `ganzoo list metrics`; all that fit."
+    "--metric",
+    "metrics",
+    type=METRIC,
+    multiple=True,
+    metavar="NAME",
+    help="Any of `ganzoo list metrics`; all that fit.",
 )
-@click.option("--dataset", metavar="NAME", help="What to measure foreign samples against.")
+@click.option("--dataset", type=DATASET, metavar="NAME", help="What to measure foreign samples against.")
 @click.option(
     "--set",
     "settings",
+    type=Setting(data_alone=True),
     multiple=True,
     metavar="KEY=VALUE",
     help="An option of that dataset, such as size=64.",
 )
 @click.option("--samples", type=int, metavar="N", help="How many; 10000 for images unless told otherwise.")
-@click.option("--extractor", metavar="NAME", help="Any of `ganzoo list extractors`; it follows the data.")
-@click.option("--extractor-weights", metavar="PATH", help="A file with the extractor's weights.")
 @click.option(
-    "--reference", default="train", show_default=True, metavar="SPLIT", help="Real data: train or test."
+    "--extractor",
+    type=EXTRACTOR,
+    metavar="NAME",
+    help="Any of `ganzoo list extractors`; one that fits the data if left out.",
 )
-@click.option("--checkpoint", default="last", show_default=True, metavar="WHICH", help="last or best.")
+@click.option(
+    "--extractor-weights", type=TEXT_PATH, metavar="PATH", help="A file with the extractor's weights."
+)
+@click.option(
+    "--reference",
+    type=Word("train", "test"),
+    default="train",
+    show_default=True,
+    metavar="SPLIT",
+    help="Real data: train or test.",
+)
+@click.option(
+    "--checkpoint",
+    type=Word("last", "best"),
+    default="last",
+    show_default=True,
+    metavar="WHICH",
+    help="Of which step: last or best.",
+)
 @click.option(
     "--per-class", is_flag=True, help="Each class too, and how many samples show theirs (conditional runs)."
 )
-@click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N")
-@click.option("--data-root", metavar="DIR", help="Where datasets are, or are downloaded to.")
-@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or mps.")
+@click.option(
+    "--seed", type=Whole(0), default=0, show_default=True, metavar="N", help="Of the samples that are drawn."
+)
+@click.option("--data-root", type=FOLDER, metavar="DIR", help="Where datasets are, or are downloaded to.")
+@click.option(
+    "--device",
+    type=DEVICE,
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="Where to compute: auto, cpu, cuda or mps.",
+)
 @click.option("--offline", is_flag=True, help="Touch no network.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(
     target: str | None, metrics: tuple[str, ...], settings: tuple[str, ...], as_json: bool, **words: Any
 ) -> None:
-    """Measure a run (the newest if none is named), or samples from any program.
+    """Measure a run, or samples from any program.
+
+    RUN is a folder, or a name or a number under runs/; left out, it is the run that was trained last.
 
     \b
     ganzoo eval --metric is --metric fid

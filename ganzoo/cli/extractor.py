@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.words import PATH, Whole
+from ganzoo.cli.words import DATASET, DEVICE, FOLDER, PATH, Command, Setting, Whole
 from ganzoo.errors import UsageError
 
 
@@ -16,26 +16,44 @@ def command() -> None:
     """Classifiers of your own data, to measure with: make one, or see what there is."""
 
 
-@command.command("train")
-@click.option("--dataset", required=True, metavar="NAME", help="Labelled images, such as folder:PATH.")
+@command.command("train", cls=Command)
+@click.option(
+    "--dataset", type=DATASET, required=True, metavar="NAME", help="Labelled images, such as folder:PATH."
+)
 @click.option(
     "--epochs",
     type=Whole(1),
     metavar="N",
     help="Passes over the data; by default what makes 2,400 batches of 100 images, but 8 to 200.",
 )
-@click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N")
-@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or mps.")
+@click.option(
+    "--seed", type=Whole(0), default=0, show_default=True, metavar="N", help="Of its first weights."
+)
+@click.option(
+    "--device",
+    type=DEVICE,
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="Where to compute: auto, cpu, cuda or mps.",
+)
 @click.option(
     "--out",
     type=PATH,
     metavar="FILE",
     help="Write FILE.safetensors, and install nothing.",
 )
-@click.option("--data-root", metavar="DIR", help="Folder with datasets that are on disk already.")
+@click.option(
+    "--data-root", type=FOLDER, metavar="DIR", help="Folder with datasets that are on disk already."
+)
 @click.option("--offline", is_flag=True, help="Download nothing.")
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of the dataset, such as size=64."
+    "--set",
+    "settings",
+    type=Setting(data_alone=True),
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the dataset, such as size=64.",
 )
 def train(
     dataset: str,
@@ -95,7 +113,7 @@ def list_() -> None:
             row = [meta["data"], "{channels} x {size} x {size}".format_map(meta), _accuracy(meta)]
         table.row(f"cnn:{name}", *row)
     if table.row_count:
-        terminal().print(table)
+        terminal().table(table)
     else:
         say("none is installed; ganzoo extractor train --dataset NAME makes one")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ganzoo.cli.commands import COMMANDS
+from ganzoo.cli.words import Word
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry import REGISTRIES
 from ganzoo.registry.registry import DISTRIBUTION, Entry, Registry
@@ -14,7 +15,7 @@ LISTED: dict[str, Registry] = {**REGISTRIES, "commands": COMMANDS}
 
 
 @click.command("list")
-@click.argument("kind", required=False)
+@click.argument("kind", required=False, type=Word(*LISTED))
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on stdout.")
 @click.option("--check", is_flag=True, help="Import every member, and say which are broken and why.")
 def command(kind: str | None, as_json: bool, check: bool) -> int:
@@ -58,4 +59,4 @@ def _print(entries: list[Entry], faults: dict[Entry, str]) -> None:
         origin = [f"{entry.distribution} {entry.version}"] if mixed else []
         table.row(entry.kind if entry.kind != kind else "", entry.name, *origin, text)
         kind = entry.kind
-    terminal().print(table)
+    terminal().table(table)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import sys
 import traceback
+from contextlib import redirect_stderr
 from typing import NoReturn
 
 import click
 
-from ganzoo.cli.commands import Commands
+from ganzoo.cli.commands import Commands, quiet_option
 from ganzoo.errors import UsageError, WorkError, first_line
 from ganzoo.system.memory import is_too_large, keep_freed_memory, refuse_more_than_there_is, too_large
 from ganzoo.system.told import tell_again
 
+COMPLETE = "_GANZOO_COMPLETE"
 LONGEST = 2_000  # characters of a sentence: words that were typed are quoted in it
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="ganzoo-torch", prog_name="ganzoo")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def ganzoo(debug: bool) -> None:
@@ -30,9 +34,14 @@ def ganzoo(debug: bool) -> None:
     refuse_more_than_there_is()
 
 
+ganzoo.params.append(quiet_option("-q"))
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and exit: 0 done, 2 the words were wrong, 1 the work failed."""
     never_fail_to_show()
+    if COMPLETE in os.environ:
+        _complete()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
@@ -55,6 +64,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:
         _say(_unforeseen(error), debug)
         sys.exit(1)
+
+
+def _complete() -> NoReturn:
+    """Tell a shell what may follow; where that fails, nothing."""
+    from ganzoo.cli.shells import register
+
+    register()
+    with contextlib.suppress(Exception), redirect_stderr(io.StringIO()):
+        ganzoo.main([], prog_name="ganzoo", complete_var=COMPLETE, standalone_mode=False)
+    sys.exit(1)
 
 
 def never_fail_to_show() -> None:
@@ -84,6 +103,7 @@ def _unforeseen(error: Exception) -> str:
 def _say(sentence: str, debug: bool) -> None:
     from ganzoo.system.console import stderr  # rich, which `--help` needs not
 
+    stderr.quiet = False  # whatever --quiet said
     if debug:
         for line in traceback.format_exc().split("\n"):
             stderr.say(line)

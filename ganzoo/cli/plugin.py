@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import keyword
 import re
-import textwrap
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from ganzoo.cli.words import PATH
+from ganzoo.cli.words import PATH, Word
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.registry import OF_KIND
 from ganzoo.registry.registry import CONTRACT
 from ganzoo.registry.spec import Ref, pair
-from ganzoo.system.console import say, typed
+from ganzoo.system.console import say, terminal, typed
 from ganzoo.system.files import write_whole
 
 USES = {
@@ -28,7 +27,12 @@ USES = {
     "extractor": "ganzoo run dcgan --dataset mnist\nganzoo eval --metric fid --extractor NAME",
     "callback": "ganzoo run mlp-gan --dataset ring8 --callback NAME",
 }
-KIND = click.option("--kind", metavar="KIND", help=f"{', '.join(USES)}.")
+KIND = click.option(
+    "--kind",
+    type=Word(*USES),
+    metavar="KIND",
+    help=f"What it is: {', '.join(USES)}; a model if left out, or what has that name.",
+)
 
 
 @click.group("plugin")
@@ -175,6 +179,7 @@ STYLES = {"FAIL": "red", "not run": "dim", "ok": "green"}
 
 def _say(mark: str, name: str, title: str, remark: str) -> None:
     """A line for the check, and what is to be said of it below."""
-    say((f"{mark:<7}", STYLES[mark]), f" {name:<15} {title}")
-    for line in textwrap.wrap(remark, 86):
-        say(" " * 24 + line)
+    console = terminal()
+    console.say((f"{mark:<7}", STYLES[mark]), f" {name:<15} {title}", hang=24)
+    if remark:
+        console.say(remark, indent=24)

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import click
 
-from ganzoo.cli.words import Whole
+from ganzoo.cli.words import CALLBACK, DATASET, DEVICE, FOLDER, RUN, Whole
+from ganzoo.running.folder import find
 
 
 @click.command("resume")
-@click.argument("run", required=False)
+@click.argument("run", required=False, type=RUN)
 @click.option("--steps", type=Whole(1), metavar="N", help="A larger budget than the run was planned with.")
 @click.option(
     "--reschedule",
     is_flag=True,
     help="Stretch the schedules over the larger budget; without it they stay at their last value.",
 )
-@click.option("--dataset", metavar="NAME", help="What opens the same data now, if they lie elsewhere.")
-@click.option("--data-root", metavar="DIR", help="Where datasets are now, or are downloaded to.")
+@click.option(
+    "--dataset", type=DATASET, metavar="NAME", help="What opens the same data now, if they lie elsewhere."
+)
+@click.option("--data-root", type=FOLDER, metavar="DIR", help="Where datasets are now, or are downloaded to.")
 @click.option(
     "--callback",
+    type=CALLBACK,
     multiple=True,
     metavar="NAME",
     help="Have NAME:key=value,... look on too from now on; none drops those before.",
 )
-@click.option("--device", metavar="NAME", help="Where to go on, if not there: auto, cpu, cuda or mps.")
+@click.option(
+    "--device",
+    type=DEVICE,
+    metavar="NAME",
+    help="Where to go on, if not where it was: auto, cpu, cuda or mps.",
+)
 def command(
     run: str | None,
     steps: int | None,
@@ -33,7 +42,16 @@ def command(
     device: str | None,
     callback: tuple[str, ...],
 ) -> None:
-    """Go on with RUN (a folder, a name under runs/, or the newest) as if it had never stopped."""
+    """Go on with RUN as if it had never stopped.
+
+    RUN is a folder, or a name or a number under runs/; left out, it is the run that was trained last.
+
+    \b
+    ganzoo resume
+    ganzoo resume 3 --steps 20000
+    """
+    path = find(run)
+
     from ganzoo.cli.run import report
     from ganzoo.running.evaluations import ended_at
     from ganzoo.running.run import load
@@ -41,7 +59,7 @@ def command(
     from ganzoo.system.console import say, stderr, typed
     from ganzoo.training.checkpoint import steps_done
 
-    loaded = load(run)
+    loaded = load(path)
     loaded.move(dataset, data_root, device)
     loaded.watch(callback)
     if not extend(loaded, steps, reschedule):

@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
+
+from ganzoo.cli.words import (
+    CALLBACK,
+    DATASET,
+    DEVICE,
+    FOLDER,
+    LOSS,
+    METRIC,
+    MODEL,
+    PATH,
+    RUN,
+    STABILIZER,
+    Command,
+    RecipeName,
+    Setting,
+    Word,
+)
+from ganzoo.errors import UsageError
 
 if TYPE_CHECKING:
     from ganzoo.data.base import Dataset
@@ -15,31 +35,67 @@ if TYPE_CHECKING:
 INTERRUPTED = 130  # exit status, as a shell gives it for Ctrl-C
 
 
-@click.command("run")
-@click.argument("model")
+@click.command("run", cls=Command)
+@click.argument("model", required=False, type=MODEL)
 @click.option(
-    "--dataset", required=True, metavar="NAME", help="By name; folder:PATH and npy:PATH for one's own."
+    "--dataset",
+    type=DATASET,
+    metavar="NAME",
+    help="What to train on, any of `ganzoo list datasets`; folder:PATH and npy:PATH for one's own.",
 )
 @click.option(
-    "--steps", type=int, metavar="N", help="Generator updates; each after n-dis discriminator updates."
+    "--config",
+    type=PATH,
+    metavar="FILE",
+    help="Words for a run from a file, in TOML or as --dry-run prints them; what is typed counts more.",
+)
+@click.option(
+    "--from", "from_", type=RUN, metavar="RUN", help="The settings of that run, with what is typed changed."
+)
+@click.option(
+    "--steps",
+    type=int,
+    metavar="N",
+    help="Generator updates, each after n-dis discriminator updates; the recipe's if left out.",
 )
 @click.option("--epochs", type=float, metavar="F", help="Instead of --steps: passes over the training data.")
-@click.option("--batch-size", type=int, metavar="N")
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N")
-@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or mps.")
-@click.option("--out", metavar="DIR", help="Run folder; the next number under runs/ if left out.")
+@click.option("--batch-size", type=int, metavar="N", help="Samples in a batch; the recipe's if left out.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="What all that is random follows from.",
+)
+@click.option(
+    "--device",
+    type=DEVICE,
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="Where to compute: auto, cpu, cuda or mps.",
+)
+@click.option(
+    "--out", type=FOLDER, metavar="DIR", help="Run folder; the next number under runs/ if left out."
+)
 @click.option(
     "--recipe",
+    type=RecipeName(),
     default="default",
     show_default=True,
     metavar="NAME",
     help="The model's settings: default, paper.",
 )
-@click.option("--loss", metavar="NAME")
-@click.option("--lr", type=float, metavar="F", help="Learning rate of both nets.")
+@click.option(
+    "--loss", type=LOSS, metavar="NAME", help="Any of `ganzoo list losses`; the recipe's if left out."
+)
+@click.option("--lr", type=float, metavar="F", help="Learning rate of both nets; the recipe's if left out.")
 @click.option("--lr-g", type=float, metavar="F", help="Learning rate of G.")
 @click.option("--lr-d", type=float, metavar="F", help="Learning rate of D.")
-@click.option("--n-dis", type=int, metavar="N", help="Discriminator updates per step.")
+@click.option(
+    "--n-dis", type=int, metavar="N", help="Discriminator updates per step; the recipe's if left out."
+)
 @click.option(
     "--label-smoothing", type=float, metavar="F", help="One-sided, in [0, 0.5): real targets become 1 - F."
 )
@@ -48,26 +104,51 @@ INTERRUPTED = 130  # exit status, as a shell gives it for Ctrl-C
 )
 @click.option(
     "--stabilizer",
+    type=STABILIZER,
     multiple=True,
     metavar="NAME[:key=value,...]",
-    help="Any of `ganzoo list stabilizers`; none drops the recipe's.",
+    help="Any of `ganzoo list stabilizers`, beside the recipe's; none drops those.",
 )
 @click.option(
-    "--set", "set_", multiple=True, metavar="KEY=VALUE", help="model.KEY, data.KEY or a recipe's field."
+    "--set",
+    "set_",
+    type=Setting(),
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option model.KEY, data.KEY (`ganzoo info NAME` has them) or a field recipe.KEY.",
 )
 @click.option(
     "--conditional/--unconditional",
     default=None,
     help="Learn the labels too (sample --class K), or not; the recipe says which if left out.",
 )
-@click.option("--precision", default="fp32", show_default=True, metavar="NAME", help="fp32, bf16 or fp16.")
-@click.option("--checkpoint-every", type=int, metavar="N")
-@click.option("--eval-every", type=int, metavar="N", help="Measure every N steps; needs --eval-metric.")
 @click.option(
-    "--eval-metric", multiple=True, metavar="NAME", help="What to measure; keeps the best by the first."
+    "--precision",
+    type=Word("fp32", "bf16", "fp16"),
+    default="fp32",
+    show_default=True,
+    metavar="NAME",
+    help="Of the nets' numbers: fp32, bf16 or fp16.",
+)
+@click.option(
+    "--checkpoint-every", type=int, metavar="N", help="Save every N steps; ten times a run if left out."
+)
+@click.option(
+    "--eval-every",
+    type=int,
+    metavar="N",
+    help="Measure every N steps what --eval-metric says; ten times a run if left out.",
+)
+@click.option(
+    "--eval-metric",
+    type=METRIC,
+    multiple=True,
+    metavar="NAME",
+    help="What to measure during training; the best step by the first of them is kept.",
 )
 @click.option(
     "--on-nan",
+    type=Word("stop", "rollback"),
     default="stop",
     show_default=True,
     metavar="WHAT",
@@ -77,39 +158,102 @@ INTERRUPTED = 130  # exit status, as a shell gives it for Ctrl-C
 @click.option("--patience", type=int, metavar="N", help="End early: N evaluations without a better one.")
 @click.option(
     "--callback",
+    type=CALLBACK,
     multiple=True,
     metavar="NAME[:key=value,...]",
-    help="Any of `ganzoo list callbacks`; none drops pictures and diagnosis.",
+    help="Who looks on, any of `ganzoo list callbacks`; none drops pictures and diagnosis.",
 )
-@click.option("--data-root", metavar="DIR", help="Where datasets are, or are downloaded to.")
+@click.option("--data-root", type=FOLDER, metavar="DIR", help="Where datasets are, or are downloaded to.")
 @click.option("--offline", is_flag=True, help="Touch no network.")
 @click.option(
     "--dry-run", is_flag=True, help="Check everything, print the resolved settings as JSON, and stop."
 )
-def command(out: str | None, dry_run: bool, set_: tuple[str, ...], **words: Any) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    out: str | None,
+    dry_run: bool,
+    config: Path | None,
+    from_: str | None,
+    **words: Any,
+) -> None:
     """Train MODEL on a dataset.
+
+    With --config or --from, MODEL and --dataset may be left out. RUN is a folder, or a name or a number under
+    runs/.
 
     \b
     ganzoo run dcgan --dataset mnist
     ganzoo run mlp-gan --dataset ring8 --loss hinge --stabilizer clip-grad-norm:max=1
+    ganzoo run --from 3 --seed 1
     """
     from ganzoo.plan.words import Words
     from ganzoo.running.folder import refuse_taken
-    from ganzoo.running.run import create
-    from ganzoo.running.training import plan_run
     from ganzoo.system.console import say_json, stderr
     from ganzoo.system.paths import typed_path
 
-    config, dataset = plan_run(Words(set=set_, **words))
+    words["set"] = words.pop("set_")
+    asked, before = _from_start(ctx, words, config, from_)
+    if out is not None:
+        refuse_taken(typed_path(out))
+    settled = Words(**asked)
+
+    from ganzoo.running.run import create
+    from ganzoo.running.training import plan_run
+
+    planned, dataset = plan_run(settled)
+    if before is not None:
+        _compare_data(before, planned)
     if dry_run:
-        if out is not None:
-            refuse_taken(typed_path(out))
-        say_json(config.as_json())
+        say_json(planned.as_json())
         return
-    run = create(config, out)
-    stderr.say(f"{begins(config, dataset)} -> {run.path}")
+    run = create(planned, out)
+    stderr.say(f"{begins(planned, dataset)} -> {run.path}")
     run.train(dataset)
     report(run)
+
+
+def _from_start(
+    ctx: click.Context, words: dict[str, Any], file: Path | None, run: str | None
+) -> tuple[dict[str, Any], Config | None]:
+    """All words, and the settings that they started from, if they did."""
+    if file is not None and run is not None:
+        raise UsageError("--config and --from say twice what to start from: give one of them")
+    before: Config | None = None
+    if file is not None or run is not None:
+        from ganzoo.plan.start import as_typed_before, read_start, with_typed
+        from ganzoo.running.folder import look
+
+        parameter = {"set": "set_"}
+        typed = {
+            key: value
+            for key, value in words.items()
+            if ctx.get_parameter_source(parameter.get(key, key)) is not ParameterSource.DEFAULT
+        }
+        start = read_start(file) if file is not None else look(run).config
+        if isinstance(start, dict):
+            words = with_typed(start, typed)
+        else:
+            before = start
+            name = str(file) if file is not None else str(look(run).path)
+            words = with_typed(as_typed_before(start, name, typed), typed)
+    for key, how in (("model", "MODEL"), ("dataset", "--dataset NAME")):
+        if words.get(key) is None:
+            raise UsageError(
+                f"{how} is missing: expected ganzoo run MODEL --dataset NAME (ganzoo list {key}s shows the "
+                f"names), or --config FILE, or --from RUN"
+            )
+    return words, before
+
+
+def _compare_data(before: Config, now: Config) -> None:
+    from ganzoo.system.console import notice
+
+    if now.dataset == before.dataset and now.data_fingerprint != before.data_fingerprint:
+        notice(
+            f"{now.dataset} has other samples, or options, than it had for the run that this one starts from"
+        )
 
 
 def begins(config: Config, dataset: Dataset) -> str:

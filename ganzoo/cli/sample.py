@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.words import PATH, Whole
+from ganzoo.cli.words import DEVICE, PATH, RUN, Whole
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.registry.spec import pair
+from ganzoo.running.folder import find
 
 WALK = range(4, 17)  # how many samples a walk from one z to another may have
 
@@ -21,16 +22,28 @@ if TYPE_CHECKING:
 
 
 @click.command("sample")
-@click.argument("run", required=False)
+@click.argument("run", required=False, type=RUN)
 @click.option("-n", "n", type=Whole(1), default=64, show_default=True, help="How many samples.")
-@click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N")
+@click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N", help="Of what is drawn.")
 @click.option(
     "--class", "class_", metavar="K", help="Of one class, by name, or by number where no name is one."
 )
 @click.option("--condition", type=PATH, metavar="FILE", help="Conditions: rows of FILE.npy, or images.")
-@click.option("--out", type=PATH, metavar="FILE", help="FILE.png or FILE.npz.")
+@click.option(
+    "--out",
+    type=PATH,
+    metavar="FILE",
+    help="FILE.png or FILE.npz; a picture among the run's samples if left out.",
+)
 @click.option("--nearest", is_flag=True, help="Below each sample its nearest training image.")
-@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or mps.")
+@click.option(
+    "--device",
+    type=DEVICE,
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="Where to compute: auto, cpu, cuda or mps.",
+)
 @click.option("--interpolate", is_flag=True, help="Rows that walk from one z to another.")
 @click.option("--reconstruct", is_flag=True, help="Held-out images, and below each its reconstruction.")
 @click.option("--z", "z", type=PATH, metavar="FILE.npy", help="Latent vectors of your own, [n, z_dim].")
@@ -49,25 +62,29 @@ def command(
     z: Path | None,
     settings: tuple[str, ...],
 ) -> None:
-    """Draw from RUN (a folder, a name under runs/, or the newest): a picture, or arrays for programs.
+    """Draw from RUN: a picture, or arrays for programs.
+
+    RUN is a folder, or a name or a number under runs/; left out, it is the run that was trained last.
 
     \b
     ganzoo sample --class 7 -n 16
     ganzoo sample --set truncation=0.7     (stylegan2: typical samples alone)
     """
+    if out is not None and out.suffix.lower() not in (".png", ".npz"):
+        raise UsageError(f"--out {out}: expected a name that ends in .png or .npz")
+    path = find(run)
+
     from ganzoo.cli.conditions import class_index, read_conditions
     from ganzoo.running.run import load
     from ganzoo.system.console import say
 
-    if out is not None and out.suffix.lower() not in (".png", ".npz"):
-        raise UsageError(f"--out {out}: expected a name that ends in .png or .npz")
     ways = {"nearest": nearest, "interpolate": interpolate, "reconstruct": reconstruct}
     asked = [way for way, is_asked in ways.items() if is_asked]
     if len(asked) > 1:
         raise UsageError(f"--{' and --'.join(asked)} are different pictures: give one of them")
     if z is not None and (interpolate or reconstruct):
         raise UsageError(f"--z and --{asked[0]} say twice where samples come from: give one of them")
-    loaded = load(run, device=device)
+    loaded = load(path, device=device)
     options = dict(pair(setting, "KEY=VALUE, an option of the model's samples") for setting in settings)
     label = None if class_ is None else class_index(loaded, class_)
     asked_for = None if condition is None else read_conditions(condition, loaded)

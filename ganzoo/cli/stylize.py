@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.words import PATH, Whole
+from ganzoo.cli.words import DEVICE, PATH, TEXT_PATH, Whole, Word
 
 
 @click.command("stylize")
@@ -19,9 +19,9 @@ from ganzoo.cli.words import PATH, Whole
     type=PATH,
     required=True,
     metavar="FILE",
-    help="FILE.png or FILE.jpg.",
+    help="The new picture, FILE.png or FILE.jpg.",
 )
-@click.option("--steps", type=int, default=200, show_default=True, metavar="N", help="Of L-BFGS.")
+@click.option("--steps", type=int, default=200, show_default=True, metavar="N", help="Steps of L-BFGS.")
 @click.option(
     "--size",
     type=Whole(8),
@@ -30,9 +30,25 @@ from ganzoo.cli.words import PATH, Whole
     metavar="PX",
     help="The long side, at most; smaller pictures stay as they are.",
 )
-@click.option("--style-weight", type=float, default=10.0, show_default=True, metavar="F")
-@click.option("--content-weight", type=float, default=1.0, show_default=True, metavar="F")
-@click.option("--tv-weight", type=float, default=2.0, show_default=True, metavar="F", help="Smoothness.")
+@click.option(
+    "--style-weight",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="F",
+    help="How much the style counts.",
+)
+@click.option(
+    "--content-weight",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="F",
+    help="How much the content counts.",
+)
+@click.option(
+    "--tv-weight", type=float, default=2.0, show_default=True, metavar="F", help="How much smoothness counts."
+)
 @click.option(
     "--start",
     type=click.Choice(["content", "noise"]),
@@ -43,11 +59,21 @@ from ganzoo.cli.words import PATH, Whole
 @click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N", help="Of the noise.")
 @click.option(
     "--extractor",
+    type=Word("vgg19", "random", "cnn", "mnist-cnn-v1"),
     metavar="NAME",
-    help="vgg19, random, cnn:NAME, cnn or mnist-cnn-v1; by default vgg19, or random where it can't be had.",
+    help="Whose features: vgg19 (random where it can't be had) if left out, cnn:NAME, cnn or mnist-cnn-v1.",
 )
-@click.option("--extractor-weights", metavar="PATH", help="A file with the extractor's weights.")
-@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or mps.")
+@click.option(
+    "--extractor-weights", type=TEXT_PATH, metavar="PATH", help="A file with the extractor's weights."
+)
+@click.option(
+    "--device",
+    type=DEVICE,
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="Where to compute: auto, cpu, cuda or mps.",
+)
 @click.option("--offline", is_flag=True, help="Download nothing.")
 def command(
     content: Path,

@@ -17,7 +17,7 @@ from ganzoo.cli.words import PATH
     type=click.Choice(["rich", "md", "csv", "json"]),
     default="rich",
     show_default=True,
-    help="For the screen, for a page, for programs.",
+    help="For the screen (rich), for a page (md), for programs (csv, json).",
 )
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="These columns alone.")
 @click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="These datasets alone.")
@@ -37,7 +37,7 @@ def command(
     conditions: tuple[str, ...],
     shared_cost: bool,
 ) -> None:
-    """Results of `ganzoo bench`, files or folders, as a table: mean and spread over seeds, and the cost.
+    """RESULTS of `ganzoo bench`, files or folders, as a table: mean and spread over seeds, and the cost.
 
     \b
     ganzoo table results/

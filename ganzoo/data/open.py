@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
 from ganzoo.registry import DATASETS
 from ganzoo.registry.options import options_of
 from ganzoo.registry.spec import Ref, Spec, pair
 from ganzoo.system.paths import typed_path, typed_paths
+
+if TYPE_CHECKING:
+    from ganzoo.data.base import Dataset
 
 GIVEN = "given"
 """The name of data from Python in a run's settings, before a colon and their fingerprint."""
@@ -55,8 +57,8 @@ def given_name(dataset: Dataset) -> str:
 
 def spelled(name: str) -> str:
     """How a dataset is typed: "mnist", "folder:PATH". Raises UsageError if there is none of that name."""
-    member = DATASETS.get(name)
-    return f"{name}:{getattr(member, 'paths', 'PATH')}" if "path" in options_of(member) else name
+    said = DATASETS.said(name)
+    return f"{name}:{said.attributes.get('paths', 'PATH')}" if "path" in said.options else name
 
 
 def lasting_path(path: str | Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.decoded import Options, open_copy
@@ -49,6 +49,8 @@ class Pairs(Dataset):
             partner or one whose partner has other proportions.
         WorkError: the images are too many for the memory, and the cache cannot be written.
     """
+
+    uses: ClassVar = ("ganzoo run pix2pix --dataset NAME",)
 
     def __init__(
         self,

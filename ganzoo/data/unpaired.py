@@ -51,6 +51,7 @@ class Unpaired(Dataset):
     """
 
     paths: ClassVar[str] = "PATH_A,PATH_B"
+    uses: ClassVar = ("ganzoo run cyclegan --dataset NAME",)
 
     def __init__(
         self,

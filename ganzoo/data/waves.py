@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -36,6 +37,7 @@ class Waves(Dataset):
     class_names = SHAPES
     endless = True
     eval_samples = 2_500
+    uses: ClassVar = ("ganzoo run wavegan --dataset NAME",)
 
     def __init__(self, length: int = 128) -> None:
         if not SHORTEST <= length <= LONGEST:

@@ -7,7 +7,6 @@ from functools import partial
 from operator import gt
 
 from ganzoo.diagnosis import thresholds as at
-from ganzoo.diagnosis.advice import advise
 from ganzoo.diagnosis.finding import Finding
 from ganzoo.diagnosis.log import Log, Point, Row, last, since
 from ganzoo.diagnosis.oscillation import later, rhythm, swing
@@ -21,9 +20,14 @@ def diagnose(rows: Sequence[Row], config: Config) -> list[Finding]:
 
     A pure function: of a log of an older version, which has losses alone, it says what these tell.
     """
+    found = look(rows, config)
+    if not found:
+        return []
+    from ganzoo.diagnosis.advice import advise  # which builds models
+
     return [
         Finding(one.name, one.since, one.short, one.sentence, advise(config, *REMEDIES[one.name]))
-        for one in look(rows, config)
+        for one in found
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -32,6 +33,12 @@ class Cnn(Extractor):
     Raises:
         UsageError: there is no such classifier, or the file is damaged or something else.
     """
+
+    uses: ClassVar = (
+        "ganzoo extractor train --dataset mnist --out digits.safetensors",
+        "ganzoo run dcgan --dataset mnist",
+        "ganzoo eval --metric fid --extractor NAME --extractor-weights digits.safetensors",
+    )
 
     def __init__(self, path: str = "", weights: str | Path | None = None) -> None:
         names = installed()

@@ -20,6 +20,7 @@ class Identity(Extractor):
     remembered: ClassVar[bool] = False
     kinds: ClassVar[tuple[str, ...]] = ("vectors", "series", "tensors")
     weights_hash = "identity"
+    uses: ClassVar = ("ganzoo run mlp-gan --dataset ring8", "ganzoo eval --metric fid --extractor NAME")
 
     def __call__(self, samples: Tensor) -> dict[str, Tensor | None]:
         if not samples.is_floating_point():

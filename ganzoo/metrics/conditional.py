@@ -23,6 +23,7 @@ class ConditionalAccuracy(Metric):
 
     needs = ("labels", "generated labels", "logits")
     higher_is_better: ClassVar = {"conditional_accuracy": True}
+    uses: ClassVar = ("ganzoo run dcgan --dataset mnist", "ganzoo eval --metric NAME")
     says: ClassVar = {"conditional_accuracy": "samples that show the class asked for"}
     per_class = True
 

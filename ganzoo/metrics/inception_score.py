@@ -25,6 +25,7 @@ class InceptionScore(Metric):
 
     needs = ("logits",)
     higher_is_better: ClassVar = {"is": True}
+    uses: ClassVar = ("ganzoo run dcgan --dataset mnist", "ganzoo eval --metric NAME")
     says: ClassVar = {"is": "sure of each sample, varied in all"}
 
     def protocol(self, context: Context) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class Memorization(Metric):
 
     needs = ("features", "training data")
     higher_is_better: ClassVar = {"memorization": False}
+    uses: ClassVar = ("ganzoo run dcgan --dataset mnist", "ganzoo eval --metric NAME")
     says: ClassVar = {"memorization": "nearer to training data than fresh real ones; 1 copies"}
 
     def protocol(self, context: Context) -> dict[str, Any]:

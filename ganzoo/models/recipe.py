@@ -6,21 +6,18 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
-
-from torch import optim
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry.kinds import as_float, as_int
 from ganzoo.registry.spec import Spec, Specs
 
+if TYPE_CHECKING:
+    from torch import optim
+
 ScheduleKind = Literal["const", "linear", "cosine", "exponential", "step"]
-BASE = optim.Optimizer
-KINDS: dict[str, type[BASE]] = {
-    name.lower(): kind
-    for name, kind in vars(optim).items()
-    if isinstance(kind, type) and issubclass(kind, BASE) and kind is not BASE
-}
+USUAL = ("adam", "adamw", "sgd", "rmsprop")  # which torch need not be asked for
 UNFIT = {
     "lbfgs": "asks for the loss again and again",
     "sparseadam": "is for sparse gradients",
@@ -202,11 +199,24 @@ class Recipe:
         return recipe
 
 
+@lru_cache(maxsize=1)
+def optimizers() -> dict[str, type[optim.Optimizer]]:
+    """The classes of torch.optim by their names in lower case."""
+    from torch import optim  # which reading settings and recipes needs not
+
+    base = optim.Optimizer
+    return {
+        name.lower(): kind
+        for name, kind in vars(optim).items()
+        if isinstance(kind, type) and issubclass(kind, base) and kind is not base
+    }
+
+
 def check_optimizer(name: str, kind: str) -> str:
     """The name of a class of torch.optim, in lower case. Raises UsageError if there is none that will do."""
     kind = kind.lower()
-    if kind not in KINDS:
-        raise UsageError(f"{name}.kind={kind}: {nearest(kind, KINDS)}")
+    if kind not in USUAL and kind not in optimizers():
+        raise UsageError(f"{name}.kind={kind}: {nearest(kind, optimizers())}")
     if kind in UNFIT:
         raise UsageError(f"{name}.kind={kind} {UNFIT[kind]}: use adam, adamw, sgd or rmsprop")
     return kind

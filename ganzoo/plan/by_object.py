@@ -10,9 +10,9 @@ from typing import Any
 from ganzoo.errors import UsageError
 from ganzoo.losses import Loss
 from ganzoo.models.base import GAN
-from ganzoo.models.recipe import KINDS, Optimizer
+from ganzoo.models.recipe import Optimizer, optimizers
 from ganzoo.registry import LOSSES, MODELS, STABILIZERS
-from ganzoo.registry.described import name_of, spec_of
+from ganzoo.registry.named import name_of, spec_of
 from ganzoo.registry.spec import Spec, pair
 from ganzoo.stabilizers.base import Stabilizer
 
@@ -65,7 +65,7 @@ def _fields(optimizer: Any) -> dict[str, Any]:
     given: dict[str, Any] = {}
     if isinstance(optimizer, functools.partial) and not optimizer.args:
         optimizer, given = optimizer.func, dict(optimizer.keywords)
-    kind = next((name for name, known in KINDS.items() if known is optimizer), None)
+    kind = next((name for name, known in optimizers().items() if known is optimizer), None)
     if kind is None:
         raise UsageError(
             f"optimizer: expected a name, a class of torch.optim, functools.partial of one with keywords, or "

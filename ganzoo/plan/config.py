@@ -7,11 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import msgspec
 
-from ganzoo.data.base import Dataset
 from ganzoo.data.kinds import DIMENSIONS, KINDS
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.recipe import MOST_STEPS, Recipe
@@ -20,6 +19,9 @@ from ganzoo.registry import OF_KIND
 from ganzoo.registry.kinds import as_int
 from ganzoo.registry.spec import Spec, Specs
 from ganzoo.system.records import Damaged, checked, read_json
+
+if TYPE_CHECKING:
+    from ganzoo.data.base import Dataset
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 DEVICE = re.compile(r"(cpu|cuda|mps)(:\d{1,3})?")
@@ -185,6 +187,14 @@ class Config:
             return cls.from_json(said)
         except (Damaged, UsageError) as error:
             raise UsageError(f"{path} is damaged ({error}): {remedy}") from error
+
+
+def usual_checkpoint_every(steps: int) -> int:
+    return min(1000, max(50, steps // 10))
+
+
+def usual_eval_every(steps: int) -> int:
+    return max(1, steps // 10)
 
 
 def _shape(kind: Any) -> type[msgspec.Struct]:

@@ -16,7 +16,7 @@ from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.callbacks import with_callbacks
-from ganzoo.plan.config import Config
+from ganzoo.plan.config import Config, usual_checkpoint_every, usual_eval_every
 from ganzoo.plan.words import NONE, Words
 from ganzoo.registry import MODELS, STABILIZERS, origins
 from ganzoo.registry.kinds import LARGEST, plainly
@@ -39,10 +39,9 @@ def plan(words: Words) -> tuple[Config, Dataset]:
         UsageError: anything that was asked for is wrong, or makes no sense together.
     """
     device = choose_device(words.device)
-    if isinstance(words.dataset, Dataset):
-        dataset = words.dataset
-    else:
-        dataset = open_dataset(words.dataset, words.settings["data"], words.data_root, words.offline)
+    dataset: Dataset = words.given
+    if words.data is not None:
+        dataset = open_dataset(words.data, words.settings["data"], words.data_root, words.offline)
     recipe = _recipe(words, MODELS.get(words.model).recipes, dataset)
     recipe = dataclasses.replace(recipe, conditional=_conditional(words, recipe, dataset))
     config = with_callbacks(_config(words, dataset, recipe, device), words.callbacks)
@@ -56,9 +55,16 @@ def plan(words: Words) -> tuple[Config, Dataset]:
 
 def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Recipe:
     """The chosen one of `recipes`, changed by what was asked for. Raises UsageError for what is wrong."""
-    chosen = words.recipe
-    if isinstance(chosen, str):
-        chosen = _of_kind(chosen, words.model, recipes, kind_of(dataset))
+    kind, base, chosen = kind_of(dataset), words.base, words.own_recipe
+    if base is not None and kind_of(base) != kind:
+        notice(
+            f"{dataset.name} has {kind}, and {base.dataset} {kind_of(base)}: the recipe is the model's own"
+        )
+        base = None
+    if base is not None:
+        chosen = base.recipe
+    elif chosen is None:
+        chosen = _of_kind(words.recipe, words.model, recipes, kind)
     asked = {
         "loss": words.loss,
         "batch_size": words.batch_size,
@@ -139,7 +145,7 @@ def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device
         dataset=given_name(dataset) if words.data is None else lasting_name(words.data, dataset),
         seed=words.seed,
         recipe=dataclasses.replace(recipe, model={}),  # which is in model_options
-        recipe_name=words.recipe if isinstance(words.recipe, str) else OWN,
+        recipe_name=words.recipe if words.own_recipe is None else OWN,
         model_options=_model_options(words.model, recipe, words.settings["model"]),
         data_options={**{key: plainly(value) for key, value in words.settings["data"].items()}, **places},
         data_fingerprint=dataset.fingerprint,
@@ -151,10 +157,10 @@ def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device
         device=str(device),
         precision=words.precision,
         threads=torch.get_num_threads(),
-        checkpoint_every=words.checkpoint_every or min(1000, max(50, steps // 10)),
+        checkpoint_every=words.checkpoint_every or usual_checkpoint_every(steps),
         sample_every=max(1, steps // 10),
         log_every=min(50, max(1, steps // 50)),
-        eval_every=(words.eval_every or max(1, steps // 10)) if words.eval_metric else 0,
+        eval_every=(words.eval_every or usual_eval_every(steps)) if words.eval_metric else 0,
         eval_metrics=tuple(words.eval_metric),
         on_nan=words.on_nan,
         stop_when=words.stop_when or "",
@@ -177,6 +183,7 @@ def _model_options(model: str, recipe: Recipe, own: Mapping[str, Any]) -> dict[s
         if key not in known:
             raise UsageError(f"{name} needs a model with the option {key}, which {model} does not have")
     by_recipe = known_options(model, known, recipe.model)
+    own = known_options(model, known, own)  # read from the source before, and known for certain now
     options = {**known, **by_recipe, **{key: value for key, (_, value) in by_stabilizers.items()}, **own}
     return {key: plainly(value) for key, value in options.items()}
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.callbacks import settled_callbacks
-from ganzoo.plan.config import PRECISIONS
+from ganzoo.plan.config import PRECISIONS, Config
 from ganzoo.plan.stopping import ON_NAN, StopWhen
 from ganzoo.registry import DATASETS, LOSSES, METRICS, MODELS, STABILIZERS
 from ganzoo.registry.kinds import as_float, as_int
@@ -22,6 +21,7 @@ AT_LEAST = {
     "steps": 1, "batch_size": 1, "n_dis": 1, "checkpoint_every": 1, "eval_every": 1, "patience": 1, "seed": 0,
 }  # fmt: skip
 ABOVE_ZERO = ("lr", "lr_g", "lr_d", "epochs")
+NOT_TYPED = ("base", "given", "own_recipe")  # words that are objects
 NONE = Spec("none")  # --stabilizer none: without those of the recipe
 
 
@@ -29,19 +29,24 @@ NONE = Spec("none")  # --stabilizer none: without those of the recipe
 class Words:
     """What was asked for, as on the command line of `ganzoo run`; None leaves it to the recipe or the budget.
 
+    Attributes:
+        base: settings whose recipe stands in the place of the one of that name, on data of the same kind.
+        given: a `Dataset` that somebody has in Python, in the place of the one of that name.
+        own_recipe: a recipe in the place of the one of that name.
+
     Raises:
         UsageError: a number out of its range, a member or an option that there is not, a word of another
             form, or two that contradict each other.
     """
 
     model: str
-    dataset: str | Dataset  # by name, or itself
+    dataset: str
     steps: int | None = None
     epochs: float | None = None
     batch_size: int | None = None
     seed: int = 0
     device: str = "auto"
-    recipe: str | Recipe = "default"
+    recipe: str = "default"
     loss: str | None = None
     lr: float | None = None
     lr_g: float | None = None
@@ -62,6 +67,9 @@ class Words:
     callback: Specs = Specs()
     data_root: str | None = None
     offline: bool = False
+    base: Config | None = None
+    given: Any = None
+    own_recipe: Recipe | None = None
 
     def __post_init__(self) -> None:
         for name, least in AT_LEAST.items():
@@ -90,7 +98,7 @@ class Words:
         if self.precision not in PRECISIONS:
             *some, last = PRECISIONS
             raise UsageError(f"--precision must be {', '.join(some)} or {last}, got {self.precision!r}")
-        self._import_members()
+        self._know_members()
         _ = self.callbacks
         _ = self.settings  # sorted now, so that what nothing has is refused
 
@@ -100,14 +108,15 @@ class Words:
         if value is not None:
             object.__setattr__(self, name, settled(f"--{name.replace('_', '-')}", value))
 
-    def _import_members(self) -> None:
+    def _know_members(self) -> None:
+        """Refuse names that there are not; whoever uses a member imports it, which takes seconds."""
         for name in self.eval_metric:
-            METRICS.get(name)
-        MODELS.get(self.model)
+            METRICS.origin(name)
+        MODELS.origin(self.model)
         if self.data is not None:
-            DATASETS.get(self.data.name)
+            DATASETS.origin(self.data.name)
         if self.loss is not None:
-            LOSSES.settled(Spec.parse(self.loss))
+            LOSSES.origin(Spec.parse(self.loss).name)
         names = [spec.name for spec in self.stabilizers]
         for name in names:
             if names.count(name) > 1:
@@ -115,8 +124,8 @@ class Words:
 
     @cached_property
     def data(self) -> Ref | None:
-        """`dataset`, taken apart; None where it is no name."""
-        return None if isinstance(self.dataset, Dataset) else Ref.parse(self.dataset)
+        """`dataset`, taken apart; None where the data were given."""
+        return Ref.parse(self.dataset) if self.given is None else None
 
     @cached_property
     def settings(self) -> dict[str, dict[str, Any]]:

@@ -30,10 +30,10 @@ def points(group: str) -> list[Point]:
 def first_line(target: str) -> str:
     """First line of an object's docstring, or "" where its source cannot be read or does not define it."""
     module, _, name = target.partition(":")
-    spec = _find(module.strip())
+    spec = find(module.strip())
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return ""
-    return _first_lines(spec.origin, _changed(spec.origin)).get(name.strip(), "")
+    return _first_lines(spec.origin, changed(spec.origin)).get(name.strip(), "")
 
 
 @lru_cache(maxsize=1)
@@ -53,10 +53,10 @@ def _points(places: tuple[tuple[str, int], ...]) -> dict[str, list[Point]]:
 
 def _places() -> tuple[tuple[str, int], ...]:
     """Where distributions are looked for, each with the time when something was last installed there."""
-    return tuple((path, _changed(path)) for path in sys.path)
+    return tuple((path, changed(path)) for path in sys.path)
 
 
-def _changed(path: str) -> int:
+def changed(path: str) -> int:
     try:
         return Path(path or ".").stat().st_mtime_ns
     except OSError:
@@ -69,7 +69,7 @@ def _origin(point: metadata.EntryPoint) -> tuple[str, str]:
     return (known and known.get("Name")) or "(unknown)", (known and known.get("Version")) or ""
 
 
-def _find(module: str) -> ModuleSpec | None:
+def find(module: str) -> ModuleSpec | None:
     """The spec of a dotted module, without importing its parents as importlib.util.find_spec does."""
     path: list[str] | None = None
     spec: ModuleSpec | None = None

@@ -83,6 +83,19 @@ def told(kind: Any) -> str:
     return words.get(kind, "text")
 
 
+def choices(kind: Any) -> list[str]:
+    """What may be typed, where that is a few words; else nothing."""
+    kind = _bare(kind)
+    if get_origin(kind) in (Union, types.UnionType):
+        parts = get_args(kind)
+        return [word for part in parts for word in (["none"] if part is types.NoneType else choices(part))]
+    if get_origin(kind) is Literal:
+        return list(map(str, get_args(kind)))
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return list(_names(kind))
+    return ["true", "false"] if kind is bool else []
+
+
 def cast(label: str, value: Any, kind: Any) -> Any:
     """`value`, typed or already an object, as one of a kind. Raises UsageError: what was expected."""
     kind = _bare(kind)

@@ -11,19 +11,22 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from importlib import import_module
+from inspect import getdoc
 from typing import Any
 
 from ganzoo.errors import UsageError, WorkError, nearest
-from ganzoo.registry import installed
+from ganzoo.registry import installed, reading
 from ganzoo.registry.blame import know
+from ganzoo.registry.expressions import Unreadable
 from ganzoo.registry.hooks import misfit
 from ganzoo.registry.installed import points
 from ganzoo.registry.kinds import Options
 from ganzoo.registry.options import options_of, resolve
+from ganzoo.registry.reading import Said
 from ganzoo.registry.spec import Spec
 from ganzoo.system.memory import is_too_large, too_large
 
@@ -193,7 +196,27 @@ class Registry:
 
     def options(self, name: str) -> Options:
         """The options of a member, with their defaults."""
-        return options_of(self.get(name), self._filled_in)
+        known = self.said(name).options
+        left = {key: default for key, default in known.items() if key not in self._filled_in}
+        return Options(left, {key: known.kinds[key] for key in left})
+
+    def said(self, name: str) -> Said:
+        """What a member says of itself: read from its source where that suffices, or else it is imported.
+
+        Raises:
+            UsageError: as `get`; of a member that is only read some faults are not found yet.
+        """
+        if name not in self._added:
+            target = self._entry(name).target
+            _check_name(name, self._where(name))
+            if target.partition(":")[0].strip() not in sys.modules:
+                with suppress(Unreadable):
+                    said = reading.read(target, self._base, self._filled_in)
+                    if said.attributes.get("contract", CONTRACT) == CONTRACT:
+                        return said
+        member = self.get(name)
+        known = {key: getattr(member, key) for key in reading.ATTRIBUTES if hasattr(member, key)}
+        return Said(getdoc(member) or "", options_of(member), known)
 
     def settled(self, spec: Spec) -> Spec:
         """With all options of the member. Raises UsageError for one that it lacks, or of another type."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -66,6 +67,8 @@ class Evaluations(Every):
     Of few samples, without real data. It finds the best step by the first of them, and ends a run early where
     `--stop-when` or `--patience` say so.
     """
+
+    uses: ClassVar = ("ganzoo run mlp-gan --dataset ring8 --eval-metric modes --callback NAME",)
 
     def begin(self, trainer: Trainer) -> None:
         self.every = trainer.config.eval_every

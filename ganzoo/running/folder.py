@@ -1,9 +1,12 @@
-"""Run folders: the next one, and the ones that are there."""
+"""Run folders: the next one, and the ones that are there. Nothing here needs torch."""
 
 from __future__ import annotations
 
+import contextlib
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.plan.config import Config
@@ -12,6 +15,27 @@ from ganzoo.system.paths import typed_path
 
 RUNS = Path("runs")
 LONGEST = 40  # characters of a dataset's name in a folder's
+NUMBER = re.compile(r"(\d+)-")
+HOW = "a folder, a name or a number under runs/, or the run that was trained last"
+"""What a RUN may be, for the help of commands."""
+
+
+class Recorded(Protocol):
+    """A run folder, and the settings in it."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def config(self) -> Config: ...
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run folder that is only looked at."""
+
+    path: Path
+    config: Config
 
 
 def new_folder(config: Config, out: str | None) -> Path:
@@ -30,7 +54,7 @@ def _numbered(config: Config) -> Path:
     data = re.sub(r"[^\w.-]+", "-", Path(config.dataset).name)[:LONGEST]
     RUNS.mkdir(parents=True, exist_ok=True)
     while True:
-        numbers = [int(match[1]) for path in RUNS.iterdir() if (match := re.match(r"(\d+)-", path.name))]
+        numbers = [number_of(path) or 0 for path in RUNS.iterdir()]
         path = RUNS / f"{max(numbers, default=0) + 1:04d}-{config.model}-{data}-s{config.seed}"
         try:
             path.mkdir()
@@ -59,8 +83,18 @@ def _exactly(path: Path) -> Path:
     return path
 
 
+def number_of(path: Path) -> int | None:
+    """The number that the name of a run folder begins with, if it does."""
+    match = NUMBER.match(path.name)
+    return int(match[1]) if match else None
+
+
 def find(name: str | None) -> Path:
-    """A run folder by path, by name under runs/, or the newest one. Raises UsageError if there is none."""
+    """A run folder by path, by name or number under runs/, or the one that was trained last.
+
+    Raises:
+        UsageError: there is none, or several have that number.
+    """
     if name is None:
         runs = all_runs()
         if not runs:
@@ -72,12 +106,43 @@ def find(name: str | None) -> Path:
     for path in (typed, RUNS / name):
         if is_file(path / "config.json"):
             return path
+    if name.isascii() and name.isdecimal() and (numbered := _of_number(int(name))):
+        return numbered
     if is_file(typed) or is_folder(typed):
         raise UsageError(f"{name} is not a run folder: it has no config.json")
     raise UsageError(f"no run {name!r}: {nearest(name, [path.name for path in all_runs()])}")
 
 
-def all_runs() -> list[Path]:
-    """The runs under runs/, oldest first."""
-    found = [config.parent for config in RUNS.glob("*/config.json")]
-    return sorted(found, key=lambda path: ((path / "config.json").stat().st_mtime_ns, path.name))
+def look(name: str | None) -> Record:
+    """The run folder that `find` finds, and its settings. Raises UsageError if these are damaged."""
+    path = find(name)
+    return Record(path, Config.read(path / "config.json"))
+
+
+def _of_number(number: int) -> Path | None:
+    found = [path for path in all_runs() if number_of(path) == number]
+    if len(found) > 1:
+        names = " and ".join(path.name for path in found)
+        raise UsageError(f"run {number} may be {names}: give its whole name")
+    return found[0] if found else None
+
+
+def all_runs(folder: Path = RUNS) -> list[Path]:
+    """The runs in a folder, the one that was trained last at the end."""
+    try:
+        found = [config.parent for config in folder.glob("*/config.json") if is_file(config)]
+    except OSError:
+        found = []
+    return sorted(found, key=lambda path: (last_trained(path), path.name))
+
+
+def last_trained(path: Path) -> int:
+    """When training last wrote to a run folder, in nanoseconds since 1970: its settings, or its log.
+
+    Samples, scores and pictures that are made of it later do not count.
+    """
+    times = []
+    for name in ("config.json", "log.jsonl"):
+        with contextlib.suppress(OSError):
+            times.append((path / name).stat().st_mtime_ns)
+    return max(times, default=0)

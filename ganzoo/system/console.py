@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import shlex
 import sys
 import unicodedata
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 T = TypeVar("T")
+WIDEST = 10_000  # characters of a line in a pipe
 Part = str | tuple[str, str]
 """Of a line or a cell: text, or text and its style."""
 
@@ -62,9 +68,28 @@ class Terminal(Console):
     def __init__(self, **how: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **how)
 
-    def say(self, *parts: Part) -> None:
-        """One line."""
-        self.print(_text(*parts))
+    def say(self, *parts: Part, indent: int = 0, hang: int = 0) -> None:
+        """One line; one that is too long goes on below, unless this wraps softly. No word is cut.
+
+        Args:
+            indent: spaces before it; those below have `hang` more.
+        """
+        text = _text(*parts)
+        width = self.width - indent
+        for i, line in enumerate([text] if self.soft_wrap else _broken(text, width, width - hang)):
+            line.pad_left(indent + hang * (i > 0))
+            self.print(line, soft_wrap=True)
+
+    def table(self, table: RenderableType, indent: int = 0) -> None:
+        """A table; where there is no terminal, without spaces at the ends of its lines."""
+        shown = Padding(table, (0, 0, 0, indent)) if indent else table
+        if self.is_terminal:
+            self.print(shown)
+            return
+        with self.capture() as got:
+            self.print(shown)
+        for line in got.get().removesuffix("\n").split("\n"):
+            self.print(Text(line.rstrip()), soft_wrap=True)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """What rich makes of it; last of all, so that nothing gets past, whoever prints."""
@@ -102,17 +127,52 @@ class Grid(Table):
         self.add_row(*map(_text, cells))
 
 
+def _broken(text: Text, first: int, others: int) -> Iterator[Text]:
+    """A text in lines of these widths, cut between words alone: a path stays whole, and can be copied."""
+    cuts: list[int] = []
+    column = 0
+    for word in re.finditer(r"\s*\S+\s*", text.plain):
+        if column and column + cell_len(word[0].rstrip()) > (others if cuts else first):
+            cuts.append(word.start())
+            column = 0
+        column += cell_len(word[0])
+    for line in text.divide(cuts):
+        line.rstrip()
+        yield line
+
+
 def _text(*parts: Part) -> Text:
     pairs = ((part, "") if isinstance(part, str) else part for part in parts)
     return Text.assemble(*((plain(text), style) for text, style in pairs))
 
 
 def terminal(soft_wrap: bool = False) -> Terminal:
-    """What a command prints its tables on; the width is that of now."""
-    return Terminal(soft_wrap=soft_wrap)
+    """What a command prints its texts and tables on; the width is that of now.
+
+    In a pipe or a file no line is broken, unless $COLUMNS says how wide it is.
+    """
+    made = Terminal(soft_wrap=soft_wrap)
+    if not made.is_terminal and not os.environ.get("COLUMNS"):
+        made.width = WIDEST
+    return made
+
+
+def tell(*parts: Part) -> None:
+    """A sentence on stdout, broken into lines between words where there is a terminal."""
+    terminal().say(*parts)
 
 
 stderr = Terminal(soft_wrap=True, stderr=True)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing is said on stderr inside the block: no notices, no bars."""
+    before, stderr.quiet = stderr.quiet, True
+    try:
+        yield
+    finally:
+        stderr.quiet = before
 
 
 def say(*parts: Part) -> None:

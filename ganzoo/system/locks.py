@@ -104,6 +104,21 @@ def only_one(path: Path, who: str = "process", cure: str = "wait for it", patien
     return lock
 
 
+def holder(path: Path) -> str | None:
+    """Who holds the lock of `path`; None where nobody does, or nobody can know. It is left as it is."""
+    path = path.resolve()
+    for place in (path.parent / f".{path.name}.lock", path / ".lock"):
+        with contextlib.suppress(OSError):
+            handle = os.open(place, os.O_RDONLY)
+            lock = _lock(handle, shared=True)
+            if lock is None:
+                said = _holder(handle)
+                os.close(handle)
+                return said or "another process"
+            lock.release()
+    return None
+
+
 def in_turn(path: Path, doing: str) -> Lock:
     """As `only_one`, but waits; `doing` ends the notice that says for what: "decodes the same images".
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ganzoo.bench.results import columns
+from ganzoo.metrics.columns import columns
 from ganzoo.plan.config import flatten
-from ganzoo.running.run import Run
+from ganzoo.running.folder import Recorded
 from ganzoo.system.lines import read_lines
 from ganzoo.table.read import Column, protocol_of
 from ganzoo.training.rows import MetricsRow, metrics_row
@@ -15,7 +15,7 @@ from ganzoo.training.rows import MetricsRow, metrics_row
 Pair = tuple[Any, Any]
 
 
-def compare(a: Run, b: Run) -> dict[str, Any]:
+def compare(a: Recorded, b: Recorded) -> dict[str, Any]:
     """{"runs", "settings", "provenance", "scores"}: each difference as [of a, of b], None where one has none.
 
     A score has {"values", "steps", "protocol": what differs in it, "difference", "higher_is_better"};
@@ -42,7 +42,7 @@ def _differences(a: dict[str, str], b: dict[str, str]) -> dict[str, Pair]:
     return {key: (a.get(key), b.get(key)) for key in dict.fromkeys([*a, *b]) if a.get(key) != b.get(key)}
 
 
-def _latest(run: Run) -> dict[str, MetricsRow]:
+def _latest(run: Recorded) -> dict[str, MetricsRow]:
     """The last line of metrics.jsonl in which each score is."""
     rows = read_lines(run.path / "metrics.jsonl", metrics_row)
     return {score: row for row in rows for score in columns(row)}

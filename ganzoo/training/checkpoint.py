@@ -13,12 +13,15 @@ from ganzoo.errors import UsageError, WorkError
 from ganzoo.models.base import GAN
 from ganzoo.system.tensors import DamagedFile, pack, read_meta, read_tensors, unpack, write_tensors
 from ganzoo.training.restoring import fill
+from ganzoo.training.stored import BEST as BEST
+from ganzoo.training.stored import BEST_GENERATOR as BEST_GENERATOR
+from ganzoo.training.stored import FOLDER as FOLDER
+from ganzoo.training.stored import GENERATOR as GENERATOR
+from ganzoo.training.stored import NAME as NAME
+from ganzoo.training.stored import saved as saved
+from ganzoo.training.stored import step_of as step_of
+from ganzoo.training.stored import steps_done as steps_done
 
-FOLDER = "checkpoints"
-NAME = "step-{:08d}.safetensors"
-BEST = "best-{:08d}.safetensors"
-BEST_GENERATOR = "best-{:08d}.generator.safetensors"
-GENERATOR = "generator.safetensors"
 FORMAT = 2  # 1 was of version 0.1, see older.py
 State = dict[str, Any]
 
@@ -94,22 +97,6 @@ def read_state(path: Path) -> tuple[State, dict[str, Any]]:
 def load_checkpoint(path: Path) -> State:
     """The state in a checkpoint file. Raises DamagedFile if it is not whole, or something else."""
     return read_state(path)[0]
-
-
-def saved(folder: Path) -> list[Path]:
-    """The checkpoints of a run, oldest first."""
-    return sorted((folder / FOLDER).glob("step-*.safetensors"))
-
-
-def step_of(path: Path) -> int:
-    """The step in the name of a checkpoint, of what was best, or of a picture; -1 where there is none."""
-    number = path.name.partition("-")[2].partition(".")[0]
-    return int(number) if number.isdecimal() else -1
-
-
-def steps_done(folder: Path) -> int:
-    """The step of a run's newest checkpoint; 0 before the first."""
-    return max(map(step_of, saved(folder)), default=0)
 
 
 def said_by(path: Path) -> Checkpoint | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import UsageError, first_line, nearest
-from ganzoo.models.recipe import KINDS, Optimizer, check_optimizer
+from ganzoo.models.recipe import Optimizer, check_optimizer, optimizers
 from ganzoo.registry.options import known_options
 from ganzoo.training.restoring import Moments, check_moments
 
@@ -31,7 +31,7 @@ def make_optimizer(
             no such part. The sentence calls the optimizer by its `name`.
     """
     kind = check_optimizer(name, settings.kind)
-    takes = inspect.signature(KINDS[kind]).parameters
+    takes = inspect.signature(optimizers()[kind]).parameters
     known = {
         key: _as_annotated(parameter)
         for key, parameter in takes.items()
@@ -53,7 +53,7 @@ def make_optimizer(
             arguments["fused"] = False
     groups = _groups(settings, net, name)
     try:
-        return KINDS[kind](groups, **arguments, **own)
+        return optimizers()[kind](groups, **arguments, **own)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"{name}.kind={settings.kind}: {first_line(error)}") from error
 

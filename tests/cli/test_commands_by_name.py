@@ -69,7 +69,7 @@ def test_a_command_of_a_plugin(ganzoo):
     assert re.search(r"^Commands of plugins:\n  count +Count letters\. \(ganzoo-counts 0\.4\)\n", out, re.M)
     assert ganzoo("count --help").out.startswith("Usage: ganzoo count [OPTIONS] WHAT")
     assert ganzoo("count").code == 2
-    assert ganzoo("coun x").sentence == "ganzoo: no command 'coun': did you mean count or run?"
+    assert ganzoo("coun x").sentence == "ganzoo: no command 'coun': did you mean count or run or runs?"
 
 
 @pytest.mark.usefixtures("count")

@@ -12,7 +12,7 @@ from ganzoo import UsageError
 from ganzoo.models.mlp import MLPGAN
 from ganzoo.plan.by_object import settings
 from ganzoo.registry import LOSSES, MODELS, STABILIZERS
-from ganzoo.registry.described import name_of, spec_of
+from ganzoo.registry.named import name_of, spec_of
 from ganzoo.registry.spec import Spec
 from ganzoo.stabilizers.gradients import ClipGradNorm
 from ganzoo.stabilizers.penalties import R1

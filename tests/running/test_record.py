@@ -153,3 +153,19 @@ def test_a_bar_of_text_has_all_there_is_to_know():
 def test_outside_of_a_notebook_nothing_is_shown(capsys):
     Cell().show("text", b"png")
     assert capsys.readouterr() == ("", "")
+
+
+def test_all_runs_are_there_the_newest_last(trained):
+    found = ganzoo.runs(trained)
+    assert [run.path.name for run in found] == ["given", "ring"]
+    assert [str(run) for run in found] == [str(ganzoo.load(run.path)) for run in found]
+    assert ganzoo.runs() == []
+
+
+def test_a_damaged_run_is_told_of_and_left_out(trained, tmp_path, capsys):
+    import shutil
+
+    shutil.copytree(trained, tmp_path / "copies")
+    (tmp_path / "copies" / "ring" / "config.json").write_text("{")
+    assert [run.path.name for run in ganzoo.runs(tmp_path / "copies")] == ["given"]
+    assert "ring is left out" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import torch
 from parts import step_of
 
 from ganzoo.errors import UsageError
-from ganzoo.models.recipe import KINDS, UNFIT, Optimizer, Recipe, Schedule
+from ganzoo.models.recipe import UNFIT, Optimizer, Recipe, Schedule, optimizers
 from ganzoo.plan.config import Config
 from ganzoo.registry import MODELS
 from ganzoo.stabilizers.unrolled import Unrolled
@@ -22,7 +22,7 @@ from ganzoo.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 F64 = torch.float64
-FIT = sorted(set(KINDS) - set(UNFIT) - {"muon"})
+FIT = sorted(set(optimizers()) - set(UNFIT) - {"muon"})
 RING = "--dataset ring8 --batch-size 8 --set width=8 --set d_width=8 --steps 2"
 
 
@@ -46,7 +46,7 @@ def updates(optimizer, module, steps=3, rate=None):
 def test_they_are_all_that_torch_has():
     names = [name for name in dir(torch.optim) if isinstance(getattr(torch.optim, name), type)]
     classes = [getattr(torch.optim, name) for name in names]
-    assert {kind.__name__.lower() for kind in classes} - {"optimizer"} == set(KINDS)
+    assert {kind.__name__.lower() for kind in classes} - {"optimizer"} == set(optimizers())
     assert {"adam", "adamw", "sgd", "rmsprop", "nadam", "radam", "adafactor"} <= set(FIT)
 
 
@@ -55,7 +55,7 @@ def test_each_trains_and_resumes_exactly(kind):
     words = [f"optimizer_{side}.kind={kind}" for side in "gd"]
     config, data = tiny("mlp-gan", (2,), set=["width=8", "d_width=8", *words, "optimizer_g.momentum=0.5"])
     trainer = trained(config, data)
-    assert type(trainer.optimizer_g) is KINDS[kind] is type(trainer.optimizer_d)
+    assert type(trainer.optimizer_g) is optimizers()[kind] is type(trainer.optimizer_d)
     start = Trainer(config, data)
     for one, other in zip(start.gan.parameters(), trainer.gan.parameters(), strict=True):
         assert other.isfinite().all()
@@ -86,7 +86,7 @@ def test_what_does_not_fit_is_refused_with_a_sentence(kind, ganzoo):
     assert not Path("X").exists()
 
 
-@pytest.mark.skipif("muon" not in KINDS, reason="a torch without muon")
+@pytest.mark.skipif("muon" not in optimizers(), reason="a torch without muon")
 def test_muon_is_for_matrices_alone():
     with pytest.raises(UsageError, match=r"optimizer_g\.kind=muon: .*2D"):
         make_optimizer(Optimizer("muon"), net(), CPU, "optimizer_g")
@@ -116,7 +116,7 @@ def test_each_is_given_what_it_takes_and_no_more(kind):
     """The rest stays at torch's own defaults, which are written out for those that look alike."""
     got = make_optimizer(Optimizer(kind, **SETTINGS), net(), CPU).defaults
     expected = GIVEN[kind]
-    own = KINDS[kind](net().parameters(), lr=0.01, **expected).defaults
+    own = optimizers()[kind](net().parameters(), lr=0.01, **expected).defaults
     assert {key: value for key, value in got.items() if key != "fused"} == {
         key: value for key, value in own.items() if key != "fused"
     }
@@ -128,7 +128,7 @@ def test_each_is_given_what_it_takes_and_no_more(kind):
 def test_its_steps_are_those_of_torchs_own(kind):
     ours, plain = net(), net()
     updates(make_optimizer(Optimizer(kind, **SETTINGS), ours, CPU), ours)
-    updates(KINDS[kind](plain.parameters(), lr=0.01, **GIVEN[kind]), plain)
+    updates(optimizers()[kind](plain.parameters(), lr=0.01, **GIVEN[kind]), plain)
     for a, b in zip(ours.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(a, b)
 
@@ -160,7 +160,7 @@ def test_options_as_typed_or_by_name(kind, given, expected):
     assert expected.items() <= optimizer.defaults.items()
     taken = {key: optimizer.defaults[key] for key in GIVEN[kind]}
     updates(optimizer, module)
-    updates(KINDS[kind](plain.parameters(), lr=0.05, **{**taken, **expected}), plain)
+    updates(optimizers()[kind](plain.parameters(), lr=0.05, **{**taken, **expected}), plain)
     for a, b in zip(module.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(a, b)
 
@@ -246,7 +246,7 @@ def test_a_factor_of_0_leaves_a_part_as_it_starts(kind):
     config, data = tiny("mlp-gan", (2,), set=[
         "width=8", "d_width=8", f"optimizer_g.kind={kind}", "optimizer_g.parts=main.0=0,main.4=0.1",
         "lr_schedule.kind=linear", "lr_schedule.end=0.5", "optimizer_g.options="
-        + ("weight_decay=0.1" if "weight_decay" in KINDS[kind].__init__.__annotations__ else ""),
+        + ("weight_decay=0.1" if "weight_decay" in optimizers()[kind].__init__.__annotations__ else ""),
     ])  # fmt: skip
     start, end = Trainer(config, data).gan.generator, trained(config, data).gan.generator
     for (name, a), b in zip(start.named_parameters(), end.parameters(), strict=True):
