@@ -27,8 +27,8 @@ OTHERS = {
     ".caption", ".tags"
 }  # fmt: skip
 BEGINNING = re.compile(
-    rb"\x89PNG|\xff\xd8\xff|GIF8|II\*\0|MM\0\*|\0\0\0\x0cjP  |\xff\x4f\xff\x51|P[1-6]\s[\s\d#]|\x01\xda|BM.{4}\0{4}|"
-    rb"RIFF.{4}WEBP|.{4}ftyp(?:avi[fs]|hei[cx]|mif1)",
+    rb"\x89PNG|\xff\xd8\xff|GIF8|II\*\0|MM\0\*|\0\0\0\x0cjP  |\xff\x4f\xff\x51|P[1-6]\s[\s\d#]|\x01\xda|"
+    rb"BM.{4}\0{4}|RIFF.{4}WEBP|.{4}ftyp(?:avi[fs]|hei[cx]|mif1)",
     re.DOTALL,
 )
 ENDINGS = 6  # of files that are no images, in the note about them
