@@ -7,24 +7,22 @@ import json
 import math
 import os
 import shutil
-import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from ganzoo.data.broken import Faults, refused, told
-from ganzoo.data.finding import Files, listed
+from ganzoo.data.broken import Faults
+from ganzoo.data.finding import Files
 from ganzoo.data.images import Size, each
+from ganzoo.data.marks import let_pass, look_at
 from ganzoo.data.rows import Rows
 from ganzoo.data.tensors import Array, content_hash, fingerprint, split_by_hash
-from ganzoo.data.tree import Tree
-from ganzoo.errors import UsageError, WorkError
-from ganzoo.system.cache import MARK, discard, keep_to_limit, limit, part_of, place, sweep, touch
+from ganzoo.errors import WorkError
+from ganzoo.system.cache import MARK, discard, keep_to_limit, part_of, place, sweep, touch
 from ganzoo.system.console import notice
 from ganzoo.system.locks import Lock, in_turn, in_use
 from ganzoo.system.memory import machine_memory
@@ -85,67 +83,7 @@ class Options:
         return self.memory_gb * 2**30 or machine_memory() / 4
 
 
-def open_copy(tree: Tree, find: Callable[[Tree], Files], options: Options) -> tuple[Files, Copy]:
-    """The images that `find` finds in a tree, decoded; in memory where they take `memory_gb` at most.
-
-    They are decoded if no copy is in the cache. All of them are looked at before broken ones are refused, and
-    the copy of the others is kept: it is there at once when the broken ones are gone, or are to be skipped.
-
-    Raises:
-        UsageError: as `find`; or files are broken, and not to be skipped, or too few are left without them.
-    """
-    limit()  # where it is wrong, nothing begins
-    faults, total = _of_use(tree, find), len(tree.names)
-
-    def left(without: Faults) -> Files:
-        return _without(tree, find, {**faults, **without})
-
-    copy: Copy | None = None
-    while copy is None:
-        files = left({})
-        copy, more = _copy_of(files, options, left)
-        faults |= more
-        if faults and options.broken == "stop":
-            more_words = ", or leave out what is broken with --set data.broken=skip"
-            raise refused(tree.root, faults, total, more_words)
-    if faults:
-        note = f"left out (data.broken=skip): {told(tree.root, faults, total)}"
-        with suppress(UsageError):
-            gone = [name for name in find(tree).class_names if name not in files.class_names]
-            note += f"; nothing is left of {listed(gone)}" if gone else ""
-        files = replace(files, notes=(*files.notes, note))
-    return files, copy
-
-
-def _of_use(tree: Tree, find: Callable[[Tree], Files]) -> dict[str, str]:
-    """The faults of a tree but those of images that are left out anyway, as those of a split too many are."""
-    faults = dict(tree.faults)
-    with suppress(UsageError):
-        if faults:
-            unused = {str(tree.file(name)) for name in tree.names}
-            unused -= {str(path) for part in find(tree).paths for path in part}
-            faults = {path: reason for path, reason in faults.items() if path not in unused}
-    return faults
-
-
-def _without(tree: Tree, find: Callable[[Tree], Files], faults: Faults) -> Files:
-    """What is found without the files that are broken, and without the partners of those."""
-    if not faults:
-        return find(tree)
-    gone = set(faults)
-    with suppress(UsageError):  # a broken file may be in the wrong place too
-        for sample in zip(*find(tree).paths, strict=True):
-            paths = {str(path) for path in sample}
-            gone |= paths if paths & gone else set()
-    try:
-        return find(tree.without(gone))
-    except UsageError as error:
-        raise UsageError(
-            f"{told(tree.root, faults, len(tree.names))}; and without what is broken, {error}"
-        ) from error
-
-
-def _copy_of(
+def copy_of(
     files: Files, options: Options, without: Callable[[Faults], Files]
 ) -> tuple[Copy | None, dict[str, str]]:
     """A copy of all these files, or what is wrong with some of them.
@@ -155,18 +93,18 @@ def _copy_of(
     Args:
         without: faults -> the files that are left without those.
     """
-    key, newest = _look(files, options.wanted)
+    key, newest = look_at(files, options.wanted)
     target = place("folders") / key
     sweep(target.parent)
     copy, faults = _open(target, files, options.memory)
     if copy is not None or faults:
         touch(target)
         return copy, faults
-    _let_pass(newest)
+    let_pass(newest)
 
     def make(folder: Path | None) -> tuple[Array, Rows]:
         made = _decode(files, options, folder)
-        if _look(files, options.wanted)[0] != key:
+        if look_at(files, options.wanted)[0] != key:
             raise WorkError(f"{files.root} changed while it was read: start again when it is complete")
         return made
 
@@ -208,7 +146,7 @@ def _give(part: Path, x: Array, rows: Rows, files: Files, left: Files, options: 
     order = [index[path] for path in left.paths[0]]
     if order != sorted(order) or not rows.fit(left, options.size, options.channels):
         return
-    target = place("folders") / _look(left, options.wanted)[0]
+    target = place("folders") / look_at(left, options.wanted)[0]
     with in_turn(target, f"decodes {files.root}"):
         if not target.exists():
             for i, row in enumerate(order):
@@ -233,43 +171,6 @@ def _shortened(path: Path, shape: tuple[int, ...]) -> Array:
 def _put(part: Path, target: Path) -> None:
     discard(target)
     part.replace(target)
-
-
-def _look(files: Files, wanted: str) -> tuple[str, int]:
-    """A hash that changes when a file does, and the newest of their times in nanoseconds.
-
-    As git does, it goes by more than the size and the time of the content, which programs set back: the time
-    of the last change of any kind, which only the system sets, and the number of the file. Where they mean
-    something else (on Windows the former is when it was made), they change for no reason at worst.
-    """
-    lines, newest, now = [f"{wanted} {files.root.resolve()} {files.test}"], 0, time.time_ns()
-    if files.class_names != tuple(sorted(files.class_names)):  # then their labels are not what they were
-        lines.append("\0".join(files.class_names))
-    archive = files.tree.archive
-    whole = None if archive is None else _marks(archive)
-    for name, half in ((name, half) for names, half in files.parts for name in names):
-        marks = whole or _marks(files.root / name)
-        lines.append(f"{name}\0{' '.join(map(str, marks))}{half}")
-        # Programs may set times that are yet to come.
-        newest = max(newest, *(t for t in marks[1:3] if t <= now), 0)
-    # Names are whatever bytes a file system allows.
-    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()[:32], newest
-
-
-def _marks(path: Path) -> tuple[int, ...]:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
-
-
-def _let_pass(newest: int) -> None:
-    """Wait until the clock of the files has ticked since `newest`: a later change has another time then."""
-    tick = 20_000_000 if newest % 1_000_000_000 else 2_000_000_000  # some file systems count in seconds
-    wait = newest + tick - time.time_ns()
-    if 0 < wait <= tick:
-        time.sleep(wait / 1e9)
 
 
 def _open(cache: Path, files: Files, memory: float) -> tuple[Copy | None, dict[str, str]]:

@@ -8,9 +8,10 @@ from typing import Literal
 import torch
 
 from ganzoo.data.base import Dataset, Modes, shares
-from ganzoo.data.decoded import Options, open_copy
+from ganzoo.data.decoded import Options
 from ganzoo.data.finding import Files
 from ganzoo.data.images import check_options
+from ganzoo.data.sound import open_copy
 from ganzoo.data.splits import find_splits
 from ganzoo.data.streams import open_splits
 from ganzoo.data.tensors import samples_to_make

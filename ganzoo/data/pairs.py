@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from ganzoo.data.base import Dataset
-from ganzoo.data.decoded import Options, open_copy
+from ganzoo.data.decoded import Options
 from ganzoo.data.finding import Files
 from ganzoo.data.folder import sides
 from ganzoo.data.images import check_channels, check_options
 from ganzoo.data.partners import find_pairs
+from ganzoo.data.sound import open_copy
 from ganzoo.data.streams import open_splits
 from ganzoo.data.tensors import samples_to_make
 from ganzoo.data.tree import look

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ganzoo.data.finding import Files, Partners, find_images, listed
+from ganzoo.data.names import few
 from ganzoo.data.splits import choose_splits
-from ganzoo.data.tree import SPLITS, Tree, few
+from ganzoo.data.tree import SPLITS, Tree
 from ganzoo.errors import UsageError, nearest
 
 LAYOUTS = (

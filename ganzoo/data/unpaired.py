@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset, Split
-from ganzoo.data.decoded import Copy, Options, open_copy
+from ganzoo.data.decoded import Copy, Options
 from ganzoo.data.finding import Files
 from ganzoo.data.folder import found
 from ganzoo.data.images import check_channels, check_options
+from ganzoo.data.sound import open_copy
 from ganzoo.data.splits import find_splits
 from ganzoo.data.streams import open_splits
 from ganzoo.data.tensors import samples_to_make

@@ -55,7 +55,7 @@ def test_a_number_that_is_a_name_is_that_class(ganzoo, trained, word):
 def test_where_numbers_are_names_there_are_no_others(ganzoo, trained, word):
     result = ganzoo(f"sample {trained(*NUMBERS)} --class={word} --out x.npz")
     assert result.code == 2
-    assert f"--class {word}: the classes of" in result.sentence
+    assert result.sentence.startswith(f"ganzoo: --class {word[:9]}")
     assert "are called by numbers, so that a number is a name here: " in result.sentence
 
 

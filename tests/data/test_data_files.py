@@ -18,6 +18,7 @@ from PIL import Image
 
 from ganzoo.data import decoded as decoded_module
 from ganzoo.data import images as images_module
+from ganzoo.data import marks
 from ganzoo.data import rows as rows_module
 from ganzoo.data.folder import ImageFolder
 from ganzoo.data.images import read_image
@@ -337,10 +338,8 @@ def test_a_file_of_this_very_tick_is_waited_for(tmp_path, monkeypatch, ahead):
     now = time.time_ns()
     os.utime(root / "1.pgm", ns=(0, now - 10**7 + ahead))  # the system counts changes in coarser ticks
     slept = []
-    monkeypatch.setattr(decoded_module.time, "sleep", slept.append)
-    monkeypatch.setattr(
-        decoded_module.time, "time_ns", lambda: (root / "1.pgm").stat().st_ctime_ns + 5_000_000
-    )
+    monkeypatch.setattr(marks.time, "sleep", slept.append)
+    monkeypatch.setattr(marks.time, "time_ns", lambda: (root / "1.pgm").stat().st_ctime_ns + 5_000_000)
     ImageFolder(root, size=4)
     assert slept == [pytest.approx(0.015, abs=1e-3)]
     ImageFolder(root, size=4)  # from the cache

@@ -13,8 +13,9 @@ from PIL import Image
 from ganzoo.data.finding import in_order
 from ganzoo.data.folder import ImageFolder
 from ganzoo.data.pairs import Pairs
-from ganzoo.data.tree import MOST_LINKS, Walk, look
+from ganzoo.data.tree import look
 from ganzoo.data.unpaired import Unpaired
+from ganzoo.data.walk import MOST_LINKS, Walk
 from ganzoo.errors import UsageError
 
 
@@ -100,7 +101,7 @@ def test_links_without_end_are_refused(monkeypatch):
     for i in range(4):
         for j in range(4):
             Path(f"in/{i}/to{j}").symlink_to(f"../{j}")
-    monkeypatch.setattr("ganzoo.data.tree.MOST_LINKS", 20)
+    monkeypatch.setattr("ganzoo.data.walk.MOST_LINKS", 20)
     with pytest.raises(UsageError, match="more than 20 links to folders lead from one to another"):
         look(Path("in"))
     assert MOST_LINKS >= 1_000
@@ -233,12 +234,17 @@ def test_images_by_their_content_where_names_do_not_say(opened):
             ("GIF", "c.orig"),
             ("TIFF", "d.x"),
             ("PPM", "e.y"),
+            ("BMP", "f.z"),
+            ("JPEG2000", "g.z"),
         ]
     ):
         Image.new("RGB", (8, 8), (40 * i, 0, 0)).save(root / name, kind)
     data, said = opened("in")
-    assert count(data) == 8
+    assert count(data) == 10
     assert "left out" not in said
+    for words in ("BMW is a car", "P5 is a kind of image", "RIFF", ""):
+        (root / "words").write_text(words)
+        assert "no images: 1 without an ending" in opened("in")[1]
 
 
 @pytest.mark.parametrize(

@@ -668,7 +668,7 @@ def test_a_name_that_never_resolves_is_given_up(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: forever.wait(30))
     monkeypatch.setattr("ganzoo.data.weights.PROBE_SECONDS", 0.3)
     start = time.monotonic()
-    refused(["does not answer", "mnist-cnn-v1"], inception.Inception)
+    refused(["does not answer", "--extractor-weights PATH"], inception.Inception)
     assert time.monotonic() - start < 2
     forever.set()
 
