@@ -154,7 +154,9 @@ def _list_studies(studies: list[Study]) -> None:
     console.print()
     for score, which in {study.score: "higher" if study.higher else "lower" for study in studies}.items():
         console.say(f"{score} is improved: {which} is better")
-    console.say(f"{sum(study.left() for study in studies):,} cells left, at most")
+    cells, left = (sum(counts) for counts in zip(*((one.cells, one.left()) for one in studies), strict=True))
+    steps = sum(study.cells * study.like.config.recipe.steps for study in studies)
+    console.say(f"at most {cells:,} cells, {steps:,} steps in total, {left:,} cells of them left")
 
 
 def _list(cells: list[Cell], rows: dict[str, Row]) -> None:
