@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,14 @@ def processor(device: str) -> str:
 
 
 def peak_mib() -> float:
-    """The most memory that this process has had, MiB."""
+    """The most memory that this process has had, MiB; 0 where the system does not say."""
+    if sys.platform == "win32":
+        return 0.0
     status = Path("/proc/self/status")
     if status.exists():  # on Linux ru_maxrss begins with what the parent had
-        return round(int(status.read_text(encoding="utf-8").partition("VmHWM:")[2].split()[0]) / 1024, 1)
+        found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(encoding="utf-8"), re.MULTILINE)
+        if found:
+            return round(int(found[1]) / 1024, 1)
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from ganzoo.running.run import load
 from ganzoo.system.console import notice
 from ganzoo.system.files import write_json
 from ganzoo.system.lines import append_line
+from ganzoo.system.processes import APART, ask_to_end, named
 from ganzoo.system.records import Damaged, parsed
 from ganzoo.training.callbacks import stops_cleanly
 from ganzoo.training.checkpoint import steps_done
@@ -95,7 +95,7 @@ class Runner:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "OMP_NUM_THREADS": str(load(folder).config.threads)},
-                start_new_session=True,  # Ctrl-C is for us, and we pass it on
+                **APART,
             )
         before = steps_done(folder)
         job = Job(cell, folder, process, before)
@@ -106,7 +106,7 @@ class Runner:
         """Ask the cells that are not worth going on with to end."""
         for job in running:
             if job.stopped_at is None and source.stop_for(job.cell, job.folder):
-                job.process.terminate()
+                ask_to_end(job.process)
                 job.stopped_at = time.monotonic()
             elif job.stopped_at is not None and time.monotonic() > job.stopped_at + PATIENCE:
                 job.process.kill()
@@ -123,7 +123,7 @@ class Runner:
         """Ask the cells under way to save a checkpoint and end."""
         self.show.say(f"stopping: {len(running)} under way save a checkpoint (Ctrl-C again: at once)")
         for job in running:
-            job.process.terminate()
+            ask_to_end(job.process)
         until = time.monotonic() + PATIENCE
         while any(job.process.poll() is None for job in running) and time.monotonic() < until:
             time.sleep(TICK)
@@ -182,7 +182,7 @@ def _why(job: Job) -> str:
     said = (job.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     how = f"with status {status}"
     if status < 0:
-        name = signal.Signals(-status).name
+        name = named(-status)
         how = f"by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     last = f": {said[-1]}" if said else ""
     return f"its process was ended {how} at step {job.steps_done}{last}"
