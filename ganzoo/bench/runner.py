@@ -153,7 +153,7 @@ class Runner:
             "steps": cell.config.recipe.steps,
             **result,
             "jobs": self.jobs,
-            "run": str(folder.relative_to(self.runs.parent)),
+            "run": folder.relative_to(self.runs.parent).as_posix(),
             "commands": dict(cell.commands),
             **({"trial": trial} if trial else {}),
         }

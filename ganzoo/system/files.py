@@ -61,9 +61,8 @@ def flush(path: Path) -> None:
     Raises WorkError where the disk cannot.
     """
     try:
-        handle = os.open(
-            path, os.O_RDWR if OPEN_IS_A_MARK else os.O_RDONLY
-        )  # Windows flushes what may be written
+        # Windows flushes what may be written.
+        handle = os.open(path, os.O_RDWR if OPEN_IS_A_MARK else os.O_RDONLY)
     except FileNotFoundError:
         return
     except PermissionError:

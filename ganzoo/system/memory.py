@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ganzoo.errors import UsageError, WorkError
@@ -49,12 +49,10 @@ def refuse_more_than_there_is() -> None:
 
 def machine_memory() -> int:
     """Bytes of memory that this process may use: the machine's, or a container's limit; 8 GiB if unknown."""
-    if sys.platform == "win32":
-        return 8 * 2**30
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return 8 * 2**30
+    memory = 8 * 2**30
+    if sys.platform != "win32":
+        with suppress(ValueError, OSError):
+            memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         return min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
     except (OSError, ValueError):  # no such file, or "max"
