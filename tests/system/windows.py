@@ -1,7 +1,7 @@
 """What Windows lacks and refuses: python -X warn_default_encoding windows.py COMMAND..., each without ganzoo.
 
 No fcntl, resource, pread and the like; a file that is open can be neither removed nor renamed, and no folder
-opened; what is flushed must be open for writing; a text file that ganzoo opens without an encoding is a fault.
+opened; what is flushed must be open for writing; a text file that ganzoo opens needs its encoding.
 """
 
 from __future__ import annotations
