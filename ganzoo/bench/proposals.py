@@ -60,7 +60,10 @@ def propose(
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.startup)
     study = _study(search, higher, tried, sampler)
     trial = study.ask({name: _distribution(one) for name, one in search.ranges.items()})
-    return {name: one.settled(trial.params[name]) for name, one in search.ranges.items()}
+    return {
+        name: one.after(trial.params[name]) if one.step else one.settled(trial.params[name])
+        for name, one in search.ranges.items()
+    }
 
 
 def falls_behind(search: Search, higher: bool, tried: Sequence[Tried], one: Tried) -> bool:
@@ -96,7 +99,10 @@ def _study(
             optuna.trial.create_trial(
                 state=state,
                 value=one.value,
-                params=dict(one.asked),
+                params={
+                    name: known.steps_to(one.asked[name]) if known.step else one.asked[name]
+                    for name, known in search.ranges.items()
+                },
                 distributions=distributions,
                 intermediate_values=dict(one.reported),
             )
@@ -109,6 +115,8 @@ def _distribution(one: Range) -> Any:
 
     if one.choices:
         return CategoricalDistribution(one.choices)
+    if one.step:  # by the number of steps, which is exact
+        return IntDistribution(0, one.count)
     if one.whole:
-        return IntDistribution(int(one.low), int(one.high), log=one.log, step=int(one.step or 1))
-    return FloatDistribution(one.low, one.high, log=one.log, step=one.step)
+        return IntDistribution(int(one.low), int(one.high), log=one.log)
+    return FloatDistribution(one.low, one.high, log=one.log)

@@ -17,6 +17,9 @@ Value = bool | int | float | str
 BOUNDS = ("low", "high", "log", "step")
 PRUNERS = ("median", "none")
 STARTUP = 10
+FARTHEST = 2**31  # from 0
+CLOSE, TINY = 1e-12, 1e-290  # of two ends, between which there is nothing to search
+MOST_STEPS = 100_000  # in a range with a step
 DIGITS = 4  # of a number that is tried, as a person types it
 OF_STABILIZER = "stabilizer."
 # Trials that differ in these cannot be compared, or do not differ in what they learn.
@@ -53,6 +56,19 @@ class Range:
             return any(value == one and type(value) is type(one) for one in self.choices)
         is_number = isinstance(value, int if self.whole else int | float) and not isinstance(value, bool)
         return is_number and self.low <= float(value) <= self.high
+
+    @property
+    def count(self) -> int:
+        """How many steps there are."""
+        return round((self.high - self.low) / self.step) if self.step else 0
+
+    def after(self, steps: int) -> Value:
+        """The number that is so many steps from the first."""
+        value = self.low + steps * (self.step or 0)
+        return value if self.whole else min(round(value, 12), self.high)
+
+    def steps_to(self, value: Value) -> int:
+        return round((float(value) - self.low) / self.step) if self.step else 0
 
     def settled(self, value: Value) -> Value:
         """A number that was drawn, with no more digits than make a difference."""
@@ -181,7 +197,7 @@ def read_search(table: Any, where: str) -> Search:
 def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     """Names with dots, whether they were quoted or are tables in tables."""
     for name, value in table.items():
-        if isinstance(value, dict) and value and not {"low", "high"} & value.keys():
+        if isinstance(value, dict) and value and not {"low", "high"} & value.keys() and before.count(".") < 9:
             yield from _flat(value, f"{before}{name}.")
         else:
             yield f"{before}{name}", value
@@ -224,17 +240,20 @@ def _numbers(at: str, value: Mapping[str, Any], kind: type | None) -> Range:
             raise UsageError(f"{at} does not say its {key}")
     for key in ("low", "high", "step"):
         number = value.get(key, 1)
-        if not fits(number, kind or float) or not abs(number) <= LARGEST:
-            raise UsageError(f"{at}.{key}: expected {EXPECTED[kind or float]}, got {number!r}")
+        if not fits(number, kind or float) or not abs(number) <= FARTHEST:
+            expected = f"{EXPECTED[kind or float]} of at most {FARTHEST:,}"
+            raise UsageError(f"{at}.{key}: expected {expected}, got {number!r}")
     if not isinstance(value.get("log", False), bool):
         raise UsageError(f"{at}.log: expected true or false, got {value['log']!r}")
     low, high, step, log = value["low"], value["high"], value.get("step"), value.get("log", False)
-    if not low < high:
+    if not high - low > max(abs(low), abs(high)) * CLOSE or not high - low > TINY:
         raise UsageError(f"{at}: expected low below high, got {low} and {high}")
     if log and not low > 0:
         raise UsageError(f"{at}: a logarithm needs a low above 0, got {low}")
-    if step is not None and (log or not 0 < step <= high - low):
-        what = "none with log = true" if log else f"above 0 and at most {high - low:g}"
+    if step is not None and (log or not (high - low) / MOST_STEPS <= step <= high - low):
+        what = "none with log = true" if log else f"{(high - low) / MOST_STEPS:g} to {high - low:g}"
         raise UsageError(f"{at}.step: expected {what}, got {step}")
     whole = kind is not float and all(isinstance(one, int) for one in (low, high, step or 0))
+    if step is not None:  # the last one that it comes to
+        high = low + math.floor((high - low) / step + 1e-9) * step
     return Range(low=low, high=high, whole=whole, log=log, step=step)

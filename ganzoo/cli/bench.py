@@ -123,6 +123,8 @@ def _tell(studies: list[Study]) -> None:
                 f"{what}: {len(failed)} cells failed, the first of them {failed[0]['options']}: "
                 f"{failed[0]['error']}; --retry tries them again"
             )
+        if study.exhausted:
+            stderr.say(f"{what}: {len(study.attempts)} trials, as no other settings were found")
         best = study.best()
         if best is None:
             raise WorkError(f"no trial of {what} was done, of {len(study.attempts)}")

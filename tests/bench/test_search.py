@@ -59,6 +59,26 @@ def test_names_with_dots_need_no_quotes_and_whole_ends_make_whole_numbers():
     assert not asked.search.ranges["lr"].whole  # a rate is a number, however its ends are written
 
 
+def test_the_end_of_steps_is_one_of_them():
+    known = read_search(
+        {
+            "trials": 1,
+            "ranges": {
+                "lr": {"low": 0.1, "high": 1, "step": 0.2},
+                "a": {"low": 1, "high": 10, "step": 4},
+                "b": {"low": 0.1, "high": 0.4, "step": 0.1},
+            },
+        },
+        "",
+    ).ranges
+    assert [str(one) for one in known.values()] == [
+        "0.1 to 0.9 (step 0.2)", "1 to 9 (whole, step 4)", "0.1 to 0.4 (step 0.1)",
+    ]  # fmt: skip
+    drawn = [propose(Search(known, 1), True, [], number) for number in range(1, 30)]
+    assert {one["a"] for one in drawn} == {1, 5, 9}
+    assert all(round(one["lr"] * 10) in (1, 3, 5, 7, 9) for one in drawn)
+
+
 def test_settings_become_the_words_of_run():
     training = {"model": "mlp-gan", "set": {"a": 1}, "stabilizer": ["r1:gamma=2,every=4", "dragan"]}
     values = {"lr": 0.5, "model.width": 8, "stabilizer.r1.gamma": 0.1, "stabilizer.drift.weight": 3.0}
@@ -88,13 +108,13 @@ def test_settings_become_the_words_of_run():
         ("lr = { lo = 1, high = 2 }\n", "trials = 3\n", "ranges: lr has no 'lo'; did you mean low"),
         ("lr = { low = 1 }\n", "trials = 3\n", "ranges: lr does not say its high"),
         ("lr = { low = 2, high = 1 }\n", "trials = 3\n", "lr: expected low below high, got 2 and 1"),
-        ("lr = { low = 'a', high = 1 }\n", "trials = 3\n", "lr.low: expected a number, got 'a'"),
-        ("lr = { low = nan, high = 1 }\n", "trials = 3\n", "lr.low: expected a number, got nan"),
-        ("lr = { low = 0, high = inf }\n", "trials = 3\n", "lr.high: expected a number, got inf"),
-        ("n-dis = { low = 1.5, high = 2 }\n", "trials = 3\n", "n-dis.low: expected a whole number, got 1.5"),
+        ("lr = { low = 'a', high = 1 }\n", "trials = 3\n", "of at most 2,147,483,648, got 'a'"),
+        ("lr = { low = nan, high = 1 }\n", "trials = 3\n", "lr.low: expected a number of at most"),
+        ("lr = { low = 0, high = inf }\n", "trials = 3\n", "got inf"),
+        ("n-dis = { low = 1.5, high = 2 }\n", "trials = 3\n", "n-dis.low: expected a whole number of"),
         ("lr = { low = 0, high = 1, log = true }\n", "trials = 3\n", "logarithm needs a low above 0, got 0"),
         ("lr = { low = 1, high = 2, log = 'yes' }\n", "trials = 3\n", "lr.log: expected true or false"),
-        ("lr = { low = 1, high = 2, step = 0 }\n", "trials = 3\n", "step: expected above 0 and at most 1"),
+        ("lr = { low = 1, high = 2, step = 0 }\n", "trials = 3\n", "lr.step: expected 1e-05 to 1"),
         ("lr = { low = 1, high = 2, step = 1, log = true }\n", "trials = 3\n", "expected none with log"),
         ("loss = { low = 1, high = 2 }\n", "trials = 3\n", "loss is no number: expected a list of choices"),
         ("lr = [1e-3]\n", "trials = 3\n", "lr: expected two different choices or more"),
@@ -425,7 +445,9 @@ def test_a_search_in_which_everything_fails_has_failed(ganzoo):
 def test_no_settings_are_tried_twice_and_few_of_them_end_it(ganzoo, monkeypatch):
     monkeypatch.setattr(trials, "ATTEMPTS", 20)
     suite("loss = ['hinge', 'least-squares', 'minimax']\n", 'trials = 9\npruner = "none"\n')
-    assert ganzoo("bench s.toml").code == 0
+    result = ganzoo("bench s.toml")
+    assert result.code == 0
+    assert "3 trials, as no other settings were found" in result.err
     assert sorted(row["options"] for row in rows()) == ["loss=hinge", "loss=least-squares", "loss=minimax"]
 
 
