@@ -53,7 +53,7 @@ class Study:
 
     def __init__(self, asked: Asked, threads: int) -> None:
         refuse_without_optuna()
-        assert asked.search is not None
+        assert asked.search is not None  # by plan_studies
         self.asked, self.search, self.threads = asked, asked.search, threads
         corners = [self._plan(values)[0] for values in _corners(self.search)]
         self.like = corners[0]
@@ -203,6 +203,18 @@ class Study:
         reported = {str(step): value for step, value in attempt.reported.items()}
         asked: dict[str, Value] = dict(attempt.asked)
         return {"search": self.name, "number": attempt.number, "asked": asked, "reported": reported}
+
+
+def plan_studies(asked: Sequence[Asked], threads: int) -> list[Study]:
+    """A search for each combination of a suite that has one. Raises UsageError: two of them are the same."""
+    studies: dict[str, Study] = {}
+    for one in asked:
+        if one.search is not None:
+            study = Study(one, threads)
+            other = studies.setdefault(study.name, study)
+            if other is not study:
+                raise UsageError(f"{one.where} searches the same as {other.asked.where}: remove one of them")
+    return list(studies.values())
 
 
 def _corners(search: Search) -> Iterator[dict[str, Value]]:

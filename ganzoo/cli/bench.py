@@ -50,14 +50,14 @@ def command(
     from ganzoo.bench.runner import Runner
     from ganzoo.bench.source import Searching, Source
     from ganzoo.bench.suite import read_suite
-    from ganzoo.bench.trials import Study
+    from ganzoo.bench.trials import plan_studies
     from ganzoo.system.console import say, stderr, typed
 
     if jobs > 8 * cores():
         raise UsageError(f"--jobs {jobs}: expected at most {8 * cores()}, as there are {cores()} cores")
     threads = max(1, min(torch.get_num_threads(), cores() // jobs))
     asked = read_suite(suite, steps=steps, samples=samples)
-    studies = [Study(one, threads) for one in asked if one.search]
+    studies = plan_studies(asked, threads)
     cells = [] if studies else plan_cells(asked, threads)
     results = out / f"{suite.stem}.jsonl"
     if dry_run:

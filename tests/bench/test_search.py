@@ -155,6 +155,14 @@ def test_a_suite_that_does_not_fit_a_search(change, says, ganzoo):
     assert says in result.sentence
 
 
+def test_two_searches_that_are_the_same(ganzoo):
+    text = suite().read_text()
+    Path("s.toml").write_text(text + '[[cells]]\nn-dis = 2\n[[cells]]\nn-dis = 2\nlabel = "another"\n')
+    result = ganzoo("bench s.toml")
+    assert result.code == 2
+    assert "s.toml, cell 2 (mlp-gan on ring8) searches the same as s.toml, cell 1" in result.sentence
+
+
 def test_no_table():
     with pytest.raises(UsageError, match="expected a table"):
         read_search([1], "s.toml")
