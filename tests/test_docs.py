@@ -54,7 +54,9 @@ def own_data():
     np.save("my-vectors.npy", np.random.default_rng(0).normal(size=(50, 4)))
     np.save("my-labels.npy", np.arange(50) % 3)
     np.save("my-series.npy", np.random.default_rng(0).normal(size=(50, 2, 16)))
-    Path("my-suite.toml").write_text(blocks(ROOT / "docs" / "benchmarks.md", "toml")[0], encoding="utf-8")
+    suites = blocks(ROOT / "docs" / "benchmarks.md", "toml")
+    for name, suite in zip(("my-suite.toml", "my-search.toml"), suites, strict=True):
+        Path(name).write_text(suite, encoding="utf-8")
     words = blocks(ROOT / "docs" / "command-line.md", "toml")[0]
     Path("my-run.toml").write_text(words, encoding="utf-8")
     Path("results").mkdir()

@@ -56,7 +56,7 @@ def score_table(group: Group) -> str:
             f"seeds {', '.join(seeds)}: mean ± standard deviation" if len(seeds) > 1 else f"seed {seeds[0]}"
         )
         said += [f"{group.done[0]['steps']:,} steps, {many}", *group.measured()]
-    said += [f"seed {row['seed']} failed: {row['error']}" for row in group.failed]
+    said += [f"seed {row['seed']} {row['status']}: {row['error']}" for row in [*group.failed, *group.stopped]]
     commands = group.rows[0]["commands"]
     repeat = f"To repeat it: `{commands['run']}`, then `{commands['eval']}`."
     return "\n".join([*lines, "", f"{', '.join(said)}. {repeat}"]).lstrip()

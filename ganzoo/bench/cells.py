@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganzoo.bench.suite import EVALUATION, TRAINING, Asked
+from ganzoo.bench.suite import Asked
+from ganzoo.bench.words import EVALUATION, TRAINING
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError, nearest
 from ganzoo.metrics.harness import Evaluation
@@ -34,6 +35,7 @@ class Cell:
         group: hash of all that determines the result but the seed.
         hash: the same with the seed; `trained` is the part of it that training depends on.
         commands: the words that do the same by hand.
+        aim: of a search: the score to improve, and whether higher is better.
     """
 
     label: str
@@ -43,6 +45,7 @@ class Cell:
     hash: str
     trained: str
     commands: Mapping[str, str]
+    aim: tuple[str, bool] | None = None
 
     @property
     def title(self) -> str:
@@ -63,7 +66,7 @@ def plan_cells(asked: Sequence[Asked], threads: int) -> list[Cell]:
     Raises:
         UsageError: an option of any of them is wrong, or two of them are the same.
     """
-    planned = [_plan(one, threads) for one in asked]
+    planned = [plan_one(one, threads) for one in asked]
     seen: dict[str, Asked] = {}
     for one, cells in zip(asked, planned, strict=True):
         for cell in cells:
@@ -78,12 +81,13 @@ def plan_cells(asked: Sequence[Asked], threads: int) -> list[Cell]:
     return sorted((cell for cells in planned for cell in cells), key=lambda cell: rank[cell.config.seed])
 
 
-def _plan(asked: Asked, threads: int) -> list[Cell]:
+def plan_one(asked: Asked, threads: int) -> list[Cell]:
+    """The cells of one combination, a seed each. Raises UsageError: an option of it is wrong."""
     try:
         # What holds for one seed holds for all of them.
         words = {key.replace("-", "_"): value for key, value in asked.training.items()}
         config, dataset = plan_run(Words(**words, seed=asked.seeds[0]))
-        evaluation, resolved = _evaluation(asked, config, dataset)
+        evaluation, resolved, aim = _evaluation(asked, config, dataset)
     except UsageError as error:
         raise UsageError(f"{asked.where}: {error}") from error
     config = dataclasses.replace(
@@ -109,13 +113,16 @@ def _plan(asked: Asked, threads: int) -> list[Cell]:
                 "run": _run_command(asked, config, seed),
                 "eval": _eval_command(asked, resolved["samples"]),
             },
+            aim=aim,
         )
         for seed in asked.seeds
     ]
 
 
-def _evaluation(asked: Asked, config: Config, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Arguments of `Run.evaluate`, and all that its scores depend on."""
+def _evaluation(
+    asked: Asked, config: Config, dataset: Dataset
+) -> tuple[dict[str, Any], dict[str, Any], tuple[str, bool] | None]:
+    """Arguments of `Run.evaluate`, all that its scores depend on, and the aim of a search."""
     given = {key.replace("-", "_"): value for key, value in asked.evaluation.items()}
     metrics = given.pop("metric", [])
     given["samples"] = as_int("samples", given.get("samples", dataset.eval_samples), at_least=1)
@@ -143,7 +150,8 @@ def _evaluation(asked: Asked, config: Config, dataset: Dataset) -> tuple[dict[st
         "reference": evaluation.reference,
         "checkpoint": checkpoint,
     }
-    return {"metrics": metrics, **given}, resolved
+    aim = (evaluation.first_score, evaluation.first_is_higher) if asked.search else None
+    return {"metrics": metrics, **given}, resolved, aim
 
 
 def _digest(value: Any) -> str:

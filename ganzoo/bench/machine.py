@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +42,15 @@ def processor(device: str) -> str:
 
 
 def peak_mib() -> float:
-    """The most memory that this process has had, MiB."""
-    status = Path("/proc/self/status")
-    if status.exists():  # on Linux ru_maxrss begins with what the parent had
-        return round(int(status.read_text(encoding="utf-8").partition("VmHWM:")[2].split()[0]) / 1024, 1)
-    import resource
+    """The most memory that this process has had, MiB; 0 where the system does not say."""
+    peak = 0.0
+    if sys.platform != "win32":
+        import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak = used / (2**20 if sys.platform == "darwin" else 2**10)
+    with suppress(OSError):  # on Linux that begins with what the parent had
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+        peak = int(found[1]) / 1024 if found else peak
+    return round(peak, 1)

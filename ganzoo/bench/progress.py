@@ -32,6 +32,7 @@ class Job:
     process: subprocess.Popen[bytes]
     steps_before: int
     began: float = dataclasses.field(default_factory=time.time)
+    stopped_at: float | None = None  # when it was asked to end, as it is not worth going on with
 
     @property
     def seconds(self) -> float:

@@ -66,10 +66,19 @@ class Measured(Cost):
 
 
 class Broken(TypedDict):
-    """What a cell that failed came to."""
+    """What a cell that failed came to, or a trial that was stopped because it fell behind."""
 
-    status: Literal["failed"]
+    status: Literal["failed", "stopped"]
     error: str
+
+
+class Trial(TypedDict):
+    """Of a search: which one, its settings by name, and what it was compared by while it ran, by step."""
+
+    search: str
+    number: Count
+    asked: dict[str, bool | int | float | str]
+    reported: dict[str, float]
 
 
 class Head(TypedDict):
@@ -84,6 +93,7 @@ class Head(TypedDict):
     steps: Count
     commands: Commands
     run: NotRequired[str]
+    trial: NotRequired[Trial]
 
 
 class Done(Head, Measured):
@@ -91,7 +101,7 @@ class Done(Head, Measured):
 
 
 class Failed(Head, Broken):
-    """A line of results of a cell that failed."""
+    """A line of results of a cell that failed or was stopped."""
 
 
 Row = Done | Failed
@@ -120,4 +130,4 @@ def as_result(value: Any) -> tuple[str, Result]:
 
 
 def _failed(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("status") == "failed"
+    return isinstance(value, dict) and value.get("status") in ("failed", "stopped")

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections import deque
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ganzoo.bench.cells import Cell
 from ganzoo.bench.progress import Job, Show
 from ganzoo.bench.rows import Broken, Result, as_result
+from ganzoo.bench.source import Source
+from ganzoo.bench.trials import ASKED
 from ganzoo.bench.work import RESULT
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.running.run import load
 from ganzoo.system.console import notice
 from ganzoo.system.files import write_json
 from ganzoo.system.lines import append_line
+from ganzoo.system.processes import APART, ask_to_end, named
 from ganzoo.system.records import Damaged, parsed
 from ganzoo.training.callbacks import stops_cleanly
 from ganzoo.training.checkpoint import steps_done
@@ -44,44 +44,48 @@ class Runner:
         self.suite, self.jobs, self.show = suite, jobs, show
         self.results, self.runs = out / f"{suite}.jsonl", out / suite
 
-    def run(self, cells: Sequence[Cell]) -> bool:
+    def run(self, source: Source) -> bool:
         """Whether all came to an end, good or bad; False where Ctrl-C or SIGTERM stopped it."""
-        waiting, running = deque(cells), list[Job]()
+        running = list[Job]()
         with stops_cleanly() as stop, self.show:
             try:
-                while (waiting or running) and not stop.is_set():
-                    self._fill(waiting, running)
-                    self.show.update(running, waiting)
+                while not stop.is_set():
+                    self._fill(source, running)
+                    if not running:
+                        break
+                    self.show.update(running, source.left)
                     stop.wait(TICK)
-                    self._collect(running, waiting)
+                    self._end_stragglers(source, running)
+                    self._collect(source, running)
                 if running:
-                    self._stop(running, waiting)
+                    self._stop(source, running)
             finally:
                 for job in running:  # those that did not stop in time, or nobody waited for
                     job.process.kill()
                     job.end()
-        return not waiting and not running
+        return not source.left and not running
 
-    def _fill(self, waiting: deque[Cell], running: list[Job]) -> None:
-        for cell in list(waiting):
-            if len(running) == self.jobs:
+    def _fill(self, source: Source, running: list[Job]) -> None:
+        while len(running) < self.jobs:
+            cell = source.take([job.folder for job in running], self.runs)
+            if cell is None:
                 return
             folder = cell.folder(self.runs)
-            if any(job.folder == folder for job in running):
-                continue  # the same run, measured in another way
-            waiting.remove(cell)
             try:
-                result = _left_behind(cell, folder)
+                result = self._outcome(source, cell, folder)
                 if result is None:
-                    running.append(self._start(cell, folder))
+                    running.append(self._start(source, cell, folder))
                     continue
             except (UsageError, WorkError) as error:
                 result = Broken(status="failed", error=str(error))
-            self._record(cell, folder, result, None, waiting)
+            self._record(source, cell, folder, result, None)
 
-    def _start(self, cell: Cell, folder: Path) -> Job:
+    def _start(self, source: Source, cell: Cell, folder: Path) -> Job:
         if not (folder / "config.json").exists():
             write_json(folder / "config.json", cell.config.as_json())
+        trial = source.trial_of(cell)
+        if trial is not None:
+            write_json(folder / ASKED, trial)
         (folder / RESULT).unlink(missing_ok=True)
         task = {"hash": cell.hash, "evaluation": dict(cell.evaluation), "alone": self.jobs == 1}
         with (folder / LOG).open("wb") as log:
@@ -91,39 +95,53 @@ class Runner:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "OMP_NUM_THREADS": str(load(folder).config.threads)},
-                start_new_session=True,  # Ctrl-C is for us, and we pass it on
+                **APART,
             )
         before = steps_done(folder)
         job = Job(cell, folder, process, before)
         self.show.began(job)
         return job
 
-    def _collect(self, running: list[Job], waiting: deque[Cell]) -> None:
+    def _end_stragglers(self, source: Source, running: list[Job]) -> None:
+        """Ask the cells that are not worth going on with to end."""
+        for job in running:
+            if job.stopped_at is None and source.stop_for(job.cell, job.folder):
+                ask_to_end(job.process)
+                job.stopped_at = time.monotonic()
+            elif job.stopped_at is not None and time.monotonic() > job.stopped_at + PATIENCE:
+                job.process.kill()
+
+    def _collect(self, source: Source, running: list[Job]) -> None:
         """Record the cells that have ended."""
         for job in [job for job in running if job.process.poll() is not None]:
             running.remove(job)
             job.end()
-            result = _left_behind(job.cell, job.folder) or Broken(status="failed", error=_why(job))
-            self._record(job.cell, job.folder, result, job, waiting)
+            result = self._outcome(source, job.cell, job.folder) or Broken(status="failed", error=_why(job))
+            self._record(source, job.cell, job.folder, result, job)
 
-    def _stop(self, running: list[Job], waiting: deque[Cell]) -> None:
+    def _stop(self, source: Source, running: list[Job]) -> None:
         """Ask the cells under way to save a checkpoint and end."""
         self.show.say(f"stopping: {len(running)} under way save a checkpoint (Ctrl-C again: at once)")
         for job in running:
-            job.process.terminate()
+            ask_to_end(job.process)
         until = time.monotonic() + PATIENCE
         while any(job.process.poll() is None for job in running) and time.monotonic() < until:
             time.sleep(TICK)
         for job in list(running):
-            result = _left_behind(job.cell, job.folder)
+            result = self._outcome(source, job.cell, job.folder)
             if result is not None:  # it was just done
                 running.remove(job)
+                job.process.kill()  # where it hangs
                 job.end()
-                self._record(job.cell, job.folder, result, job, waiting)
+                self._record(source, job.cell, job.folder, result, job)
 
-    def _record(
-        self, cell: Cell, folder: Path, result: Result, job: Job | None, waiting: deque[Cell]
-    ) -> None:
+    def _outcome(self, source: Source, cell: Cell, folder: Path) -> Result | None:
+        """What it came to, by what lies in its folder; None where it is not done."""
+        why = source.stop_for(cell, folder)
+        return Broken(status="stopped", error=why) if why else _left_behind(cell, folder)
+
+    def _record(self, source: Source, cell: Cell, folder: Path, result: Result, job: Job | None) -> None:
+        trial = source.trial_of(cell)
         row: dict[str, Any] = {
             "hash": cell.hash,
             "group": cell.group,
@@ -135,12 +153,14 @@ class Runner:
             "steps": cell.config.recipe.steps,
             **result,
             "jobs": self.jobs,
-            "run": str(folder.relative_to(self.runs.parent)),
+            "run": folder.relative_to(self.runs.parent).as_posix(),
             "commands": dict(cell.commands),
+            **({"trial": trial} if trial else {}),
         }
         append_line(self.results, row)
         (folder / RESULT).unlink(missing_ok=True)
-        self.show.ended(cell, row, job, waiting)
+        source.ended(cell, row)
+        self.show.ended(cell, row, job, source.left)
 
 
 def _left_behind(cell: Cell, folder: Path) -> Result | None:
@@ -162,7 +182,7 @@ def _why(job: Job) -> str:
     said = (job.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     how = f"with status {status}"
     if status < 0:
-        name = signal.Signals(-status).name
+        name = named(-status)
         how = f"by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     last = f": {said[-1]}" if said else ""
     return f"its process was ended {how} at step {job.steps_done}{last}"

@@ -11,44 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ganzoo.bench.ranges import Search, read_search
+from ganzoo.bench.words import EVALUATION, EXPECTED, MOST_CELLS, OPTIONS, TRAINING, fits
 from ganzoo.errors import UsageError, nearest
-from ganzoo.plan.words import Words
 from ganzoo.registry.kinds import LARGEST
 from ganzoo.system.files import is_folder, read_regular
 
-EVALUATION: dict[str, type] = {
-    "metric": list,
-    "samples": int,
-    "extractor": str,
-    "extractor-weights": str,
-    "reference": str,
-    "checkpoint": str,
-}
-KINDS: dict[str, type] = {
-    "int": int,
-    "float": float,
-    "str": str,
-    "bool": bool,
-    "Iterable[str]": list,
-    "Specs": list,
-}
-TRAINING: dict[str, type] = {
-    field.name.replace("_", "-"): KINDS[str(field.type).partition(" ")[0]]
-    for field in dataclasses.fields(Words)
-    if field.name not in ("seed", "base")
-}
-TRAINING["set"] = dict
-OPTIONS = {**TRAINING, **EVALUATION}
-EXPECTED = {
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    bool: "true or false",
-    list: "a list of texts",
-    dict: "a table of texts and numbers",
-}
 LARGEST_FILE = 2**20  # bytes
-MOST_CELLS = 10_000  # each is trained and measured
 NOT_IN_LABEL = ("model", "dataset", "steps", "epochs", "data-root", "offline", "callback")
 
 
@@ -60,6 +29,7 @@ class Asked:
         where: file and place in it, for messages.
         label: its options in a few words; "default" where there are none.
         training, evaluation: by the words of `ganzoo run` and of `ganzoo eval`.
+    search: what else is tried of it, and how often.
     """
 
     where: str
@@ -67,6 +37,7 @@ class Asked:
     training: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     seeds: tuple[int, ...]
+    search: Search | None = None
 
 
 def read_suite(path: Path, **instead: Any) -> list[Asked]:
@@ -79,8 +50,9 @@ def read_suite(path: Path, **instead: Any) -> list[Asked]:
     cells = top.pop("cells", [{}])
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise UsageError(f"{path}: a cell begins with [[cells]], in two pairs of brackets")
+    search = read_search(top.pop("search"), f"{path}") if "search" in top else None
     top, cells = _lists(top), [_lists(cell) for cell in cells]
-    _check(top, f"{path}", ["seeds", "cells"])
+    _check(top, f"{path}", ["seeds", "cells", "search"])
     instead = {key: value for key, value in instead.items() if value is not None}
     asked: list[Asked] = []
     count = 0
@@ -90,10 +62,12 @@ def read_suite(path: Path, **instead: Any) -> list[Asked]:
         words = _merge(_merge(top, cell), instead)
         for missing in {"model", "dataset"} - words.keys():
             raise UsageError(f"{where} does not say its {missing}")
-        count += _count(words, where)
+        count += _count(words, where) * (search.trials if search else 1)
         if count > MOST_CELLS:
             raise UsageError(f"{where}: {count:,} cells or more: expected at most {MOST_CELLS:,} in a suite")
-        asked.extend(_combinations(words, cell, where))
+        if search:
+            words = search.fitted(words, where)
+        asked.extend(_combinations(words, cell, where, search))
     return asked
 
 
@@ -134,18 +108,8 @@ def _check(words: Mapping[str, Any], where: str, more: list[str]) -> None:
         if not each:
             raise UsageError(f"{where}: {key}: an empty list makes no cell")
         for one in each:
-            if not _fits(one, kind):
+            if not fits(one, kind):
                 raise UsageError(f"{where}: {key}: expected {EXPECTED[kind]}, got {one!r}")
-
-
-def _fits(value: Any, kind: type) -> bool:
-    if kind is list:
-        return isinstance(value, list) and all(isinstance(one, str) for one in value)
-    if kind is dict:
-        return isinstance(value, dict) and all(isinstance(one, str | int | float) for one in value.values())
-    if isinstance(value, bool):
-        return kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)
 
 
 def _merge(words: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,7 +137,9 @@ def _several(words: Mapping[str, Any]) -> dict[str, list[Any]]:
     }
 
 
-def _combinations(words: Mapping[str, Any], cell: Mapping[str, Any], where: str) -> Iterator[Asked]:
+def _combinations(
+    words: Mapping[str, Any], cell: Mapping[str, Any], where: str, search: Search | None
+) -> Iterator[Asked]:
     """One for each combination of the options that have several values."""
     seeds = tuple(_seeds(words.get("seeds", 1), where))
     several = _several(words)
@@ -190,6 +156,7 @@ def _combinations(words: Mapping[str, Any], cell: Mapping[str, Any], where: str)
             {key: value for key, value in single.items() if key in TRAINING},
             {key: value for key, value in single.items() if key in EVALUATION},
             seeds,
+            search,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from ganzoo.errors import UsageError, WorkError
 if TYPE_CHECKING:
     from ganzoo.bench.cells import Cell
     from ganzoo.bench.rows import Row
+    from ganzoo.bench.trials import Study
 
 
 @click.command("bench")
@@ -46,36 +48,51 @@ def command(
     from ganzoo.bench.progress import Show
     from ganzoo.bench.results import alone_in, read_results, repair
     from ganzoo.bench.runner import Runner
+    from ganzoo.bench.source import Searching, Source
     from ganzoo.bench.suite import read_suite
+    from ganzoo.bench.trials import plan_studies
     from ganzoo.system.console import say, stderr, typed
 
     if jobs > 8 * cores():
         raise UsageError(f"--jobs {jobs}: expected at most {8 * cores()}, as there are {cores()} cores")
     threads = max(1, min(torch.get_num_threads(), cores() // jobs))
     asked = read_suite(suite, steps=steps, samples=samples)
-    cells = plan_cells(asked, threads)
+    studies = plan_studies(asked, threads)
+    cells = [] if studies else plan_cells(asked, threads)
     results = out / f"{suite.stem}.jsonl"
     if dry_run:
-        _list(cells, read_results(results))
+        rows = read_results(results)
+        for study in studies:
+            study.recall(rows.values(), out / suite.stem, retry)
+        _list_studies(studies) if studies else _list(cells, rows)
         return 0
     with alone_in(out):
         repair(results)
         rows = read_results(results)
+        for study in studies:
+            study.recall(rows.values(), out / suite.stem, retry)
         left = [cell for cell in cells if _is_left(rows.get(cell.hash), retry)]
-        words = f"{suite.stem}: {len(cells)} cells, {len(cells) - len(left)} done, {jobs} at a time"
+        source = Searching(studies) if studies else Source(left)
+        total = sum(study.cells for study in studies) if studies else len(cells)
+        done = total - source.unfinished
+        words = f"{suite.stem}: {total} cells, {done} done, {jobs} at a time"
         stderr.say(f"{words} with {threads} threads -> {results}")
-        runner = Runner(suite.stem, out, jobs, Show(len(cells), len(cells) - len(left), jobs))
+        runner = Runner(suite.stem, out, jobs, Show(total, done, jobs))
         try:
-            ended = runner.run(left)
+            ended = runner.run(source)
         except KeyboardInterrupt:  # the second one: cells under way go on from their last checkpoints
             ended = False
         rows = read_results(results)
     if not ended:
-        done = sum(cell.hash in rows for cell in cells)
-        stderr.say(f"stopped: {done} of {len(cells)} cells are done; the same command goes on")
+        stderr.say(
+            f"stopped: {total - source.unfinished} of {total} cells are done; the same command goes on"
+        )
         return 130
     say(f"results: {results}")
     say(f"next:    {typed('ganzoo', 'table', results)}")
+    if studies:
+        _tell(studies)
+        return 0
     errors = [
         f"{cell.title}: {row['error']}"
         for cell in cells
@@ -91,6 +108,57 @@ def command(
 
 def _is_left(row: Row | None, retry: bool) -> bool:
     return row is None or (retry and row["status"] == "failed")
+
+
+def _tell(studies: list[Study]) -> None:
+    """The best of each search, and the command that makes it."""
+    from ganzoo.bench.ranges import shown
+    from ganzoo.system.console import number, say, stderr
+
+    for study in studies:
+        what = f"{study.like.config.model} on {study.like.config.dataset}"
+        failed = [row for row in study.rows() if row["status"] == "failed"]
+        if failed:
+            stderr.say(
+                f"{what}: {len(failed)} cells failed, the first of them {failed[0]['options']}: "
+                f"{failed[0]['error']}; --retry tries them again"
+            )
+        if study.exhausted:
+            stderr.say(f"{what}: {len(study.attempts)} trials, as no other settings were found")
+        best = study.best()
+        if best is None:
+            raise WorkError(f"no trial of {what} was done, of {len(study.attempts)}")
+        attempt, value = best
+        seeds = f", the mean of {len(attempt.rows)} seeds" if len(attempt.rows) > 1 else ""
+        say(f"best:    {what}: {study.score} {number(value)}{seeds}: {shown(attempt.asked)}")
+        say(f"         {attempt.rows[study.asked.seeds[0]]['commands']['run']}")
+
+
+def _list_studies(studies: list[Study]) -> None:
+    from ganzoo.system.console import Grid, terminal
+
+    console = terminal()
+    table = Grid()
+    for title in ("model", "dataset", "options", "seeds", "steps", "trials", "done"):
+        table.column(title, right=title in ("steps", "trials", "done"), overflow="fold")
+    for study in studies:
+        config, seeds = study.like.config, study.asked.seeds
+        words = (config.model, config.dataset, study.asked.label, _shortly(seeds), f"{config.recipe.steps:,}")
+        table.row(*words, f"{study.search.trials:,}", f"{study.ended:,}")
+    console.print(table)
+    console.print()
+    ranges = Grid()
+    for title in ("range", "of"):
+        ranges.column(title, overflow="fold")
+    for name, one in studies[0].search.ranges.items():
+        ranges.row(name, f"{one}")
+    console.print(ranges)
+    console.print()
+    for score, which in {study.score: "higher" if study.higher else "lower" for study in studies}.items():
+        console.say(f"{score} is improved: {which} is better")
+    cells, left = (sum(counts) for counts in zip(*((one.cells, one.left()) for one in studies), strict=True))
+    steps = sum(study.cells * study.like.config.recipe.steps for study in studies)
+    console.say(f"at most {cells:,} cells, {steps:,} steps in total, {left:,} cells of them left")
 
 
 def _list(cells: list[Cell], rows: dict[str, Row]) -> None:
@@ -122,7 +190,11 @@ def _list(cells: list[Cell], rows: dict[str, Row]) -> None:
 
 
 def _seeds(group: list[Cell]) -> str:
-    seeds = sorted(cell.config.seed for cell in group)
+    return _shortly([cell.config.seed for cell in group])
+
+
+def _shortly(numbers: Sequence[int]) -> str:
+    seeds = sorted(numbers)
     if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
         return f"{seeds[0]} to {seeds[-1]}"
     return ", ".join(map(str, seeds))

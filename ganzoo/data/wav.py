@@ -11,11 +11,12 @@ import numpy as np
 import torch
 
 from ganzoo.data.images import each
+from ganzoo.data.names import ignored
 from ganzoo.data.own import OwnArrays, Samples, check_memory, few
 from ganzoo.data.sounds import RATES, middle_of, read_sound
 from ganzoo.data.splits import choose_splits
 from ganzoo.data.tensors import Array
-from ganzoo.data.tree import SPLITS, ignored
+from ganzoo.data.tree import SPLITS
 from ganzoo.errors import UsageError, first_line
 from ganzoo.system.console import notice
 from ganzoo.system.paths import typed_path

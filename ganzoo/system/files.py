@@ -7,12 +7,13 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.system.console import in_bytes
+from ganzoo.system.flocks import OPEN_IS_A_MARK
 from ganzoo.system.locks import temporary, unused
 
 NOT_FILES = {
@@ -37,6 +38,8 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
             beside.chmod(0o644)
+            if OPEN_IS_A_MARK:
+                file.close()
             beside.replace(path)
         flush(path.parent)
     except OSError as error:
@@ -58,7 +61,8 @@ def flush(path: Path) -> None:
     Raises WorkError where the disk cannot.
     """
     try:
-        handle = os.open(path, os.O_RDONLY)
+        # Windows flushes what may be written.
+        handle = os.open(path, os.O_RDWR if OPEN_IS_A_MARK else os.O_RDONLY)
     except FileNotFoundError:
         return
     except PermissionError:
@@ -77,7 +81,8 @@ def drop_orphans(folder: Path) -> None:
     for path in folder.glob(".*.part"):
         with unused(path) or nullcontext() as lock:
             if lock is not None:
-                path.unlink(missing_ok=True)
+                with suppress(PermissionError):  # it is open, on Windows
+                    path.unlink(missing_ok=True)
 
 
 def is_file(path: Path) -> bool:

@@ -93,6 +93,7 @@ def cut_lines(path: Path, keep: Callable[[T], bool], check: Check[T]) -> None:
                 _copy(file, new, line)
             if kept and kept[-1].end == lines[-1].end and not ends:
                 new.write(b"\n")
+            file.close()  # Windows replaces no open file
 
 
 @contextmanager

@@ -3,13 +3,12 @@
 The lock of NAME is the file `.NAME.lock` beside it, or `.lock` in it where nothing can be made beside; it is
 removed by whoever held it last, and one that a killed process left is free. What stands in it tells a person
 who holds it, and decides nothing. The locks are flock's: on Linux they hold over NFS too. Where a file system
-has none, work goes on without, and a notice says so.
+has none, work goes on without, and a notice says so. On Windows a file that is open is in use.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import socket
 import tempfile
@@ -22,14 +21,9 @@ from types import TracebackType
 from typing import IO
 
 from ganzoo.errors import UsageError
+from ganzoo.system import flocks
 from ganzoo.system.console import notice
 
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None  # type: ignore[assignment]
-
-IMPOSSIBLE = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 PATIENCE = 0.2  # seconds: what holds a lock for a moment removes something
 LONGEST = 200  # characters of what a lock says of its holder
 
@@ -53,7 +47,7 @@ class Lock:
         place: the file to remove on release.
     """
 
-    def __init__(self, handle: int, real: bool) -> None:
+    def __init__(self, handle: int | None, real: bool) -> None:
         self.real = real
         self.place: Path | None = None
         self._handle: int | None = handle
@@ -62,10 +56,12 @@ class Lock:
     def release(self) -> None:
         handle, self._handle = self._handle, None
         if handle is not None:
-            if self.place is not None and _is(handle, self.place):
-                with contextlib.suppress(OSError):
-                    self.place.unlink()  # still locked: whoever waits for it looks whether it is there
+            ours = self.place if self.place is not None and _is(handle, self.place) else None
+            if not flocks.OPEN_IS_A_MARK:
+                _remove(ours)  # still locked: whoever waits for it looks whether it is there
             os.close(handle)
+            if flocks.OPEN_IS_A_MARK:
+                _remove(ours)  # which whoever has opened it by now prevents
 
     def __enter__(self) -> Lock:
         return self
@@ -160,11 +156,14 @@ def temporary(path: Path) -> Iterator[tuple[IO[bytes], Path]]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part")
         with os.fdopen(handle, "wb") as file:
             try:
-                with _lock(os.dup(handle), wait=True) or contextlib.nullcontext():
+                mark = None if flocks.OPEN_IS_A_MARK else _lock(os.dup(handle), wait=True)
+                with mark or contextlib.nullcontext():
                     if os.fstat(handle).st_nlink:  # else it was swept away in between
                         yield file, Path(name)
                         return
             finally:
+                if flocks.OPEN_IS_A_MARK:
+                    file.close()
                 Path(name).unlink(missing_ok=True)
 
 
@@ -190,8 +189,9 @@ def _take(path: Path, patience: float, wait: bool = False) -> tuple[Lock | None,
         lock.place = place
         now = datetime.now().astimezone().isoformat(" ", "seconds")
         with contextlib.suppress(OSError):  # a full disk, or somebody else's file
-            os.truncate(handle, 0)
-            os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}, since {now}\n".encode(), 0)
+            os.ftruncate(handle, 0)
+            os.lseek(handle, 0, os.SEEK_SET)
+            os.write(handle, f"process {os.getpid()} on {socket.gethostname()}, since {now}\n".encode())
         return lock, ""
 
 
@@ -216,6 +216,10 @@ def _open(file: Path, more: int = 0) -> int:
 
 
 def _on(file: Path, handle: int, shared: bool = False) -> Lock | None:
+    if flocks.OPEN_IS_A_MARK:
+        if not shared:
+            os.close(handle)
+        return Lock(handle if shared else None, real=True)
     lock = _lock(handle, shared)
     if lock is None:
         os.close(handle)
@@ -227,22 +231,13 @@ def _on(file: Path, handle: int, shared: bool = False) -> Lock | None:
 
 def _lock(handle: int, shared: bool = False, wait: bool = False) -> Lock | None:
     """The lock on an open file, or None where another has it."""
-    real = fcntl is not None
     try:
-        if real:
-            how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-            fcntl.flock(handle, how if wait else how | fcntl.LOCK_NB)
+        return Lock(handle, flocks.lock(handle, shared, wait))
     except BlockingIOError:
         return None
-    except OSError as error:
-        if error.errno not in IMPOSSIBLE:
-            os.close(handle)
-            raise
-        real = False
-    except BaseException:  # Ctrl-C while it waits
+    except BaseException:  # Ctrl-C while it waits, too
         os.close(handle)
         raise
-    return Lock(handle, real)
 
 
 def _is(handle: int, file: Path) -> bool:
@@ -253,8 +248,15 @@ def _is(handle: int, file: Path) -> bool:
         return False
 
 
+def _remove(place: Path | None) -> None:
+    if place is not None:
+        with contextlib.suppress(OSError):
+            place.unlink()
+
+
 def _holder(handle: int) -> str:
-    text = os.pread(handle, LONGEST, 0).decode(errors="replace").partition("\n")[0]
+    os.lseek(handle, 0, os.SEEK_SET)
+    text = os.read(handle, LONGEST).decode(errors="replace").partition("\n")[0]
     return "".join(letter for letter in text if letter.isprintable())
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ganzoo.errors import UsageError, WorkError
@@ -38,30 +38,32 @@ def refuse_more_than_there_is() -> None:
 
     For processes that are ganzoo's own. Not beside a GPU, whose driver may map more than there is.
     """
-    if sys.platform != "linux" or Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists():
-        return
-    import resource
+    if sys.platform == "linux" and not Path("/dev/nvidiactl").exists() and not Path("/dev/kfd").exists():
+        import resource
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    most = machine_memory() + _swap()
-    if all(limit == resource.RLIM_INFINITY or limit > most for limit in (soft, hard)):
-        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        most = machine_memory() + _swap()
+        if all(limit == resource.RLIM_INFINITY or limit > most for limit in (soft, hard)):
+            resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 def machine_memory() -> int:
     """Bytes of memory that this process may use: the machine's, or a container's limit; 8 GiB if unknown."""
+    memory = 8 * 2**30
+    if sys.platform != "win32":
+        with suppress(ValueError, OSError):
+            memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on Windows
-        return 8 * 2**30
-    try:
-        return min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+        return min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
     except (OSError, ValueError):  # no such file, or "max"
         return memory
 
 
 def _swap() -> int:
-    found = re.search(r"SwapTotal:\s*(\d+) kB", Path("/proc/meminfo").read_text())
+    try:
+        found = re.search(r"SwapTotal:\s*(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
+    except OSError:  # a container without it
+        return 0
     return int(found[1]) * 1024 if found else 0
 
 

@@ -32,7 +32,9 @@ def commit() -> str | None:
     package = Path(__file__).parents[1]
 
     def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(package), *words], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", "-C", str(package), *words], capture_output=True, text=True, encoding="utf-8", check=True
+        )
         return done.stdout.strip()
 
     try:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ganzoo.errors import UsageError, first_line
 from ganzoo.system.files import write_whole
+from ganzoo.system.flocks import OPEN_IS_A_MARK
 
 KEY = "ganzoo"  # one key of metadata: with more, the bytes of a file would vary
 HASH = "sha256"
@@ -49,6 +50,8 @@ def read_tensors(path: Path, hashed: bool = True) -> tuple[dict[str, Tensor], Me
         meta = _meta(file.metadata())
         names = file.keys()
         tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in names}
+        if OPEN_IS_A_MARK:  # they are mapped, and so the file could be neither replaced nor removed
+            tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     if hashed or HASH in meta:
         rest = {key: value for key, value in meta.items() if key != HASH}
         if meta.get(HASH) != _digest(tensors, rest):

@@ -157,8 +157,9 @@ def spread(score: Score) -> str:
 
 
 def seeds(group: Group) -> str:
-    done, failed = len(group.done), len(group.failed)
-    return f"{done}/{done + failed}, {failed} failed" if failed else str(done)
+    done, counts = len(group.done), {"failed": len(group.failed), "stopped": len(group.stopped)}
+    others = [f", {count} {how}" for how, count in counts.items() if count]
+    return f"{done}/{len(group.rows)}{''.join(others)}" if others else str(done)
 
 
 def seen(group: Group) -> str:
@@ -189,6 +190,9 @@ def general_notes(blocks: Sequence[Block]) -> list[str]:
         notes.append("*: measured while other cells ran beside")
     elif not all(alone):
         notes.append("no seconds, images/s and MiB of cells that others ran beside: --shared-cost shows them")
+    stopped = sum(len(group.stopped) for group in groups)
+    if stopped:
+        notes.append(f"stopped: {stopped} that had fallen behind the median of a search")
     errors = [(group, row) for group in groups for row in group.failed]
     notes += [
         f"failed: {group.name} on {group.dataset}, seed {row['seed']}: {row['error']}"

@@ -22,7 +22,7 @@ SLICED_BY = ("suite", "model", "dataset", "options", "seed", "steps", "device", 
 
 @dataclasses.dataclass
 class Group:
-    """One row of a table: the seeds that were done, and those that failed.
+    """One row of a table: the seeds that were done, those that failed, and those that a search stopped.
 
     Attributes:
         apart: what tells it from a row of the same model and options, where the name must.
@@ -34,6 +34,7 @@ class Group:
     apart: str = ""
     done: list[Done] = dataclasses.field(default_factory=list)
     failed: list[Failed] = dataclasses.field(default_factory=list)
+    stopped: list[Failed] = dataclasses.field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -42,7 +43,7 @@ class Group:
 
     @property
     def rows(self) -> list[Row]:
-        return [*self.done, *self.failed]
+        return [*self.done, *self.failed, *self.stopped]
 
     def scores(self, score: str) -> list[float]:
         return [row["scores"][score] for row in self.done if score in row["scores"]]
@@ -157,7 +158,7 @@ def group_rows(rows: Iterable[Row]) -> list[Group]:
         if row["status"] == "done":
             group.done.append(row)
         else:
-            group.failed.append(row)
+            (group.failed if row["status"] == "failed" else group.stopped).append(row)
     named: dict[tuple[Any, ...], list[Group]] = {}
     for group in groups.values():
         group.done.sort(key=lambda row: int(row["seed"]))

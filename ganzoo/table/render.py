@@ -137,6 +137,7 @@ def _row(block: Block, i: int) -> dict[str, Any]:
         "options": group.options,
         "seeds": len(group.done),
         "failed": len(group.failed),
+        "stopped": len(group.stopped),
         "n_fake": _one({row["protocol"]["n_fake"] for row in group.done}),
         "scores": scores,
         "seen": dict(group.seen()),
@@ -161,7 +162,7 @@ def as_csv(blocks: Sequence[Block]) -> str:
     """
     rows = as_rows(blocks)
     names = list(dict.fromkeys(score for row in rows for score in row["scores"]))
-    names_of = ["dataset", "model", "options", "seeds", "failed", "n_fake"]
+    names_of = ["dataset", "model", "options", "seeds", "failed", "stopped", "n_fake"]
     parts = ("mean", "std", "real")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -21,6 +21,7 @@ from ganzoo.registry.kinds import as_int
 from ganzoo.system.bars import Words
 from ganzoo.system.console import plain, stderr
 from ganzoo.system.lines import append_line
+from ganzoo.system.processes import ENDING
 from ganzoo.training.checkpoint import diverged
 from ganzoo.training.trainer import Callback, Every, Trainer
 
@@ -193,7 +194,7 @@ def stops_cleanly() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, on_signal) for number in ENDING}
     try:
         yield stop
     finally:

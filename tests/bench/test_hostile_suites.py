@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo.bench.suite import LARGEST_FILE, MOST_CELLS, read_suite
+from ganzoo.bench.suite import LARGEST_FILE, read_suite
+from ganzoo.bench.words import MOST_CELLS
 from ganzoo.errors import UsageError
 
 CELL = 'model = "mlp-gan"\ndataset = "ring8"\n'
