@@ -200,6 +200,15 @@ def test_it_asks_and_says_what_it_frees(ganzoo, made):
     assert list(Path("runs").iterdir()) == []
 
 
+def test_no_is_an_answer(ganzoo, made, monkeypatch):
+    path = made(1)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    for answer, code in ((False, 1), (True, 0)):
+        monkeypatch.setattr("click.confirm", lambda *_, answer=answer, **__: answer)
+        result = ganzoo("rm 1")
+        assert (result.code, path.exists()) == (code, not answer)
+
+
 def test_nothing_goes_where_one_of_them_may_not(ganzoo, made):
     one, two = made(1), made(2)
     with only_one(two):
