@@ -20,7 +20,7 @@ from ganzoo.system.files import is_file
 from ganzoo.system.lines import read_lines
 from ganzoo.system.locks import holder
 from ganzoo.training.rows import MetricsRow, metrics_row, observed
-from ganzoo.training.stored import steps_done
+from ganzoo.training.stored import pickled, step_of, steps_done
 
 STATUSES = ("running", "finished", "ended early", "stopped", "failed", "not started", "damaged")
 WHEN = "during training"  # as running/evaluations.py writes it
@@ -101,7 +101,7 @@ def _row(path: Path) -> RunRow:
             model=config.model,
             dataset=config.dataset,
             seed=config.seed,
-            step=steps_done(path),
+            step=steps_done(path) or max(map(step_of, pickled(path)), default=0),
             steps=config.recipe.steps,
         )
         _refuse_irregular(path)

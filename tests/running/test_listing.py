@@ -159,6 +159,11 @@ def test_a_pipe_in_the_place_of_a_record_is_not_waited_for(made):
     assert [(row.number, row.status) for row in list_runs()] == [(2, "damaged"), (3, "damaged")]
 
 
+def test_a_folder_of_version_0_1():
+    row = list_runs(Path(__file__).parent / "version-0.1")[0]
+    assert (row.status, row.step, row.steps) == ("stopped", 4, 8)
+
+
 def test_the_command(ganzoo, made):
     assert ganzoo("runs").out.startswith("there is no run in runs yet: start one with ganzoo run MODEL")
     made(1, trained=100, steps=3)
