@@ -35,7 +35,7 @@ WIDE = 110  # columns from which there is room for words beside the numbers
     type=METRIC,
     multiple=True,
     metavar="NAME",
-    help="Any of `ganzoo list metrics`; all that fit.",
+    help="Any of `ganzoo list metrics`; all that fit if left out.",
 )
 @click.option("--dataset", type=DATASET, metavar="NAME", help="What to measure foreign samples against.")
 @click.option(

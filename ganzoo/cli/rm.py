@@ -13,7 +13,7 @@ from ganzoo.errors import UsageError
 @click.command("rm")
 @click.argument("runs", nargs=-1, required=True, type=RUN, metavar="RUN...")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-def command(runs: tuple[str, ...], yes: bool) -> None:
+def command(runs: tuple[str, ...], yes: bool) -> int:
     """Remove each RUN (a folder, a name or a number under runs/) with its checkpoints, samples and scores.
 
     It asks first. A run that a process trains stays, and so does whatever a link leads to.
@@ -36,7 +36,10 @@ def command(runs: tuple[str, ...], yes: bool) -> None:
             if not sys.stdin.isatty():
                 raise UsageError("there is no terminal to ask whether that may go: --yes says so")
             many = f"these {len(paths)} runs" if len(paths) > 1 else "this run"
-            click.confirm(f"Remove {many}, {total}?", abort=True, err=True)
+            if not click.confirm(f"Remove {many}, {total}?", err=True):
+                stderr.say("nothing was removed")
+                return 1
         for path in paths:
             remove(path)
             say(f"removed: {path}, {in_bytes(sizes[path])}")
+    return 0

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
@@ -173,7 +174,7 @@ class Config:
     def from_json(cls, data: Mapping[str, Any]) -> Config:
         """The inverse of `as_json`. Raises Damaged or UsageError on anything else."""
         said = {key: value for key, value in data.items() if key != "format"}
-        checked(said, _shape(cls))
+        checked(said, _shape(cls))  # type: ignore[arg-type]  # a known flaw of mypy about classes
         config: Config = _built(cls, said)
         config.check()
         return config
@@ -197,6 +198,7 @@ def usual_eval_every(steps: int) -> int:
     return max(1, steps // 10)
 
 
+@lru_cache
 def _shape(kind: Any) -> type[msgspec.Struct]:
     """What a dataclass is in JSON; what has a default may be missing, and nothing else may be there."""
     hints, parts = get_type_hints(kind), []

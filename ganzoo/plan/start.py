@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -23,7 +23,12 @@ EXPECTED = "words for a run in TOML, or settings as ganzoo run --dry-run prints 
 LARGEST = 2**20  # bytes
 SEVERAL = ("stabilizer", "callback", "eval_metric")
 TWICE = {"steps": ("epochs",), "epochs": ("steps",), "lr": ("lr_g", "lr_d")}  # the first overrules the others
-IN_RECIPE = {"optimizer_g.lr": ("lr", "lr_g"), "optimizer_d.lr": ("lr", "lr_d"), "steps": ("steps", "epochs")}
+IN_RECIPE = {
+    "optimizer_g.lr": ("lr", "lr_g"), "optimizer_d.lr": ("lr", "lr_d"), "steps": ("steps", "epochs"),
+    "loss": ("loss",), "batch_size": ("batch_size",), "n_dis": ("n_dis",),
+}  # fmt: skip
+"""Words that would overrule a field of the recipe which is typed as a setting."""
+
 OWN_WORDS = {"label-smoothing": "label_smoothing", "skip-d": "skip_d_below"}
 
 
@@ -161,24 +166,28 @@ def with_typed(words: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, 
             left.pop(other, None)
     for setting in typed.get("set", ()):
         key = setting.partition("=")[0].strip().removeprefix("recipe.")
-        for word in IN_RECIPE.get(key, (key,)):
-            if word in ("loss", "batch_size", "n_dis", "steps", "epochs", "lr", "lr_g", "lr_d"):
-                left.pop(word, None)
+        for word in IN_RECIPE.get(key, ()):
+            left.pop(word, None)
+    names = {Spec.parse(word).name for word in typed.get("stabilizer", ())}
+    for name, word in OWN_WORDS.items():
+        if name in names:
+            left.pop(word, None)
+    own = [name for name, word in OWN_WORDS.items() if word in typed]
     merged = {**left, **typed}
-    if "set" in typed:
-        merged["set"] = [*left.get("set", ()), *typed["set"]]
-    for key in ("stabilizer", "callback"):
-        now = [Spec.parse(word) for word in typed.get(key, ())]
-        names = {spec.name for spec in now}
-        if key == "stabilizer":
-            names |= {name for name, word in OWN_WORDS.items() if word in typed}
-            for name in names & OWN_WORDS.keys():
-                if OWN_WORDS[name] not in typed:
-                    merged.pop(OWN_WORDS[name], None)
-        before = [] if NONE in now else [Spec.parse(word) for word in left.get(key, ())]
-        if names or key in merged:
-            merged[key] = [str(spec) for spec in [*(one for one in before if one.name not in names), *now]]
+    if "set" in left and "set" in typed:
+        merged["set"] = [*left["set"], *typed["set"]]
+    for key, but in (("stabilizer", own), ("callback", [])):
+        if key in left:
+            merged[key] = _beside(left[key], typed.get(key, ()), but)
     return merged
+
+
+def _beside(before: Iterable[str], now: Iterable[str], but: Iterable[str]) -> list[str]:
+    """What is typed now, after what is there and has another name; alone, where `none` is typed."""
+    typed = [Spec.parse(word) for word in now]
+    names = {*but, *(spec.name for spec in typed)}
+    kept = [] if NONE in typed else [spec for spec in map(Spec.parse, before) if spec.name not in names]
+    return [str(spec) for spec in [*kept, *typed]]
 
 
 def _model(config: Config) -> dict[str, Any]:
@@ -207,10 +216,8 @@ def _look_at(
     config: Config, name: str, typed: Mapping[str, Any], model: bool, recipe: bool, data: bool
 ) -> None:
     """Say what may make the new run another one; refuse where a member is gone."""
-    kinds = {"callback"} | {
-        kind for kind, same in (("model", model), ("stabilizer", recipe), ("dataset", data)) if same
-    }
-    kinds |= {"loss"} if recipe and "loss" not in typed else set()
+    looked = {"model": model, "loss": recipe and "loss" not in typed, "stabilizer": recipe, "dataset": data}
+    kinds = {"callback", *(kind for kind, same in looked.items() if same)}
     needed = {what: by for what, by in config.origins.items() if what.partition(" ")[0] in kinds}
     for sentence in changes(needed, name):
         notice(sentence)

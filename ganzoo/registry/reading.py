@@ -45,6 +45,15 @@ def read(target: str, base: str, filled_in: Sequence[str] = ()) -> Said:
     Args:
         filled_in: arguments that are no options, whose kinds do not matter.
     """
+    spec = find(target.partition(":")[0].strip())
+    if spec is None or not spec.origin:
+        raise Unreadable(target)
+    return _read(target, base, tuple(filled_in), spec.origin, changed(spec.origin))
+
+
+@lru_cache(maxsize=256)
+def _read(target: str, base: str, filled_in: tuple[str, ...], file: str, at: int) -> Said:
+    """The same, once as long as the file is as it was `at` that time."""
     name, _, attribute = target.partition(":")
     reader = Reader(name.partition(".")[0].strip())
     try:

@@ -20,7 +20,7 @@ from ganzoo.system.files import is_file
 from ganzoo.system.lines import read_lines
 from ganzoo.system.locks import holder
 from ganzoo.training.rows import MetricsRow, metrics_row, observed
-from ganzoo.training.stored import steps_done
+from ganzoo.training.stored import pickled, step_of, steps_done
 
 STATUSES = ("running", "finished", "ended early", "stopped", "failed", "not started", "damaged")
 WHEN = "during training"  # as running/evaluations.py writes it
@@ -101,7 +101,7 @@ def _row(path: Path) -> RunRow:
             model=config.model,
             dataset=config.dataset,
             seed=config.seed,
-            step=steps_done(path),
+            step=steps_done(path) or max(map(step_of, pickled(path)), default=0),
             steps=config.recipe.steps,
         )
         _refuse_irregular(path)
@@ -139,21 +139,19 @@ def _best(rows: list[MetricsRow], config: Config) -> dict[str, Any]:
     first = config.eval_metrics[0] if during and config.eval_metrics else ""
     for rated in (during, rows[-1:]):
         with contextlib.suppress(UsageError, KeyError):
-            values = [(score, row) for row in rated for score in _directed(row, first)[:1]]
-            if values:
-                score = values[-1][0]
-                higher = columns(values[-1][1])[score]["higher_is_better"]
-                own = [(row["scores"][score], row["step"]) for name, row in values if name == score]
-                best, step = (max if higher else min)(own, key=lambda pair: pair[0])
+            found = _directed(rated[-1], first) if rated else {}
+            for score, higher in found.items():
+                values = [(row["scores"][score], row["step"]) for row in rated if score in row["scores"]]
+                best, step = (max if higher else min)(values, key=lambda pair: pair[0])
                 return {"score": score, "best": best, "best_step": step}
         first = ""
     return {}
 
 
-def _directed(row: Mapping[str, Any], metric: str) -> list[str]:
-    """The scores of a row that may be better or worse, of one metric or of all."""
-    return [
-        score
+def _directed(row: Mapping[str, Any], metric: str) -> dict[str, bool]:
+    """The scores of a row that may be better or worse, of one metric or of all: whether higher is better."""
+    return {
+        score: says["higher_is_better"]
         for score, says in columns(row).items()
         if says["higher_is_better"] is not None and metric in ("", says["metric"])
-    ]
+    }

@@ -22,6 +22,7 @@ from ganzoo.training.checkpoint import (
     saved,
     write_state,
 )
+from ganzoo.training.stored import pickled as pickled
 
 BEST_STATE, BEST_WEIGHTS = "best.pt", "best.safetensors"
 
@@ -29,11 +30,6 @@ BEST_STATE, BEST_WEIGHTS = "best.pt", "best.safetensors"
 def is_older(folder: Path) -> bool:
     """Whether a run folder has checkpoints of version 0.1 alone."""
     return not saved(folder) and bool(pickled(folder))
-
-
-def pickled(folder: Path) -> list[Path]:
-    """The checkpoints that version 0.1 left in a run folder, oldest first."""
-    return sorted((folder / FOLDER).glob("step-*.pt"))
 
 
 def read_pickled(path: Path) -> State:

@@ -25,3 +25,8 @@ def step_of(path: Path) -> int:
 def steps_done(folder: Path) -> int:
     """The step of a run's newest checkpoint; 0 before the first."""
     return max(map(step_of, saved(folder)), default=0)
+
+
+def pickled(folder: Path) -> list[Path]:
+    """The checkpoints that version 0.1 left in a run folder, oldest first."""
+    return sorted((folder / FOLDER).glob("step-*.pt"))

@@ -97,13 +97,14 @@ def test_a_short_file_of_words(settings):
     [
         ({"steps": 5}, {"epochs": 2.0}, {"epochs": 2.0}),
         ({"lr_g": 1.0, "lr_d": 1.0}, {"lr": 2.0}, {"lr": 2.0}),
-        ({"loss": "hinge"}, {"set": ("recipe.loss=minimax",)}, {"set": ["recipe.loss=minimax"]}),
-        ({"lr": 1.0}, {"set": ("optimizer_g.lr=3",)}, {"set": ["optimizer_g.lr=3"]}),
+        ({"loss": "hinge"}, {"set": ("recipe.loss=minimax",)}, {"set": ("recipe.loss=minimax",)}),
+        ({"lr": 1.0}, {"set": ("optimizer_g.lr=3",)}, {"set": ("optimizer_g.lr=3",)}),
         ({"set": ["a=1"]}, {"set": ("a=2",)}, {"set": ["a=1", "a=2"]}),
+        ({}, {"set": ("a=2",), "stabilizer": ("r1",)}, {"set": ("a=2",), "stabilizer": ("r1",)}),
         ({"stabilizer": ["r1", "r2"]}, {"stabilizer": ("r1:gamma=2",)}, {"stabilizer": ["r2", "r1:gamma=2"]}),
         ({"stabilizer": ["r1"]}, {"stabilizer": ("none",)}, {"stabilizer": ["none"]}),
         ({"stabilizer": ["skip-d"]}, {"skip_d_below": 0.1}, {"stabilizer": [], "skip_d_below": 0.1}),
-        ({"skip_d_below": 0.1}, {"stabilizer": ("skip-d",)}, {"stabilizer": ["skip-d"]}),
+        ({"skip_d_below": 0.1}, {"stabilizer": ("skip-d",)}, {"stabilizer": ("skip-d",)}),
         ({"eval_metric": ["fid"]}, {"eval_metric": ("kid",)}, {"eval_metric": ("kid",)}),
     ],
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from packages import distribution
 
-from ganzoo.registry import REGISTRIES
+from ganzoo.registry import OF_KIND, REGISTRIES
 from ganzoo.registry.expressions import Unreadable
 from ganzoo.registry.options import options_of
 from ganzoo.registry.reading import ATTRIBUTES, read
@@ -122,3 +123,13 @@ def test_what_cannot_be_read_is_imported(tmp_path, monkeypatch):
     assert dict(registry.options("odd")) == {"a": 3}
     assert registry.said("odd").attributes["uses"] == ("ganzoo list",)
     monkeypatch.delitem(sys.modules, "oddone")
+
+
+@pytest.mark.parametrize("kind", OF_KIND)
+def test_what_plugin_new_writes_is_read(ganzoo, monkeypatch, kind):
+    assert ganzoo(f"plugin new somebodys-{kind} --kind {kind}").code == 0
+    monkeypatch.syspath_prepend(str(Path(f"somebodys-{kind}").absolute()))
+    points = tomllib.loads(Path(f"somebodys-{kind}/pyproject.toml").read_text())["project"]["entry-points"]
+    registry = OF_KIND[kind]
+    (target,) = points[registry.group].values()
+    assert read(target, registry._base, registry._filled_in).doc

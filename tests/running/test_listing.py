@@ -159,6 +159,11 @@ def test_a_pipe_in_the_place_of_a_record_is_not_waited_for(made):
     assert [(row.number, row.status) for row in list_runs()] == [(2, "damaged"), (3, "damaged")]
 
 
+def test_a_folder_of_version_0_1():
+    row = list_runs(Path(__file__).parent / "version-0.1")[0]
+    assert (row.status, row.step, row.steps) == ("stopped", 4, 8)
+
+
 def test_the_command(ganzoo, made):
     assert ganzoo("runs").out.startswith("there is no run in runs yet: start one with ganzoo run MODEL")
     made(1, trained=100, steps=3)
@@ -198,6 +203,15 @@ def test_it_asks_and_says_what_it_frees(ganzoo, made):
     assert result.out.startswith("removed: runs/0001-mlp-gan-ring8-s0, ")
     assert len(result.out.splitlines()) == 1
     assert list(Path("runs").iterdir()) == []
+
+
+def test_no_is_an_answer(ganzoo, made, monkeypatch):
+    path = made(1)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    for answer, code in ((False, 1), (True, 0)):
+        monkeypatch.setattr("click.confirm", lambda *_, answer=answer, **__: answer)
+        result = ganzoo("rm 1")
+        assert (result.code, path.exists()) == (code, not answer)
 
 
 def test_nothing_goes_where_one_of_them_may_not(ganzoo, made):
