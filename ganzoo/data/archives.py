@@ -60,7 +60,8 @@ class Member:
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """Its content. Raises ValueError, EOFError or zlib.error where it is damaged."""
-        with io.BytesIO() if self.size <= HELD else tempfile.TemporaryFile() as file:
+        held: Any = io.BytesIO() if self.size <= HELD else tempfile.TemporaryFile()
+        with held as file:
             crc, count = 0, 0
             for part in self._parts():
                 file.write(part)
