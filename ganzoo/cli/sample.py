@@ -11,7 +11,6 @@ import click
 from ganzoo.cli.words import DEVICE, PATH, RUN, Whole
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.registry.spec import pair
-from ganzoo.running.folder import find
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,6 +67,8 @@ def command(
     """
     if out is not None and out.suffix not in (".png", ".npz"):
         raise UsageError(f"--out {out}: expected a name that ends in .png or .npz")
+    from ganzoo.running.folder import find
+
     path = find(run)
 
     from ganzoo.cli.conditions import read_conditions
