@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from ganzoo.cli.words import CALLBACK, DATASET, DEVICE, FOLDER, RUN, Whole
-from ganzoo.running.folder import find
 
 
 @click.command("resume")
@@ -50,6 +49,8 @@ def command(
     ganzoo resume
     ganzoo resume 3 --steps 20000
     """
+    from ganzoo.running.folder import find
+
     path = find(run)
 
     from ganzoo.cli.run import report

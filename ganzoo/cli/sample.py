@@ -11,7 +11,6 @@ import click
 from ganzoo.cli.words import DEVICE, PATH, RUN, Whole
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.registry.spec import pair
-from ganzoo.running.folder import find
 
 WALK = range(4, 17)  # how many samples a walk from one z to another may have
 
@@ -72,6 +71,8 @@ def command(
     """
     if out is not None and out.suffix.lower() not in (".png", ".npz"):
         raise UsageError(f"--out {out}: expected a name that ends in .png or .npz")
+    from ganzoo.running.folder import find
+
     path = find(run)
 
     from ganzoo.cli.conditions import class_index, read_conditions
