@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from ganzoo.data.open import GIVEN
 from ganzoo.errors import UsageError, nearest
 from ganzoo.plan.config import Config, usual_checkpoint_every, usual_eval_every
 from ganzoo.plan.words import NONE, NOT_TYPED, Words
 from ganzoo.registry import changes
 from ganzoo.registry.kinds import cast, plainly
 from ganzoo.registry.options import options_of
-from ganzoo.registry.spec import Spec
+from ganzoo.registry.spec import Ref, Spec
 from ganzoo.system.console import notice
 from ganzoo.system.files import read_regular
 from ganzoo.system.records import Damaged, parsed
@@ -119,6 +120,11 @@ def as_typed_before(config: Config, name: str, typed: Mapping[str, Any]) -> dict
     Raises:
         UsageError: a member that it was made with is gone.
     """
+    if "dataset" not in typed and Ref.parse(config.dataset).name == GIVEN:
+        raise UsageError(
+            f"{name} was trained on data that were given in Python, which no name opens: say --dataset NAME, or "
+            f"start from Python"
+        )
     same_model = typed.get("model", config.model) == config.model
     same_recipe, same_data = same_model and "recipe" not in typed, "dataset" not in typed
     _look_at(config, name, typed, same_model, same_recipe, same_data)

@@ -142,6 +142,8 @@ def test_commands_say_how_a_run_on_data_from_python_goes_on(run, ganzoo):
         assert result.code == 2
         assert "ganzoo.resume(" in result.sentence
     assert ganzoo(f"sample {run.path} -n 4 --out x.npz").code == 0
+    result = ganzoo(f"run --from {run.path} --seed 1 --dry-run")
+    assert (result.code, "--dataset NAME" in result.sentence) == (2, True)
 
 
 def test_a_bar_of_text_has_all_there_is_to_know():
