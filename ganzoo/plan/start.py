@@ -122,8 +122,8 @@ def as_typed_before(config: Config, name: str, typed: Mapping[str, Any]) -> dict
     """
     if "dataset" not in typed and Ref.parse(config.dataset).name == GIVEN:
         raise UsageError(
-            f"{name} was trained on data that were given in Python, which no name opens: say --dataset NAME, or "
-            f"start from Python"
+            f"{name} was trained on data that were given in Python, which no name opens: say "
+            f"--dataset NAME, or start from Python"
         )
     same_model = typed.get("model", config.model) == config.model
     same_recipe, same_data = same_model and "recipe" not in typed, "dataset" not in typed
