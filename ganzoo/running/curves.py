@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from ganzoo.running.history import History
 
 PANELS = {"losses": ("d_loss", "g_loss"), "what D says": ("d_real", "d_fake")}
+ACROSS = 4  # panels
 FEW = 20  # points, which are marked
 LABELS = {"d_loss": "D", "g_loss": "G", "d_real": "of real", "d_fake": "of generated"}
 
@@ -24,12 +26,16 @@ class Curves(Figure):
 
 
 def curves(history: History, title: str) -> Figure:
-    """The losses, D's answers and each score beside each other, over steps."""
+    """The losses, D's answers and each score, a panel for each, over steps."""
     panels = {name: [key for key in keys if key in history] for name, keys in PANELS.items()}
     shown = {name: keys for name, keys in panels.items() if keys} | {key: [key] for key in history.scores}
-    figure = Curves(figsize=(4.0 * max(1, len(shown)), 3.2), layout="constrained")
+    across = min(ACROSS, max(1, len(shown)))
+    down = max(1, math.ceil(len(shown) / across))
+    figure = Curves(figsize=(4.0 * across, 3.2 * down), layout="constrained")
     figure.suptitle(title, fontsize="medium")
-    places = figure.subplots(1, max(1, len(shown)), squeeze=False)[0]
+    places = figure.subplots(down, across, squeeze=False).flatten()
+    for unused in places[len(shown) :]:
+        unused.remove()
     for axes, (name, keys) in zip(places, shown.items(), strict=False):
         for key in keys:
             there = np.isfinite(history[key])
