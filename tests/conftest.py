@@ -25,6 +25,7 @@ def own_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     monkeypatch.delenv("GANZOO_DATA", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)  # which the workers of pytest-xdist have
     torch.set_num_threads(1)
 
 
