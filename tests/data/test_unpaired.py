@@ -196,4 +196,4 @@ def test_a_suite(ganzoo):
 
 def test_no_path_is_told_how(ganzoo):
     assert "--dataset unpaired:PATH_A,PATH_B" in ganzoo("run mlp-gan --dataset unpaired").sentence
-    assert "ganzoo run mlp-gan --dataset unpaired:PATH_A,PATH_B" in ganzoo("info unpaired").out
+    assert "ganzoo run cyclegan --dataset unpaired:PATH_A,PATH_B" in ganzoo("info unpaired").out
