@@ -94,14 +94,13 @@ def open_kept(of: str, key: str, make: Callable[[], Pictures], memory_gb: float 
 
 def decode(pictures: Pictures, of: str) -> Copy:
     """All of them in memory. Raises UsageError if they do not fit."""
-    memory = machine_memory()
-    try:
-        return _decode(pictures, of, partial(in_memory, memory / 2))
-    except MemoryError as error:
+    room = math.prod(pictures.shape)
+    if room > machine_memory() / 2:
         raise UsageError(
-            f"{of} takes {in_bytes(math.prod(pictures.shape))}, {pictures.shape[0]:,} images, which is more "
-            f"than half of this machine's memory, {in_bytes(memory)}: expected fewer, or a smaller size"
-        ) from error
+            f"{of} takes {in_bytes(room)}, {pictures.shape[0]:,} images, which is more than half of this "
+            f"machine's memory, {in_bytes(machine_memory())}: expected fewer, or a smaller size"
+        )
+    return _decode(pictures, of, partial(in_memory, room))
 
 
 def _decode(pictures: Pictures, of: str, pixels: Pixels) -> Copy:
