@@ -13,7 +13,8 @@ from ganzoo.data.base import Dataset
 from ganzoo.data.fetch import PROBE_SECONDS
 from ganzoo.data.hugging import pictures_of, splits_of, table_of
 from ganzoo.data.images import check_options
-from ganzoo.data.kept import KeptImages, Pictures, decode, marks_of, open_kept
+from ganzoo.data.kept import KeptImages, Pictures, decode, open_kept
+from ganzoo.data.marks import marks_of
 from ganzoo.data.network import first_to_answer
 from ganzoo.data.own import OwnArrays
 from ganzoo.errors import UsageError, first_line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from ganzoo.data.finding import Files
@@ -29,6 +30,14 @@ def look_at(files: Files, wanted: str) -> tuple[str, int]:
         newest = max(newest, *(t for t in marks[1:3] if t <= now), 0)
     # Names are whatever bytes a file system allows.
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()[:32], newest
+
+
+def marks_of(paths: Iterable[Path]) -> str:
+    """A hash that changes when a file does. Raises UsageError for one that is not there."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.absolute()}\0{_marks(path)}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def _marks(path: Path) -> tuple[int, ...]:

@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ganzoo.data.images import check_options
-from ganzoo.data.kept import KeptImages, Pictures, marks_of, open_kept
+from ganzoo.data.kept import KeptImages, Pictures, open_kept
+from ganzoo.data.marks import marks_of
 from ganzoo.data.opening import LARGEST_FILE
 from ganzoo.data.own import classes_of
 from ganzoo.data.packed import choose_form, read_packed

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ganzoo.data.broken import Faults, refused, told
-from ganzoo.data.decoded import Copy, Options, copy_of
+from ganzoo.data.copies import Copy
+from ganzoo.data.decoded import Options, copy_of
 from ganzoo.data.finding import Files, listed
 from ganzoo.data.tree import Tree
 from ganzoo.errors import UsageError
-from ganzoo.system.cache import limit
 
 
 def open_copy(tree: Tree, find: Callable[[Tree], Files], options: Options) -> tuple[Files, Copy]:
@@ -23,7 +23,6 @@ def open_copy(tree: Tree, find: Callable[[Tree], Files], options: Options) -> tu
     Raises:
         UsageError: as `find`; or files are broken, and not to be skipped, or too few are left without them.
     """
-    limit()  # where it is wrong, nothing begins
     faults, total = _of_use(tree, find), len(tree.names)
 
     def left(without: Faults) -> Files:

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
 from ganzoo.data.base import Split, from_uint8
+from ganzoo.data.copies import Copy
 from ganzoo.data.counted import Order
-from ganzoo.data.decoded import Copy
 from ganzoo.data.mirror import MirroredSplit
 from ganzoo.data.tensors import Array, TensorSplit
 from ganzoo.system.locks import Lock

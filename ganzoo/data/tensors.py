@@ -125,3 +125,23 @@ def split_by_hash(rows: Array | Tensor, fraction: float = 0.1) -> tuple[Tensor, 
             room -= size[key]
     is_test = torch.tensor([key in chosen for key in hashes])
     return (~is_test).nonzero().flatten(), is_test.nonzero().flatten()
+
+
+def put_test_last(x: Array, y: Array) -> int:
+    """Swap rows in place until the test split, by hash, is at the end: then each split is one piece.
+
+    Args:
+        x: [N, ...] with N >= 2.
+        y: as many, or none.
+
+    Returns:
+        How many are to train on.
+    """
+    test = split_by_hash(x)[1].tolist()
+    first, chosen = len(x) - len(test), set(test)
+    stay = (i for i in range(first, len(x)) if i not in chosen)
+    for i, j in zip((i for i in test if i < first), stay, strict=True):
+        x[[i, j]] = x[[j, i]]
+        if len(y):
+            y[[i, j]] = y[[j, i]]
+    return first

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.base import Dataset, Split
-from ganzoo.data.decoded import Copy, Options
+from ganzoo.data.copies import Copy
+from ganzoo.data.decoded import Options
 from ganzoo.data.finding import Files
 from ganzoo.data.folder import found
 from ganzoo.data.images import check_channels, check_options

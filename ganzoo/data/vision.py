@@ -14,7 +14,8 @@ from PIL import Image, ImageOps
 
 from ganzoo.data.catalogue import FAKES, KNOWN, Known, choice, known
 from ganzoo.data.images import check_options
-from ganzoo.data.kept import KeptImages, Pictures, marks_of, open_kept
+from ganzoo.data.kept import KeptImages, Pictures, open_kept
+from ganzoo.data.marks import marks_of
 from ganzoo.data.tensors import Array
 from ganzoo.data.vision_files import find_or_fetch, open_parts
 from ganzoo.errors import UsageError, first_line

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from ganzoo.data import decoded as decoded_module
+from ganzoo.data import copies, marks
 from ganzoo.data import images as images_module
-from ganzoo.data import marks
 from ganzoo.data import rows as rows_module
 from ganzoo.data.folder import ImageFolder
 from ganzoo.data.images import read_image
@@ -372,7 +371,7 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch, cache, stop):
 
     root = fill(tmp_path / "a")
     with monkeypatch.context() as patch:
-        patch.setattr(decoded_module, stop, killed)
+        patch.setattr(copies, stop, killed)
         with pytest.raises(KeyboardInterrupt):
             ImageFolder(root)
     assert list(cache.iterdir()) == []
@@ -414,7 +413,7 @@ def test_without_a_cache_it_goes_on_in_memory(tmp_path, monkeypatch, cache, way,
     try:
         if way == "full":
             usage = shutil.disk_usage(tmp_path)._replace(free=100)
-            monkeypatch.setattr(decoded_module.shutil, "disk_usage", lambda _: usage)
+            monkeypatch.setattr(copies.shutil, "disk_usage", lambda _: usage)
         elif way == "quota":
             resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
         else:

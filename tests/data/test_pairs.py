@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ganzoo.data.decoded import place
 from ganzoo.data.pairs import Pairs
 from ganzoo.data.streams import StreamSplit
 from ganzoo.errors import UsageError
+from ganzoo.system.cache import place
 
 
 @pytest.fixture(autouse=True)

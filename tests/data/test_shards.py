@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganzoo.data import kept, packed
+from ganzoo.data import copies, packed
 from ganzoo.data.shards import Shards, find_shards
 from ganzoo.data.streams import StreamSplit
 from ganzoo.data.tensors import TensorSplit
@@ -170,6 +170,6 @@ def test_without_a_cache_they_are_decoded_in_memory(monkeypatch, capsys):
     def full(*words):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(kept, "_write", full)
+    monkeypatch.setattr(copies, "_write", full)
     assert Shards(PATTERN, size=8, label="kind").fingerprint == whole
     assert "decoded in memory, and again the next time" in capsys.readouterr().err
