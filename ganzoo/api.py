@@ -126,7 +126,8 @@ def train(
     name, given = data if isinstance(data, str) else dataset, None
     if name is None:
         given = as_dataset(data, y, test, pixels)
-        batch_size = batch_size or getattr(given, "batch_size", None)
+        if batch_size is None:
+            batch_size = getattr(given, "batch_size", None)
     elif y is not None or test is not None or pixels is not None:
         raise UsageError(f"{name} has its labels, its test split and its pixels: give its name alone")
     both = optimizer is not None and (optimizer_g is not None or optimizer_d is not None)

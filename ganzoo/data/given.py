@@ -6,6 +6,7 @@ No name opens them again: a run records their fingerprint, and asks for the same
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,15 @@ from torch.utils.data import Dataset as TorchDataset
 from ganzoo.data.arrays import Header
 from ganzoo.data.base import Dataset
 from ganzoo.data.beside import classes_in
+from ganzoo.data.frames import alike, columns_of
 from ganzoo.data.hugging import from_hf
+from ganzoo.data.hugging_rows import Rows, parts_of
 from ganzoo.data.items import gathered, named_classes
 from ganzoo.data.loaded import LoadedSet
 from ganzoo.data.numbers import as_samples, channel_axis, check_numbers
 from ganzoo.data.open import GIVEN, given_name
 from ganzoo.data.own import OwnArrays, Samples
-from ganzoo.data.ranges import Range, are_pixels, as_array, to_pixels
+from ganzoo.data.ranges import Range, are_pixels, as_array, as_bytes, checked_range, to_pixels
 from ganzoo.errors import UsageError
 
 Part = tuple[Tensor, Tensor | None]
@@ -49,19 +52,31 @@ def as_dataset(data: Any, y: Any = None, test: Any = None, pixels: Range | None 
         if y is not None or test is not None:
             raise UsageError("a dataset of ganzoo's has its own labels and its own test split: give it alone")
         return data
+    if pixels is not None:
+        pixels = checked_range(pixels)
+    if isinstance(data, Path):
+        raise UsageError(
+            f"data: {data} is a path: say what it is by name, 'folder:{data}', 'csv:{data}', ..."
+        )
     if isinstance(data, DataLoader):
         if y is not None:
             raise UsageError("a DataLoader gives pairs (x, y) where there are labels: give it without y")
-        held = None if test is None else _as_part("test", *_taken_apart(test, None)[:2], pixels)
-        return LoadedSet(data, held, pixels)
+        if test is None or isinstance(test, DataLoader):
+            return LoadedSet(data, test, pixels)
+        return LoadedSet(data, _as_part("test", *_taken_apart(test, None)[:2], pixels), pixels)
     if _library(data) == "datasets":
         if y is not None and not isinstance(y, str):
             raise UsageError("y of a Hugging Face dataset is the name of its column")
-        return _known_by_content(from_hf(data, test, label=y or ""))
+        train, held_rows, table = parts_of(data, test, y or "")
+        if table:
+            return _known_by_content(from_hf(train, held_rows, label=y or ""))
+        data, test, y = train, held_rows, None
+    elif _library(data) == "pandas" and test is not None:
+        test = alike(test, data)
     x, labels, names = _taken_apart(data, y)
     if test is None:
         return _known_by_content(_samples(_as_part("data", x, labels, pixels), names))
-    held, held_labels, held_names = _taken_apart(test, y if isinstance(y, str) else None)
+    held, held_labels, held_names = _taken_apart(test, y if _library(test) == "pandas" else None)
     labels, held_labels, names = _one_numbering((labels, names), (held_labels, held_names))
     held_out = _as_part("test", held, held_labels, pixels)
     return _known_by_content(_samples(_as_part("data", x, labels, pixels), names, held_out))
@@ -93,8 +108,6 @@ def _taken_apart(data: Any, y: Any) -> tuple[Any, Any, tuple[str, ...]]:
     x: Any
     names: tuple[str, ...] = ()
     if _library(data) == "pandas":
-        from ganzoo.data.frames import columns_of
-
         x, y = columns_of(data, y)
     elif isinstance(y, str):
         raise UsageError(
@@ -104,7 +117,7 @@ def _taken_apart(data: Any, y: Any) -> tuple[Any, Any, tuple[str, ...]]:
         x, y = data
     elif isinstance(data, TensorDataset) and len(data.tensors) <= 2:
         x, y = data.tensors[0], data.tensors[1] if len(data.tensors) == 2 else y
-    elif isinstance(data, TorchDataset):
+    elif isinstance(data, TorchDataset | Rows) or _are_pictures(data):
         names = tuple(map(str, getattr(data, "classes", None) or ()))
         x, labels = gathered(data)
         y = labels if y is None else y
@@ -113,6 +126,10 @@ def _taken_apart(data: Any, y: Any) -> tuple[Any, Any, tuple[str, ...]]:
     if y is not None and (found := named_classes(y)) is not None:
         y, names = found
     return x, y, names
+
+
+def _are_pictures(data: Any) -> bool:
+    return isinstance(data, list | tuple) and bool(data) and hasattr(data[0], "getbands")
 
 
 def _is_pair(data: Sequence[Any]) -> bool:
@@ -147,6 +164,8 @@ def _as_part(label: str, x: Any, y: Any, pixels: Range | None) -> Part:
         samples = to_pixels(label, array, pixels or (-1.0, 1.0))
     else:
         samples = torch.from_numpy(as_samples(label, array, axis))
+        if axis:
+            samples = as_bytes(label, samples.numpy())
     return samples, None if y is None else _as_y(label, y, len(samples))
 
 
@@ -154,7 +173,9 @@ def _as_y(label: str, y: Any, count: int) -> Tensor:
     array = as_array(f"y of {label}", y)
     if len(array) != count:
         raise UsageError(f"{label} has {count:,} rows, and its y {len(array):,}: expected one for each")
-    if array.ndim == 1 and array.dtype.kind in "iub":
+    if array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind in "iu":
+        array = array[:, 0]
+    if array.ndim == 1 and array.dtype.kind in "iu":
         return torch.from_numpy(classes_in(f"y of {label}", array.astype(np.int64)))
     header = Header(array.shape, array.dtype, False, 0)
     check_numbers(f"y of {label}", header, 0)

@@ -19,6 +19,7 @@ from ganzoo.system.memory import machine_memory
 
 X = ("image", "images", "img", "pixel_values", "x", "input", "inputs", "data", "features")
 Y = ("label", "labels", "y", "target", "targets", "class", "fine_label")
+DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # modes of Pillow
 SHOWN_FROM = 2_000  # items, with a bar
 STREAM = "give a DataLoader, which is read as training goes on"
 
@@ -49,7 +50,12 @@ def as_numbers(x: Any) -> Array:
     if isinstance(x, Tensor):
         return x.detach().cpu().numpy()
     if hasattr(x, "getbands"):
-        grey = x.mode in ("1", "L", "I;16", "I", "F", "LA")
+        if x.mode in DEEP:
+            raise UsageError(
+                f"a picture of mode {x.mode} has more than 8 bits, and nothing says which value is white: "
+                "scale it to 0 to 255 first; folder:PATH finds it for all files together"
+            )
+        grey = x.mode in ("1", "L", "LA")
         pixels = np.asarray(x.convert("L" if grey else "RGB"), dtype=np.uint8)
         return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
     return np.asarray(x)
@@ -69,6 +75,8 @@ def gathered(data: TorchDataset[Any]) -> tuple[Array, Any]:
         sample, y = pair_of(item)
         try:
             row = as_numbers(sample)
+        except UsageError as error:
+            raise UsageError(f"item {i}: {error}") from error
         except Exception as error:  # whatever a foreign type raises
             raise UsageError(
                 f"the sample of item {i} is a {type(sample).__name__}: {first_line(error)}"
@@ -139,11 +147,14 @@ def named_classes(y: Any) -> tuple[Array, tuple[str, ...]] | None:
     """Classes given by name, as numbers, with their names in order; None where y is of another kind."""
     if isinstance(y, Tensor):
         return None
-    if isinstance(y, Sequence) and not (len(y) and isinstance(y[0], str)):
+    if isinstance(y, Sequence) and not any(isinstance(one, str) for one in y):
         return None
     array = np.asarray(y)
     if array.dtype.kind not in "UO" or array.ndim != 1:
         return None
+    missing = [i for i, one in enumerate(array) if one is None or one != one]
+    if missing:
+        raise UsageError(f"y has nothing in row {missing[0]} (from 0): drop such rows")
     numbers, names = classes_of([str(one) for one in array])
     return numbers.numpy(), names
 

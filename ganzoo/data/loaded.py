@@ -19,6 +19,7 @@ from ganzoo.data.tensors import TensorSplit, fingerprint, samples_to_make
 from ganzoo.errors import UsageError, first_line
 from ganzoo.system.console import notice
 
+OVER = 1.001  # what rounding may leave of pixels in [-1, 1]
 KNOWN_BY = 256  # training rows, with their number and all that is held out
 
 
@@ -27,19 +28,22 @@ class LoadedSet(Dataset):
 
     Args:
         loader: gives x, or (x, y), in batches of any size.
-        test: what is held out, as x and y in the data's own units; a tenth of the loader's items, by chance
-            but always the same, where it is None.
+        test: what is held out, as x and y in the data's own units, or another loader; a tenth of the loader's
+            items, by chance but always the same, where it is None.
         pixels: the range of images that are floats.
 
     Raises:
         UsageError: its batches are no samples, or nothing can be held out of it.
     """
 
-    def __init__(self, loader: DataLoader[Any], test: Batch | None, pixels: Range | None) -> None:
+    def __init__(
+        self, loader: DataLoader[Any], test: Batch | DataLoader[Any] | None, pixels: Range | None
+    ) -> None:
         understood = Meaning(loader, pixels)
         if test is None:
-            loader, other = held_out(loader)
-            test = _in_units(read_some(other, understood)[0], understood)
+            loader, test = held_out(loader)
+        if isinstance(test, DataLoader):
+            test = _in_units(read_some(test, understood)[0], understood)
         kept, whole = read_some(loader, understood)
         x, y = kept = _in_units(kept, understood)
         self.kind, self.sample_shape = understood.kind, tuple(x.shape[1:])
@@ -56,8 +60,9 @@ class LoadedSet(Dataset):
         )
         self.name = f"{GIVEN}:{self.fingerprint}"
         if y is not None and held_y is not None and y.dim() == 1:
-            names = tuple(map(str, getattr(_innermost(loader), "classes", None) or ()))
+            names = class_names(loader)
             self.num_classes = max(int(y.max()) + 1, int(held_y.max()) + 1, len(names))
+            understood.classes = self.num_classes
             self.class_names = names if len(names) == self.num_classes else ()
         elif y is not None:
             self.condition_shape = tuple(y.shape[1:])
@@ -76,10 +81,12 @@ class LoadedSet(Dataset):
 
 
 class Meaning:
-    """What x and y are in what a loader gives, by its first batch.
+    """What x and y are in what a loader gives, by its first batch; later ones have to be like it.
 
     Attributes:
         kind: "tensors" for numbers on a grid that are no pixels.
+        pixels: whether samples are images or videos.
+        classes: how many there are, once that is known.
     """
 
     def __init__(self, loader: DataLoader[Any], pixels: Range | None) -> None:
@@ -89,45 +96,96 @@ class Meaning:
             raise UsageError(f"the DataLoader fails: {type(error).__name__}: {first_line(error)}") from error
         if first is None:
             raise UsageError("the DataLoader gives no batch: expected samples, or pairs (x, y)")
-        x = as_tensor(pair_of(first)[0])
-        self.kind, self._last, self._scale = "", False, None
-        if x.dim() < 2:
+        self.classes = 0
+        self._names = class_names(loader)
+        x = _tensor("samples", pair_of(first)[0])
+        if x.dim() < 2 or not x.numel():
             raise UsageError(
-                f"the DataLoader gives batches of shape {list(x.shape)}: expected [N, D] or more"
+                f"the DataLoader gives batches of shape {list(x.shape)}: expected [N, D] or more, and a row"
             )
-        grid = x.dim() in (4, 5)
-        self._last = (
-            grid and x.dtype == torch.uint8 and x.shape[1] not in CHANNELS and x.shape[-1] in CHANNELS
-        )
-        if grid and x.is_floating_point() and x.shape[1] in CHANNELS:
-            low, high = float(x.min()), float(x.max())
-            if pixels is not None:
-                self._scale = pixels
-            elif low >= 0.0 and high <= 1.0:
-                raise UsageError(
-                    f"the DataLoader gives images, or something alike, of floats from 0 to 1: {REMEDY}"
-                )
-            elif low >= -1.0 and high <= 1.0:
-                self._scale = (-1.0, 1.0)
-        self.pixels = self._scale is not None or (
-            grid and x.dtype == torch.uint8 and bool(self._last or x.shape[1] in CHANNELS)
-        )
+        grid, floats = x.dim() in (4, 5), x.is_floating_point()
+        channels = grid and x.shape[1] in CHANNELS
+        self._like = x.shape[1:], x.dtype
+        self._last = grid and not floats and not channels and x.shape[-1] in CHANNELS
+        self._scale = self._range(x, pixels) if channels and floats else None
+        self.pixels = self._scale is not None or (x.dtype == torch.uint8 and (channels or self._last))
         self.kind = "tensors" if grid and not self.pixels else ""
 
+    def _range(self, x: Tensor, pixels: Range | None) -> Range | None:
+        low, high = float(x.min()), float(x.max())
+        if pixels is not None:
+            return pixels
+        if low >= 0.0 and high <= 1.0:
+            raise UsageError(
+                f"the DataLoader gives images, or something alike, of floats from {low:g} to {high:g}: "
+                f"{REMEDY}"
+            )
+        return (-1.0, 1.0) if low >= -1.0 and high <= 1.0 else None
+
     def __call__(self, given: Any) -> Batch:
-        x, y = map(lambda part: None if part is None else as_tensor(part), pair_of(given))
-        assert x is not None
+        x, y = pair_of(given)
+        return self._samples(_tensor("samples", x)), None if y is None else self._labels(y)
+
+    def _samples(self, x: Tensor) -> Tensor:
+        if (x.shape[1:], x.dtype) != self._like:
+            shape, dtype = self._like
+            raise UsageError(
+                f"{x.dtype} of shape {list(x.shape[1:])}, where {dtype} of shape {list(shape)} came before"
+            )
         if self._last:
             x = x.movedim(-1, 1).contiguous()
-        if not self.pixels:
-            x = x.float()
-        elif self._scale not in (None, (-1.0, 1.0)):
-            low, high = self._scale
+        if x.dtype == torch.uint8 and self.pixels:
+            return x
+        x = x.float()
+        if self._scale is None:
+            if not bool(x.isfinite().all()):
+                raise UsageError("a number that is not finite")
+            return x
+        low, high = map(float, self._scale)
+        if (low, high) != (-1.0, 1.0):
             x = (x - low) * (2.0 / (high - low)) - 1.0
-        if y is not None and not (y.dtype == torch.uint8 and y.dim() == 4):
-            whole = not y.is_floating_point()
-            y = y.long() if whole and y.dim() == 1 else y.float().reshape(len(y), *(y.shape[1:] or (1,)))
-        return x, y
+        if not bool(x.abs().amax() <= OVER):  # which is not so of nan either
+            raise UsageError(f"pixels beyond {low:g} to {high:g}: {REMEDY}")
+        return x.clamp(-1.0, 1.0)
+
+    def _labels(self, y: Any) -> Tensor:
+        if isinstance(y, list | tuple) and y and isinstance(y[0], str):
+            unknown = [name for name in y if name not in self._names]
+            if unknown:
+                raise UsageError(
+                    f"the class {unknown[0]!r}, which is not among the `classes` of its dataset: give "
+                    "numbers, or the dataset that attribute"
+                )
+            return torch.tensor([self._names.index(name) for name in y])
+        found = _tensor("labels", y)
+        if found.dtype == torch.uint8 and found.dim() == 4:
+            return found
+        if found.is_floating_point() or found.dim() != 1:
+            return found.float().reshape(len(found), *(found.shape[1:] or (1,)))
+        low, high = (int(bound) for bound in found.aminmax()) if len(found) else (0, 0)
+        if low < 0 or (self.classes and high >= self.classes):
+            known = (
+                f"0 to {self.classes - 1} are known" if self.classes else "0, 1, 2 and so on were expected"
+            )
+            raise UsageError(f"classes from {low} to {high}, where {known}")
+        return found.long()
+
+
+def _tensor(what: str, value: Any) -> Tensor:
+    try:
+        if isinstance(value, tuple | list | dict):
+            raise TypeError("a collate_fn stacks them")
+        return as_tensor(value)
+    except Exception as error:  # whatever somebody's own batches are
+        raise UsageError(
+            f"the DataLoader gives {what} as {type(value).__name__}: expected a tensor, [N, ...] "
+            f"({first_line(error)})"
+        ) from error
+
+
+def class_names(loader: DataLoader[Any]) -> tuple[str, ...]:
+    """Those that the set behind a loader has, if it has any."""
+    return tuple(map(str, getattr(_innermost(loader), "classes", None) or ()))
 
 
 def _in_units(batch: Batch, meaning: Meaning) -> Batch:

@@ -95,8 +95,11 @@ def rows_of(
     there = 0
     while True:
         found = 0
-        for given in _epoch(loader, epoch, seed):
-            x, y = understood(given)
+        for i, given in enumerate(_epoch(loader, epoch, seed)):
+            try:
+                x, y = understood(given)
+            except UsageError as error:  # in the middle of a run
+                raise WorkError(f"batch {i} of epoch {epoch} of the DataLoader: {error}") from error
             found += len(x)
             if skip >= len(x):
                 skip -= len(x)
@@ -134,6 +137,8 @@ def _epoch(loader: DataLoader[Any], epoch: int, seed: int) -> Iterator[Any]:
         generator = getattr(part, "generator", None)
         if isinstance(generator, torch.Generator):
             generator.manual_seed(own)
+    if loader.num_workers and loader.persistent_workers:
+        loader._iterator = None  # those of before draw on where they were, and new ones from the seed
     batches: Iterator[Any] = iter(())
     for i in itertools.count():
         # Its order is drawn with the first batch, from which what workers draw follows too; without workers,

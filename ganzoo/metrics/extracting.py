@@ -9,10 +9,12 @@ import torch
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.kinds import kind_of
+from ganzoo.data.open import GIVEN
 from ganzoo.errors import UsageError
 from ganzoo.extractors.base import Extractor
 from ganzoo.extractors.open import Source, default_extractor, open_extractor
 from ganzoo.metrics.base import Need
+from ganzoo.registry.spec import Ref
 from ganzoo.system.console import typed
 
 
@@ -65,6 +67,8 @@ def lack_of_logits(needs: Iterable[Need], extractor: Extractor | None) -> str:
 
 def _own(dataset: Dataset) -> str:
     """How to have a classifier for these data."""
+    if Ref.parse(dataset.name).name == GIVEN:
+        return "give one from Python, extractor=, a function or a network of yours"
     words = ("ganzoo", "extractor", "train", "--dataset")
     if dataset.num_classes > 1:
         return f"train one of these data (with the same --set): {typed(*words, dataset.name)}"

@@ -228,9 +228,88 @@ def test_a_dataset_of_hugging_face_is_taken_apart_by_its_columns():
     )
     assert len(as_dataset(split).test) == len(as_dataset(split["train"], test=split["test"]).test) == 10
     pictures = {"image": [Image.fromarray(one[0].numpy()) for one in PIXELS]}
-    assert as_dataset(datasets.Dataset.from_dict(pictures)).sample_shape == (1, 32, 32)
+    assert as_dataset(datasets.Dataset.from_dict(pictures)).fingerprint == as_dataset(PIXELS).fingerprint
     with pytest.raises(UsageError, match="no column 'k'"):
         as_dataset(labelled, "k")
+
+
+def test_what_transforms_and_formats_of_hugging_face_give_is_what_is_learnt():
+    datasets = pytest.importorskip("datasets")
+    pictures = datasets.Dataset.from_dict({"image": [Image.fromarray(one[0].numpy()) for one in PIXELS]})
+    turned = pictures.with_transform(
+        lambda rows: {"image": [255 - np.asarray(one)[None] for one in rows["image"]]}
+    )
+    assert rows(as_dataset(turned)) == rows(as_dataset(255 - PIXELS))
+    numbers = datasets.Dataset.from_dict({"a": VECTORS[:, 0], "b": VECTORS[:, 1]})
+    assert as_dataset(numbers.with_format("torch", columns=["a"])).sample_shape == (1,)
+    assert as_dataset(numbers).sample_shape == (2,)
+
+
+def test_constant_columns_are_columns():
+    x = np.c_[VECTORS, np.full(40, 0.1)]
+    assert as_dataset(x).sample_shape == (4,)
+
+
+def test_the_columns_of_a_test_frame_are_those_of_the_same_name():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(VECTORS, columns=["a", "b", "c"])
+    turned = as_dataset(frame[:30], test=frame[30:][["c", "a", "b"]])
+    assert torch.equal(turned.test.all()[0], torch.from_numpy(VECTORS[30:]).float())
+    with pytest.raises(UsageError, match="is in one of them alone"):
+        as_dataset(frame, test=frame.rename(columns={"c": "d"}))
+    assert (
+        as_dataset(pandas.DataFrame(VECTORS).assign(**{"3": 1}).rename(columns={"3": 3}), 3).num_classes == 2
+    )
+    assert as_dataset(frame, ["b", "c"]).condition_shape == (2,)
+
+
+def test_a_column_of_whole_numbers_is_classes():
+    assert as_dataset(VECTORS, CLASSES[:, None]).fingerprint == as_dataset(VECTORS, CLASSES).fingerprint
+
+
+def test_a_list_of_pictures_is_pictures():
+    pictures = [Image.fromarray(one[0].numpy()) for one in PIXELS]
+    assert as_dataset(pictures).fingerprint == as_dataset(PIXELS).fingerprint
+
+
+def test_grids_of_numbers_that_look_like_pixels_are_told_of(capsys):
+    as_dataset(PIXELS.float())
+    assert "pixels=(0, 255)" in capsys.readouterr().err
+    assert rows(as_dataset(PIXELS.float(), pixels=(0, 255))) == rows(as_dataset(PIXELS))
+
+
+def test_arrays_that_are_read_alone_are_copied():
+    x = VECTORS.copy()
+    x.flags.writeable = False
+    assert as_dataset(x).fingerprint == as_dataset(VECTORS).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("give", "sentence"),
+    [
+        (
+            lambda: as_dataset(Items(lambda i: Image.fromarray(np.full((8, 8), i * 257, np.uint16)))),
+            "mode I;16",
+        ),
+        (lambda: as_dataset(np.ma.masked_greater(VECTORS, 0.5)), "masked"),
+        (lambda: as_dataset(VECTORS, ["a", None] * 20), "row 1"),
+        (lambda: as_dataset(VECTORS, np.array(["a", np.nan] * 20, dtype=object)), "row 1"),
+        (lambda: as_dataset(PIXELS // 200), "only the values 0 and 1"),
+        (lambda: as_dataset(PIXELS // 200, pixels=(0, 1)), "only the values 0 and 1"),
+        (lambda: as_dataset(PIXELS / 255, pixels="01"), "two numbers"),
+        (lambda: as_dataset(PIXELS / 255, pixels=1), "two numbers"),
+        (lambda: as_dataset(torch.from_numpy(VECTORS).to_sparse()), "expected a dense one"),
+        (lambda: as_dataset(torch.empty(5, 2, device="meta")), "expected a dense one"),
+    ],
+)
+def test_what_would_be_learnt_wrongly_is_refused(give, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        give()
+
+
+def test_a_path_is_told_how_to_be_said(tmp_path):
+    with pytest.raises(UsageError, match="folder:"):
+        as_dataset(tmp_path)
 
 
 def test_more_than_memory_holds_is_refused_before_it_is_read(monkeypatch):

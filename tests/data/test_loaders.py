@@ -168,6 +168,8 @@ def test_a_long_stream_has_no_end(monkeypatch):
         (lambda: DataLoader(TensorDataset(X), batch_size=8), {"test": PIXELS}, "expected the same"),
         (lambda: DataLoader(TensorDataset(X), batch_size=8), {"y": Y}, "without y"),
         (lambda: DataLoader(TensorDataset(X[:, 0]), batch_size=8), {"test": X}, r"expected \[N, D\]"),
+        (lambda: DataLoader(TensorDataset(X), batch_size=8, collate_fn=lambda b: b), {}, "expected"),
+        (lambda: DataLoader(TensorDataset(X[:, :0]), batch_size=8), {}, "expected"),
         (lambda: DataLoader([{"a": 1}] * 9, batch_size=8), {"test": X}, "called one of"),
         (lambda: DataLoader(TensorDataset(X[:1]), batch_size=8), {}, "1 samples"),
     ],
@@ -197,6 +199,72 @@ def test_a_run_on_a_loader_goes_on_as_if_it_had_never_stopped():
         if name == "log.jsonl":
             a, b = ([line.split(b"images_per_s")[0] for line in text.splitlines()] for text in (a, b))
         assert a == b
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_random_items_of_workers_follow_from_the_seed(persistent):
+    def split():
+        loader = DataLoader(
+            Noisy(), batch_size=25, shuffle=True, num_workers=1, persistent_workers=persistent
+        )
+        return as_dataset(loader, test=HELD[0]).train
+
+    whole, again = batches(split(), 25, range(5)), batches(split(), 25, range(3, 5))
+    assert all(torch.equal(a, b) for a, b in zip(whole[3:], again, strict=True))
+
+
+class Changes(TorchDataset):
+    """Items that are others from the 20th on, once that is switched on."""
+
+    now = False
+    classes = ("a", "b")
+
+    def __init__(self, before, after):
+        self.before, self.after = before, after
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, i):
+        return self.after if self.now and i >= 20 else self.before
+
+
+FLOATS = torch.full((1, 8, 8), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "pixels", "sentence"),
+    [
+        (torch.ones(2), torch.ones(1), None, r"shape \[1\], where"),
+        (torch.ones(2), torch.tensor([1.0, float("nan")]), None, "not finite"),
+        (FLOATS, 255 * FLOATS, (0, 1), "pixels beyond 0 to 1"),
+        (-FLOATS, -3 * FLOATS, None, "pixels beyond -1 to 1"),
+        ((torch.ones(2), 1), (torch.ones(2), 7), None, "classes from 7 to 7, where 0 to 1 are known"),
+        ((torch.ones(2), "a"), (torch.ones(2), "c"), None, "the class 'c'"),
+    ],
+)
+def test_batches_that_are_others_later_end_the_run_with_a_sentence(
+    monkeypatch, before, after, pixels, sentence
+):
+    loader, held = (DataLoader(Changes(before, after), batch_size=10) for _ in range(2))
+    dataset = as_dataset(loader, test=held, pixels=pixels)
+    monkeypatch.setattr(Changes, "now", True)
+    with pytest.raises(WorkError, match=f"batch 2 of epoch 0 of the DataLoader: .*{sentence}"):
+        batches(dataset.train, 10, range(4))
+
+
+def test_names_of_classes_are_taken_where_the_set_has_them():
+    data = Changes((torch.ones(2), "b"), None)
+    dataset = as_dataset(DataLoader(data, batch_size=10))
+    assert dataset.train.batch(4, 0, 0)[1].tolist() == [1, 1, 1, 1]
+    assert dataset.class_names == ("a", "b")
+
+
+def test_another_loader_may_be_the_test_split():
+    held = DataLoader(TensorDataset(*HELD), batch_size=3)
+    dataset = as_dataset(DataLoader(TensorDataset(X, Y), batch_size=8), test=held)
+    assert torch.equal(dataset.test.all()[0], HELD[0])
+    assert len(dataset.train) == 50
 
 
 def test_a_loader_that_fails_says_where():
