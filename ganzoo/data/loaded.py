@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from ganzoo.data.base import Dataset, Modes, Standardization, shares, to_uint8
 from ganzoo.data.items import as_tensor, pair_of
 from ganzoo.data.kinds import PIXELS, kind_of
-from ganzoo.data.loaders import Batch, LoadedSplit, held_out, read_some
+from ganzoo.data.loaders import Batch, LoadedSplit, held_out, read_some, rows_per_epoch
 from ganzoo.data.numbers import CHANNELS
 from ganzoo.data.open import GIVEN
 from ganzoo.data.ranges import REMEDY, Range
@@ -74,7 +74,9 @@ class LoadedSet(Dataset):
             TensorSplit(own, own_y, None if kind_of(self) in PIXELS else self.from_units(own))
             for own, own_y in ((x, y), (held, held_y))
         ]
-        self.train = LoadedSplit(loader, understood, splits[0], self.standardization)
+        # Of a stream the epoch that was just read tells how long the others are.
+        per_epoch = rows_per_epoch(loader) or (len(x) if whole else 0)
+        self.train = LoadedSplit(loader, understood, splits[0], self.standardization, per_epoch)
         self.test = splits[1]
         self.batch_size = loader.batch_size
         self.eval_samples = samples_to_make(len(held), self.eval_samples)

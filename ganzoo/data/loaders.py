@@ -40,6 +40,7 @@ class LoadedSplit:
         understood: makes x, as networks see it but for `standardization`, and y of what it gives.
         kept: some of the rows, in the data's own units: all of them, where they are no more than MOST.
         standardization: of data without pixels.
+        per_epoch: rows that it gives before it ends; 0 where that is not known.
         device: where batches are given.
     """
 
@@ -49,8 +50,10 @@ class LoadedSplit:
         understood: Understood,
         kept: TensorSplit,
         standardization: Standardization | None,
+        per_epoch: int,
         device: torch.device | None = None,
     ) -> None:
+        self._per_epoch = per_epoch
         self._loader, self._understood, self._kept = loader, understood, kept
         self._standardization = standardization
         self._device = torch.device("cpu") if device is None else device
@@ -63,7 +66,7 @@ class LoadedSplit:
     def batch(self, n: int, step: int, seed: int) -> Batch:
         """Rows n * step to n * (step + 1) of all epochs; quick where they follow on the last ones."""
         if self._reader is None or self._next != (n, step, seed):
-            self._reader = rows_of(self._loader, self._understood, n, n * step, seed)
+            self._reader = rows_of(self._loader, self._understood, n, n * step, seed, self._per_epoch)
         x, y = next(self._reader)
         self._next = (n, step + 1, seed)
         x = x.to(self._device, non_blocking=True)
@@ -81,14 +84,14 @@ class LoadedSplit:
         return self._kept.all()
 
     def to(self, device: torch.device) -> LoadedSplit:
-        return LoadedSplit(self._loader, self._understood, self._kept, self._standardization, device)
+        known = self._kept, self._standardization, self._per_epoch
+        return LoadedSplit(self._loader, self._understood, *known, device)
 
 
 def rows_of(
-    loader: DataLoader[Any], understood: Understood, n: int, start: int, seed: int
+    loader: DataLoader[Any], understood: Understood, n: int, start: int, seed: int, per_epoch: int
 ) -> Iterator[Batch]:
     """Batches of n rows without end, from row `start` of all epochs on."""
-    per_epoch = rows_per_epoch(loader)
     epoch, skip = divmod(start, per_epoch) if per_epoch else (0, start)
     xs: list[Tensor] = []
     ys: list[Tensor] = []
