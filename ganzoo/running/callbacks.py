@@ -46,12 +46,16 @@ def open_callbacks(config: Config, progress: bool, lookers: Sequence[Callback] =
         WorkError: one fails when it is made.
     """
     asked = {spec.name: spec for spec in config.callbacks}
+    in_cell = in_notebook()
+    if in_cell and "bar" in asked:  # a terminal's
+        del asked["bar"]
+        asked.setdefault("notebook", Spec("notebook"))
     own = {
         **dict.fromkeys(NEEDED, True),
         **dict.fromkeys(("diagnosis", "pictures"), NONE not in asked),
         "evaluations": config.eval_every > 0,
-        "bar": progress and not in_notebook(),
-        "notebook": progress and in_notebook(),
+        "bar": progress and not in_cell,
+        "notebook": progress and in_cell,
     }
     others = [name for name in asked if name not in (*FIRST, *LAST, NONE)]
     names = [name for name in (*FIRST, *others, *LAST) if name in asked or own[name]]

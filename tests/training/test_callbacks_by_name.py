@@ -372,3 +372,13 @@ def test_a_suite_says_who_looks_on_and_its_cells_stay_the_same():
     assert (plain.hash, plain.label) == (watched.hash, watched.label)
     assert [spec.name for spec in watched.config.callbacks] == ["tensorboard"]
     assert "--callback tensorboard" in watched.commands["run"]
+
+
+def test_in_a_notebook_a_bar_is_that_of_the_cell(monkeypatch, tmp_path):
+    config = plan(Words(**WORDS, callback=["bar"]))[0]
+    assert "Bar" in [type(one).__name__ for one in open_callbacks(config, progress=False)]
+    monkeypatch.setattr("ganzoo.running.callbacks.in_notebook", lambda: True)
+    for progress in (False, True):
+        names = [type(one).__name__ for one in open_callbacks(config, progress)]
+        assert "Bar" not in names
+        assert names.count("Notebook") == 1
