@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from ganzoo.errors import UsageError
@@ -11,6 +12,7 @@ from ganzoo.plan.config import Config
 from ganzoo.registry import CALLBACKS
 from ganzoo.registry.blame import know
 from ganzoo.registry.spec import Spec
+from ganzoo.system.console import notice
 from ganzoo.system.notebook import in_notebook
 from ganzoo.training.trainer import Callback
 
@@ -29,10 +31,20 @@ def sorted_out(given: Iterable[Any]) -> tuple[list[str | Spec], list[Callback]]:
             named.append(one)
         elif isinstance(one, Callback):
             know(type(one), f"callback {type(one).__name__}")
+            _tell_of_misspelt(type(one))
             lookers.append(one)
         else:
             raise UsageError(f"callbacks: expected a name, or an object of a ganzoo.Callback, got {one!r}")
     return named, lookers
+
+
+def _tell_of_misspelt(kind: type[Callback]) -> None:
+    """Say which methods have nearly the name of a hook: nobody calls them."""
+    hooks = [name for name in dir(Callback) if not name.startswith("_")]
+    for name in set(dir(kind)).difference(dir(Callback)):
+        near = [] if name.startswith("_") else get_close_matches(name, hooks, n=1, cutoff=0.85)
+        if near:
+            notice(f"callback {kind.__name__}: nobody calls {name}; did you mean {near[0]}?")
 
 
 def open_callbacks(config: Config, progress: bool, lookers: Sequence[Callback] = ()) -> list[Callback]:
