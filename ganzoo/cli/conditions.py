@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganzoo.data.kinds import kind_of_shape
-from ganzoo.errors import UsageError, nearest
+from ganzoo.errors import UsageError
 from ganzoo.system.files import is_folder
 
 if TYPE_CHECKING:
@@ -17,35 +17,14 @@ if TYPE_CHECKING:
 
 
 def class_index(run: Run, word: str) -> int:
-    """The class that somebody asks for: by its name, or, where no names are numbers, by its number from 0.
+    """The class that somebody asks for. Raises UsageError if the run has none, or none that is called so."""
+    from ganzoo.running.asked import class_called
 
-    Where names are numbers, 1 is also the name 001, if there is no other 1.
-
-    Raises:
-        UsageError: the run has no classes, or none that is called so.
-    """
     if not run.config.conditional:
         raise UsageError(f"--class {word}: {run.path} is not conditional; train with --conditional")
     if run.config.condition_shape:
         raise UsageError(f"--class {word}: {run.path} is conditional on values: give --condition FILE")
-    names, count = run.card.class_names, run.config.num_classes
-    if word in names:
-        return names.index(word)
-    is_number = word.isdecimal() and word.isascii() and len(word) < 20
-    if any(name.isdecimal() for name in names):
-        same = [
-            i for i, name in enumerate(names) if is_number and name.isdecimal() and int(name) == int(word)
-        ]
-        if len(same) == 1:
-            return same[0]
-        raise UsageError(
-            f"--class {word}: the classes of {run.path} are called by numbers, so that a number is a name "
-            f"here: {nearest(word, names)}"
-        )
-    if not is_number or int(word) >= count:
-        known = f", or one of {', '.join(names)}" if names else ""
-        raise UsageError(f"--class {word}: expected a number from 0 to {count - 1}{known}")
-    return int(word)
+    return class_called(word, run.card.class_names, run.config.num_classes, run.path, f"--class {word}")
 
 
 def read_conditions(path: Path, run: Run) -> Tensor:

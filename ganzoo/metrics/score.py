@@ -83,6 +83,8 @@ def score(
     """
     names = as_names(metrics)
     check_names(names, extractor)
+    if modes is not None and not isinstance(modes, Modes):
+        raise UsageError(f"modes: expected ganzoo.Modes(count, centers, std), got {modes!r}")
     there = as_samples(REAL, real, pixels)
     given = as_samples(FAKE, fake, pixels)
     like = there.dtype, tuple(there.shape[1:])

@@ -93,7 +93,7 @@ def as_samples(what: str, x: Any, pixels: Range | None = None, sure: set[str] | 
     Raises:
         UsageError: these are no such samples, or their range is not the one that was said.
     """
-    array = _array(what, x)
+    array = as_array(what, x)
     shape = tuple(array.shape)
     if array.ndim < 2:
         raise UsageError(
@@ -123,7 +123,7 @@ def as_labels(what: str, y: Any, count: int) -> Tensor | None:
     """Classes of samples, int64 [N]. Raises UsageError where they are none."""
     if y is None:
         return None
-    array = _array(f"labels of {what}", y)
+    array = as_array(f"labels of {what}", y)
     whole = array.dtype.kind in "iu" and array.shape == (count,)
     if not whole or (count and not 0 <= int(array.min()) <= int(array.max()) < MOST_CLASSES):
         raise UsageError(
@@ -147,7 +147,7 @@ def _named(dtype: torch.dtype, shape: tuple[int, ...]) -> str:
     return f"{'images' if dtype == torch.uint8 else 'numbers'} of shape {shape}"
 
 
-def _array(what: str, x: Any) -> Array:
+def as_array(what: str, x: Any) -> Array:
     """Whatever holds numbers. Raises UsageError where it holds none."""
     if isinstance(x, Tensor) and (x.layout != torch.strided or x.is_quantized):
         raise UsageError(f"{what} are a sparse or quantized tensor: expected a dense one, x.to_dense()")

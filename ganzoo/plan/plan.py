@@ -15,6 +15,7 @@ from ganzoo.errors import UsageError, nearest
 from ganzoo.models.base import GAN
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.assemble import build_loss, build_trained
+from ganzoo.plan.by_object import own_recipe
 from ganzoo.plan.callbacks import with_callbacks
 from ganzoo.plan.config import Config, usual_checkpoint_every, usual_eval_every
 from ganzoo.plan.words import NONE, Words
@@ -55,7 +56,8 @@ def plan(words: Words) -> tuple[Config, Dataset]:
 
 def _recipe(words: Words, recipes: Mapping[str, Recipe], dataset: Dataset) -> Recipe:
     """The chosen one of `recipes`, changed by what was asked for. Raises UsageError for what is wrong."""
-    kind, base, chosen = kind_of(dataset), words.base, words.own_recipe
+    kind, base = kind_of(dataset), words.base
+    chosen: Recipe | None = words.own_recipe
     if base is not None and kind_of(base) != kind:
         notice(
             f"{dataset.name} has {kind}, and {base.dataset} {kind_of(base)}: the recipe is the model's own"
@@ -99,7 +101,7 @@ def _of_kind(name: str, model: str, recipes: Mapping[str, Recipe], kind: str) ->
     if chosen is None:
         names = {each.partition("/")[0] for each in recipes}
         raise UsageError(f"{model} has no recipe {name!r} for {kind}: {nearest(name, names)}")
-    return chosen
+    return own_recipe(chosen)
 
 
 def _kept(recipe: Recipe, words: Words) -> list[Spec]:

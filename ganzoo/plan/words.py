@@ -32,7 +32,7 @@ class Words:
     Attributes:
         base: settings whose recipe stands in the place of the one of that name, on data of the same kind.
         given: a `Dataset` that somebody has in Python, in the place of the one of that name.
-        own_recipe: a recipe in the place of the one of that name.
+        own_recipe: a `Recipe` in the place of the one of that name; members in it may be objects.
 
     Raises:
         UsageError: a number out of its range, a member or an option that there is not, a word of another
@@ -69,7 +69,7 @@ class Words:
     offline: bool = False
     base: Config | None = None
     given: Any = None
-    own_recipe: Recipe | None = None
+    own_recipe: Any = None
 
     def __post_init__(self) -> None:
         for name, least in AT_LEAST.items():
@@ -98,6 +98,10 @@ class Words:
         if self.precision not in PRECISIONS:
             *some, last = PRECISIONS
             raise UsageError(f"--precision must be {', '.join(some)} or {last}, got {self.precision!r}")
+        if self.own_recipe is not None:
+            from ganzoo.plan.by_object import own_recipe  # which needs torch
+
+            object.__setattr__(self, "own_recipe", own_recipe(self.own_recipe))
         self._know_members()
         _ = self.callbacks
         _ = self.settings  # sorted now, so that what nothing has is refused

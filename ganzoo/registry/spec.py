@@ -47,7 +47,10 @@ class Spec:
 
 
 class Specs:
-    """A field of a dataclass that is given specifications, as text or as values, and holds values."""
+    """A field of a dataclass that is given specifications, as text or as values, and holds values.
+
+    What is neither, such as an object, is held as it is, for somebody who knows what it stands for.
+    """
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -57,8 +60,11 @@ class Specs:
         return held  # of the class: the default
 
     def __set__(self, instance: object, specs: Iterable[str | Spec]) -> None:
-        several = ([specs] if specs else []) if isinstance(specs, str) else specs
-        instance.__dict__[self._name] = tuple(map(Spec.parse, several))
+        alone = isinstance(specs, str | Spec | Mapping) or not isinstance(specs, Iterable)
+        several = ([specs] if specs else []) if alone else specs
+        instance.__dict__[self._name] = tuple(
+            Spec.parse(one) if isinstance(one, str) else one for one in several
+        )
 
 
 @dataclass(frozen=True)

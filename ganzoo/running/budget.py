@@ -8,6 +8,7 @@ from pathlib import Path
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.config import Config
+from ganzoo.registry.kinds import as_int
 
 
 def change_of_schedules(before: Config, after: Config, done: int) -> str:
@@ -56,6 +57,7 @@ def extended(config: Config, run: Path, done: int, steps: int | None, reschedule
         UsageError: the budget would shrink, or there is nothing to stretch schedules over.
     """
     plan = config.recipe.steps
+    steps = None if steps is None else as_int("--steps", steps, at_least=1)
     grows = steps is not None and steps > plan
     if steps is not None and done < plan and steps < plan:
         raise UsageError(f"--steps {steps}: the budget of {run} is {plan} steps, and may only grow")

@@ -11,12 +11,15 @@ from torch import Tensor
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.kinds import has_pixels
+from ganzoo.data.numbers import finite_rows
 from ganzoo.data.open import open_dataset
 from ganzoo.errors import UsageError
 from ganzoo.metrics.context import order
 from ganzoo.metrics.foreign import check_kind, read_samples
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given, check_names
+from ganzoo.metrics.score import as_names
+from ganzoo.metrics.sets import as_array, as_labels, as_samples
 from ganzoo.registry.blame import blaming
 from ganzoo.registry.kinds import as_int
 from ganzoo.system.devices import choose_device
@@ -28,12 +31,12 @@ Document = dict[str, Any]
 
 @blaming(silent=True)  # stdout is for the scores
 def evaluate(
-    samples: str | Path | Tensor,
+    samples: str | Path | Tensor | Any,
     dataset: str,
-    metrics: Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
     *,
     count: int | None = None,
-    labels: Tensor | None = None,
+    labels: Tensor | Any = None,
     data_options: Mapping[str, Any] | None = None,
     reference: str = "train",
     extractor: str | None = None,
@@ -47,27 +50,35 @@ def evaluate(
     """Measure samples from any program against a dataset.
 
     Args:
-        samples: an .npz file, a folder or a .zip of images, or a tensor uint8 [N, C, H, W] or float32 [N, D].
+        samples: an .npz file, a folder or a .zip of images; or a tensor or an array: images uint8
+            [N, C, H, W] (the channels may be last) or floats in [-1, 1], all else [N, ...] in their own
+            units.
         dataset, data_options: by name, and its options, such as {"size": 64}.
         metrics, reference, extractor, extractor_weights: as in `Run.evaluate`.
         count: measure so many of them, at random, always the same ones; all where it is None.
-        labels: int64 [N], the classes of samples that are a tensor.
+        labels: whole numbers [N], the classes of samples that are no file.
         per_class: measure each class of samples with labels too.
         device: where features are computed.
 
     Raises:
         UsageError: a word is wrong, or the samples are not of the dataset's kind, shape and range.
     """
+    metrics = as_names(metrics)
     check_names(metrics, extractor)
     device = choose_device(device)
-    if not isinstance(samples, Tensor):
+    if not isinstance(dataset, str):
+        raise UsageError(
+            f"dataset: expected a name, got {type(dataset).__name__}: ganzoo.score compares two sets of "
+            "samples"
+        )
+    if isinstance(samples, str | Path):
         check_kind(typed_path(samples))
     data = open_dataset(dataset, dict(data_options or {}), data_root, offline)
-    if isinstance(samples, Tensor):
-        x, y, name = samples, labels, "(tensor)"
-        _refuse_tensor(x, data)
-    else:
+    if isinstance(samples, str | Path):
         (x, y), name = read_samples(typed_path(samples), data), str(samples)
+    else:
+        x, name = _as_given(samples, data), "(tensor)"
+        y = as_labels("samples", labels, len(x))
     if count is not None:
         if as_int("--samples", count, at_least=1) > len(x):
             raise UsageError(f"--samples {count}: {name} has {len(x)} samples")
@@ -89,15 +100,18 @@ def evaluate(
     return document(result, made_by, {"samples": name, "device": str(device)})
 
 
-def _refuse_tensor(x: Tensor, data: Dataset) -> None:
-    wanted = torch.uint8 if has_pixels(data) else torch.float32
-    if x.dtype != wanted or tuple(x.shape[1:]) != data.sample_shape or not len(x):
+def _as_given(samples: Any, data: Dataset) -> Tensor:
+    """Samples that are no file, of the dataset's kind and shape."""
+    array, wanted = as_array("samples", samples), "float32"
+    if has_pixels(data):
+        array, wanted = as_samples("samples", array).numpy(), "uint8"
+    is_wanted = wanted == "float32" or array.dtype.name == wanted
+    if not array.size or array.shape[1:] != data.sample_shape or not is_wanted:
         raise UsageError(
-            f"samples are {x.dtype} {tuple(x.shape)}: {data.name} needs {wanted} [N, "
+            f"samples are {array.dtype.name} {array.shape}: {data.name} needs {wanted} [N, "
             f"{', '.join(map(str, data.sample_shape))}]"
         )
-    if x.dtype.is_floating_point and not bool(torch.isfinite(x).all()):
-        raise UsageError("samples have numbers that are not finite")
+    return torch.from_numpy(array if wanted == "uint8" else finite_rows("samples", array))
 
 
 def document(result: Document, made_by: Document, source: Document) -> Document:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +20,7 @@ from ganzoo.data.ranges import Range
 from ganzoo.errors import UsageError
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given, check_names
+from ganzoo.metrics.score import as_names
 from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_trained
 from ganzoo.plan.callbacks import settled_callbacks, with_callbacks
@@ -28,6 +30,7 @@ from ganzoo.registry.blame import blaming
 from ganzoo.registry.kinds import as_int
 from ganzoo.registry.spec import Spec
 from ganzoo.running import training
+from ganzoo.running.asked import classes_of, rows_of
 from ganzoo.running.evaluation import Document, document
 from ganzoo.running.evaluations import scored_y, told_of_y
 from ganzoo.running.folder import find, new_folder
@@ -38,8 +41,12 @@ from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.files import write_json
 from ganzoo.system.lines import append_line
+from ganzoo.system.memory import room_for
 from ganzoo.training.sampling import draw
 from ganzoo.training.trainer import Callback
+
+Rows = Tensor | np.ndarray[Any, Any] | Sequence[Any]
+Labels = Tensor | np.ndarray[Any, Any] | Sequence[int | str] | int | str | None
 
 
 class Run(Record):
@@ -100,7 +107,7 @@ class Run(Record):
     @blaming(silent=True)  # stdout is for the scores
     def evaluate(
         self,
-        metrics: Sequence[str] = (),
+        metrics: str | Sequence[str] = (),
         *,
         samples: int | None = None,
         seed: int = 0,
@@ -118,7 +125,7 @@ class Run(Record):
         """Measure the averaged generator: a line of metrics.jsonl, and the same as a dict.
 
         Args:
-            metrics: names; all that fit the data where there are none.
+            metrics: a name or several; all that fit the data where there are none.
             samples: how many to generate; as many as the dataset's protocol says where it is None.
             seed: of the latent vectors: the samples are those of `ganzoo sample` with the same seed.
             reference: the real split to compare with, "train" or "test".
@@ -138,6 +145,8 @@ class Run(Record):
         Raises:
             UsageError: a word is wrong, or the run has no weights yet; nothing was written.
         """
+        metrics = as_names(metrics)
+        seed = as_int("--seed", seed, at_least=0)
         check_names(metrics, extractor)
         find_weights(self.path, checkpoint)
         if dataset is None and data_options:
@@ -181,16 +190,17 @@ class Run(Record):
         self,
         n: int | None = None,
         seed: int = 0,
-        labels: Tensor | Sequence[int] | None = None,
-        z: Tensor | None = None,
-        condition: Tensor | None = None,
+        labels: Labels = None,
+        z: Rows | None = None,
+        condition: Rows | None = None,
         **options: Any,
     ) -> Tensor:
         """n samples [n, ...] in the data's own units: pixels uint8, all others float32.
 
         Args:
             n: 64 where left out, or as many as there are z, labels or conditions.
-            labels: n class indices for a conditional run; 0, 1, 2, ... in turn where left out.
+            labels: n classes for a conditional run, by index or by name, or one for all of them; 0, 1, 2, ...
+                in turn where left out.
             condition: [n, ...] for a run that is conditional on values, in their own units (images uint8);
                 some that were held out where left out.
             z: [n, z_dim], latent vectors of your own; drawn from the seed where left out.
@@ -199,14 +209,18 @@ class Run(Record):
         Raises:
             UsageError: there are no weights yet, or one of these does not fit the model.
         """
-        y = self._asked(labels, condition)
-        count = n if n is not None else next((len(given) for given in (z, y) if given is not None), 64)
+        n = None if n is None else as_int("n", n, at_least=1)
+        seed = as_int("seed", seed, at_least=0)
+        own = None if z is None else rows_of("z", z)
+        y = self._asked(labels, condition, n or (64 if own is None else len(own)))
+        count = n or next((len(given) for given in (own, y) if given is not None), 64)
         if y is None and self.config.conditional:
-            y = self.card.conditions.in_turn(count)
-        return self.to_units(draw(self.model, count, seed, "sample", y, z=z, **options))
+            with room_for(f"{count:,} samples"):
+                y = self.card.conditions.in_turn(count)
+        return self.to_units(draw(self.model, count, seed, "sample", y, z=own, **options))
 
-    def _asked(self, labels: Tensor | Sequence[int] | None, condition: Tensor | None) -> Tensor | None:
-        """The y that somebody asks for: classes, or values."""
+    def _asked(self, labels: Labels, condition: Rows | None, count: int) -> Tensor | None:
+        """The y that somebody asks for, of `count` samples: classes, or values."""
         if labels is not None and condition is not None:
             raise UsageError("labels and condition say twice what to make: give one of them")
         if (labels is not None and self.config.condition_shape) or (
@@ -214,14 +228,20 @@ class Run(Record):
         ):
             right, wrong = ("condition", "labels") if labels is not None else ("labels", "condition")
             raise UsageError(f"{self.path} has no {wrong}: give {right}")
-        return condition if labels is None else torch.as_tensor(labels, dtype=torch.int64)
+        if labels is None:
+            return None if condition is None else rows_of("condition", condition)
+        if not self.config.conditional:
+            raise UsageError(
+                f"{self.path} is not conditional, and takes no labels: train with conditional=True"
+            )
+        return classes_of(labels, count, self.card.class_names, self.config.num_classes, self.path)
 
     def reconstruct(
         self,
-        x: Tensor,
-        labels: Tensor | Sequence[int] | None = None,
+        x: Rows,
+        labels: Labels = None,
         seed: int = 0,
-        condition: Tensor | None = None,
+        condition: Rows | None = None,
         **options: Any,
     ) -> Tensor:
         """Samples x in the data's own units, through the model's encoder and back, in the same units.
@@ -238,12 +258,13 @@ class Run(Record):
 
     @blaming()
     @torch.no_grad()
-    def encode(
-        self, x: Tensor, labels: Tensor | Sequence[int] | None = None, condition: Tensor | None = None
-    ) -> Tensor:
+    def encode(self, x: Rows, labels: Labels = None, condition: Rows | None = None) -> Tensor:
         """The z [n, z_dim] of samples in the data's own units. Raises UsageError without an encoder."""
         data = self.card if self.card.knows_units else self.dataset
-        asked = self._asked(labels, condition)
+        x = rows_of("x", x)
+        asked = self._asked(labels, condition, len(x))
+        if asked is not None and len(asked) != len(x):
+            raise UsageError(f"labels, or condition: expected {len(x)}, one for each of x, got {len(asked)}")
         y = None if asked is None else torch.split(as_seen_by_nets(asked), 256)
         parts = []
         for i, part in enumerate(torch.split(x, 256)):
@@ -313,7 +334,7 @@ def create(config: Config, out: str | None) -> Run:
 
 
 def load(
-    path: str | Path | None = None,
+    path: str | Path | Run | None = None,
     data: Any = None,
     y: Any = None,
     *,
@@ -324,7 +345,7 @@ def load(
     """The run in a folder, to be sampled on a device.
 
     Args:
-        path: the run folder, its name or number under runs/, or the newest where left out.
+        path: the run folder, its name or number under runs/, or the newest where left out; or a run.
         data, y, test, pixels: as for `ganzoo.train`, where the run was trained on data that were given so, to
             measure it or to go on with it: the same. Samples are drawn without.
 
@@ -332,6 +353,8 @@ def load(
         UsageError: the folder holds none, or its config.json is damaged; or there is no such device; or these
             are other data.
     """
+    if isinstance(path, Run):
+        path = path.path
     folder = find(None if path is None else str(path))
     run = Run(folder, Config.read(folder / "config.json"), device)
     if data is not None:

@@ -45,8 +45,10 @@ def draw(
     """
     device = next(gan.generator.parameters()).device
     options = sample_options(gan, options)
-    if z is not None and (z.shape != (n, gan.z_dim) or not z.is_floating_point()):
-        raise UsageError(f"z: expected {n} rows of {gan.z_dim} numbers, got {list(z.shape)} of {z.dtype}")
+    if z is not None and not z.is_floating_point():
+        z = z.float()
+    if z is not None and (z.shape != (n, gan.z_dim) or not bool(z.isfinite().all())):
+        raise UsageError(f"z: expected {n} rows of {gan.z_dim} finite numbers, got {list(z.shape)}")
     y = _checked(y, n, gan)
     made = torch.empty(0)
     starts: Iterable[int] = range(0, n, CHUNK)

@@ -24,7 +24,7 @@ def turn(
     real: Tensor,
     y: Tensor | None = None,
     *,
-    stabilizers: Sequence[Stabilizer] = (),
+    stabilizers: Stabilizer | Sequence[Stabilizer] = (),
     z: Tensor | None = None,
     fake: Sample | None = None,
     step: int = 0,
@@ -46,10 +46,19 @@ def turn(
         step, t, scale, d_loss: as `ganzoo.Turn` has them; a penalty with an `interval` goes by the step.
 
     Raises:
-        UsageError: there is no such phase.
+        UsageError: there is no such phase, or the loss or a stabilizer is no object.
     """
     if phase not in ("d", "g"):
         raise UsageError(f'phase={phase!r}: expected "d", as D learns, or "g", as G learns')
+    if not isinstance(loss, Loss):
+        raise UsageError(f'loss: expected an object, ganzoo.LOSSES.make("hinge"), got {loss!r}')
+    stabilizers = [stabilizers] if isinstance(stabilizers, Stabilizer) else stabilizers
+    for one in [stabilizers] if isinstance(stabilizers, str | type) else stabilizers:
+        if not isinstance(one, Stabilizer):
+            raise UsageError(
+                f'stabilizers: expected objects that outlast a turn, ganzoo.STABILIZERS.make("r1"), '
+                f"got {one!r}"
+            )
     with torch.set_grad_enabled(phase == "g"):
         seen = gan.view(real)
         z = gan.sample_z(len(real)) if z is None else z

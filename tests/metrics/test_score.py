@@ -495,3 +495,9 @@ def test_to_a_device():
     with pytest.raises(UsageError, match="not known"):
         metric.to("gpu")
     assert repr(metric) == "Score(swd by Sequential; 0 generated and 0 real samples)"
+
+
+def test_modes_that_are_none_are_refused():
+    x = torch.zeros(50, 2)
+    with pytest.raises(ganzoo.UsageError, match=r"modes: expected ganzoo\.Modes"):
+        ganzoo.score(x, x, "modes", modes=3)

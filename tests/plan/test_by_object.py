@@ -10,7 +10,9 @@ import torch
 import ganzoo
 from ganzoo import UsageError
 from ganzoo.models.mlp import MLPGAN
-from ganzoo.plan.by_object import settings
+from ganzoo.plan.by_object import own_recipe, settings, stabilizer_specs
+from ganzoo.plan.plan import plan
+from ganzoo.plan.words import Words
 from ganzoo.registry import LOSSES, MODELS, STABILIZERS
 from ganzoo.registry.named import name_of, spec_of
 from ganzoo.registry.spec import Spec
@@ -209,3 +211,93 @@ def test_settings_of_the_user_go_before_those_of_an_optimizer():
         "recipe.optimizer_g.lr": 1.0,
         "optimizer_g.lr": "3",
     }
+
+
+HINGE = ganzoo.LOSSES.get("hinge")
+
+
+@pytest.mark.parametrize(
+    ("by_object", "by_word"),
+    [
+        ({"stabilizers": [R1(gamma=0.5)]}, {"stabilizers": ["r1:gamma=0.5"]}),
+        ({"stabilizers": R1}, {"stabilizers": "r1"}),
+        ({"loss": HINGE()}, {"loss": "hinge"}),
+        ({"loss": HINGE}, {"loss": "hinge"}),
+        ({"optimizer_g": torch.optim.SGD}, {"optimizer_g": ganzoo.Optimizer("sgd")}),
+        ({"optimizer_d": "sgd"}, {"optimizer_d": ganzoo.Optimizer("sgd")}),
+        (
+            {"steps": "3", "optimizer_g": ganzoo.Optimizer(lr="0.1")},
+            {"optimizer_g": ganzoo.Optimizer(lr=0.1)},
+        ),
+    ],
+)
+def test_an_object_in_a_recipe_is_the_words_it_stands_for(by_object, by_word):
+    one, other = (ganzoo.Recipe(**{"steps": 3, "batch_size": 8, **words}) for words in (by_object, by_word))
+    words = Words("mlp-gan", "ring8", own_recipe=one), Words("mlp-gan", "ring8", own_recipe=other)
+    first, second = (plan(each)[0] for each in words)
+    assert first.identity() == second.identity()
+    assert first.recipe.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        ({"loss": "hinge"}, 'expected "default", "paper" or an object of ganzoo.Recipe'),
+        (ganzoo.Recipe, "an object of ganzoo.Recipe"),
+        (ganzoo.Recipe(loss=3), "loss: expected a name"),
+        (ganzoo.Recipe(stabilizers=[3]), "stabilizer: expected a name"),
+        (ganzoo.Recipe(stabilizers={"r1": {}}), "stabilizer: expected a name"),
+        (ganzoo.Recipe(optimizer_d=3), "optimizer: expected a name"),
+        (ganzoo.Recipe(optimizer_d=ganzoo.Optimizer(lr="x")), r"optimizer_d\.lr: expected a number"),
+        (ganzoo.Recipe(lr_schedule="linear"), "lr_schedule is a ganzoo.Schedule"),
+        (ganzoo.Recipe(penalty_schedule=None), "penalty_schedule is a ganzoo.Schedule"),
+        (ganzoo.Recipe(model=3), "model is a mapping"),
+        (ganzoo.Recipe(conditional="x"), "conditional is true or false"),
+        (ganzoo.Recipe(batch_size=2.5), "batch_size: expected a whole number"),
+    ],
+)
+def test_a_recipe_that_is_none_is_refused(recipe, told):
+    with pytest.raises(UsageError, match=told):
+        ganzoo.train("mlp-gan", "ring8", recipe=recipe, progress=False)
+
+
+def test_a_recipe_keeps_what_it_leaves_open():
+    recipe = ganzoo.Recipe(lr_schedule=ganzoo.Schedule("linear", end=0.0))
+    assert own_recipe(recipe) == recipe
+    assert own_recipe(recipe).lr_schedule_d is None
+
+
+@pytest.mark.parametrize("given", [{"r1": {"gamma": 50}}, 3, [None], {}])
+def test_stabilizers_that_are_none_are_refused(given):
+    with pytest.raises(UsageError, match=r"stabilizers?: expected"):
+        stabilizer_specs(given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [("model.width", 8)],
+        {"model": {"width": 8}},
+        [("model", {"width": 8})],
+        [["model.width", 8]],
+        {"model": {"width": 9}, "model.width": 8},
+    ],
+)
+def test_settings_as_pairs_and_as_mappings_in_mappings(given):
+    assert settings(given, {}) == {"model.width": 8}
+
+
+def test_options_of_an_optimizer_as_a_mapping():
+    given = {"optimizer_g": {"lr": 0.1, "options": {"weight_decay": 0.1, "amsgrad": True}}}
+    assert settings(given, {}) == {
+        "optimizer_g.lr": 0.1,
+        "optimizer_g.options": "weight_decay=0.1,amsgrad=True",
+    }
+
+
+@pytest.mark.parametrize(
+    "given", [{3: 3}, 3, [3], None, ("model.width", 8), {"model": {3: 1}}, [("a", 1, 2)]]
+)
+def test_settings_that_are_none_are_refused(given):
+    with pytest.raises(UsageError, match="set"):
+        settings(given, {})

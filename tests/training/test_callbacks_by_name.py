@@ -16,7 +16,7 @@ from ganzoo.bench.cells import plan_cells
 from ganzoo.bench.suite import read_suite
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
-from ganzoo.running.callbacks import open_callbacks
+from ganzoo.running.callbacks import open_callbacks, sorted_out
 from ganzoo.system.lines import read_lines
 
 WORDS = {
@@ -372,3 +372,26 @@ def test_a_suite_says_who_looks_on_and_its_cells_stay_the_same():
     assert (plain.hash, plain.label) == (watched.hash, watched.label)
     assert [spec.name for spec in watched.config.callbacks] == ["tensorboard"]
     assert "--callback tensorboard" in watched.commands["run"]
+
+
+def test_in_a_notebook_a_bar_is_that_of_the_cell(monkeypatch, tmp_path):
+    config = plan(Words(**WORDS, callback=["bar"]))[0]
+    assert "Bar" in [type(one).__name__ for one in open_callbacks(config, progress=False)]
+    monkeypatch.setattr("ganzoo.running.callbacks.in_notebook", lambda: True)
+    for progress in (False, True):
+        names = [type(one).__name__ for one in open_callbacks(config, progress)]
+        assert "Bar" not in names
+        assert names.count("Notebook") == 1
+
+
+def test_a_misspelt_hook_is_told_of(capsys):
+    class Misspelt(Callback):
+        def after_stepp(self, trainer):
+            """Never called."""
+
+        def remember(self):
+            """No hook, nor like one."""
+
+    sorted_out([Misspelt()])
+    told = capsys.readouterr().err.split()
+    assert " ".join(told) == "note: callback Misspelt: nobody calls after_stepp; did you mean after_step?"

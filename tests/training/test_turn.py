@@ -378,3 +378,14 @@ def test_updates_of_d_are_told_to_the_optimizers_net_alone():
     nets = [(hook, turn.net) for hook, turn in told.calls if hook in ("gradients", "weights")]
     d, g = step.gan.discriminator, step.gan.generator
     assert nets == [("gradients", d), ("weights", d), ("gradients", g), ("weights", g)]
+
+
+def test_a_turn_takes_objects_alone():
+    gan, loss = model("mlp-gan", (2,)).float(), ganzoo.LOSSES.make("hinge")
+    x = torch.zeros(4, 2)
+    for given in (["r1"], "r1", R1, [R1]):
+        with pytest.raises(UsageError, match="stabilizers: expected objects"):
+            ganzoo.turn("d", gan, loss, x, stabilizers=given)
+    assert ganzoo.turn("d", gan, loss, x, stabilizers=R1()).real.requires_grad
+    with pytest.raises(UsageError, match="loss: expected an object"):
+        ganzoo.turn("d", gan, "hinge", x)
