@@ -152,8 +152,10 @@ def train(
         n_dis=n_dis,
         label_smoothing=label_smoothing,
         skip_d_below=skip_d_below,
-        stabilizer=[*stabilizer_specs(_several(stabilizer)), *stabilizer_specs(_several(stabilizers))],
-        set=settings(set, {"g": optimizer_g or optimizer, "d": optimizer_d or optimizer}),
+        stabilizer=[*stabilizer_specs(stabilizer or ()), *stabilizer_specs(stabilizers or ())],
+        set=settings(
+            () if set is None else set, {"g": optimizer_g or optimizer, "d": optimizer_d or optimizer}
+        ),
         conditional=conditional,
         precision=precision,
         checkpoint_every=checkpoint_every,
@@ -174,6 +176,10 @@ def train(
 
 def _several(given: Any) -> Sequence[Any]:
     """One, or several."""
+    if given is None:
+        return []
+    if isinstance(given, Mapping):
+        raise UsageError(f"callbacks: expected a list of names and objects, got {given!r}")
     return list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
 
 
@@ -202,7 +208,7 @@ def runs(folder: str | Path = RUNS) -> list[Run]:
 
 
 def resume(
-    path: str | Path | None = None,
+    path: str | Path | Run | None = None,
     data: Any = None,
     y: Any = None,
     *,
