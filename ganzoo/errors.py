@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MOST = 8  # names, in a sentence
+
 
 class UsageError(ValueError):
     """The user's words were wrong (exit status 2): says what, what was expected, and what to do."""
@@ -21,9 +23,11 @@ def first_line(error: BaseException) -> str:
 
 
 def nearest(word: str, names: Iterable[str]) -> str:
-    """The tail of an error sentence: the valid names nearest to `word`, or all of them."""
+    """The tail of an error sentence: the valid names nearest to `word`, or all of them, or some of many."""
     known = sorted(names)
     close = get_close_matches(word, known, n=3, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return f"valid names: {', '.join(known)}" if known else "there are none"
+    shown = known if len(known) <= MOST else sorted(get_close_matches(word, known, n=MOST, cutoff=0.0))
+    more = f", ..., {len(known) - MOST} more" if len(known) > MOST else ""
+    return f"valid names: {', '.join(shown)}{more}" if known else "there are none"

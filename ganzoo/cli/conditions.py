@@ -38,9 +38,11 @@ def class_index(run: Run, word: str) -> int:
         ]
         if len(same) == 1:
             return same[0]
+        by_numbers = (
+            ", and some are called by numbers, so that a number is a name here" if word.isdecimal() else ""
+        )
         raise UsageError(
-            f"--class {word}: the classes of {run.path} are called by numbers, so that a number is a name "
-            f"here: {nearest(word, names)}"
+            f"--class {word}: {run.path} has no class of that name{by_numbers}: {nearest(word, names)}"
         )
     if not is_number or int(word) >= count:
         known = f", or one of {', '.join(names)}" if names else ""

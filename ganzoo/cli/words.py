@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from ganzoo.data.open import know_dataset
 from ganzoo.errors import UsageError
 from ganzoo.registry import DATASETS, LOSSES, METRICS, MODELS, REGISTRIES, STABILIZERS
 from ganzoo.registry.kinds import Options, as_int, choices, plainly, required
@@ -111,6 +112,10 @@ class Data(Member):
 
     def __init__(self) -> None:
         super().__init__(DATASETS)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        know_dataset(str(value))
+        return value
 
     def _item(self, name: str, summary: str) -> CompletionItem:
         if "path" in DATASETS.said(name).options:
@@ -229,6 +234,7 @@ DATASET = Data()
 MODEL = Member(MODELS)
 LOSS = Member(LOSSES)
 METRIC = Member(METRICS)
+EVAL_METRIC = Member(METRICS, NONE)
 STABILIZER = Member(STABILIZERS, NONE)
 CALLBACK = Member(REGISTRIES["callbacks"], NONE)
 EXTRACTOR = Member(REGISTRIES["extractors"])
