@@ -225,10 +225,22 @@ class RunName(RunOrFile):
         return value
 
 
+class RunsToRemove(RunName):
+    """Completed by their numbers, and not by when they were trained."""
+
+    def complete(self, ctx: click.Context, incomplete: str) -> Iterable[CompletionItem]:
+        def number(item: CompletionItem) -> tuple[int, str]:
+            digits = str(item.value).partition("-")[0]
+            return int(digits) if digits.isdecimal() else 0, item.value
+
+        return sorted(super().complete(ctx, incomplete), key=number)
+
+
 PATH = Typed()
 TEXT_PATH = Word(more="file")
 FOLDER = Word(more="dir")
 RUN = RunName(more="dir")
+RUNS_TO_REMOVE = RunsToRemove(more="dir")
 RUN_OR_FILE = RunOrFile(more="file")
 DATASET = Data()
 MODEL = Member(MODELS)
