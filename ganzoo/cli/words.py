@@ -9,7 +9,6 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ganzoo.data.open import know_dataset
 from ganzoo.errors import UsageError
 from ganzoo.registry import DATASETS, LOSSES, METRICS, MODELS, REGISTRIES, STABILIZERS
 from ganzoo.registry.kinds import Options, as_int, choices, plainly, required
@@ -114,6 +113,8 @@ class Data(Member):
         super().__init__(DATASETS)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from ganzoo.data.open import know_dataset
+
         know_dataset(str(value))
         return value
 

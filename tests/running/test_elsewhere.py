@@ -157,8 +157,8 @@ def test_what_needs_the_data_says_how_to_tell_where_they_are(words, ganzoo):
     result = ganzoo(words)
     assert result.code == 2
     assert (
-        "if the data of GONE lie elsewhere now: ganzoo resume GONE --dataset folder:PATH (which trains nothing "
-        "where no step is left to do)" in result.sentence
+        "if the data of GONE lie elsewhere now: ganzoo resume GONE --dataset folder:PATH (which trains "
+        "nothing where no step is left to do)" in result.sentence
     )
     assert {path: path.read_bytes() for path in Path("GONE").rglob("*") if path.is_file()} == before
 
