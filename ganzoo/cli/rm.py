@@ -6,12 +6,12 @@ import sys
 
 import click
 
-from ganzoo.cli.words import RUN
+from ganzoo.cli.words import RUNS_TO_REMOVE
 from ganzoo.errors import UsageError
 
 
 @click.command("rm")
-@click.argument("runs", nargs=-1, required=True, type=RUN, metavar="RUN...")
+@click.argument("runs", nargs=-1, required=True, type=RUNS_TO_REMOVE, metavar="RUN...")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 def command(runs: tuple[str, ...], yes: bool) -> int:
     """Remove each RUN (a folder, a name or a number under runs/) with its checkpoints, samples and scores.

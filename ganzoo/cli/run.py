@@ -13,9 +13,9 @@ from ganzoo.cli.words import (
     CALLBACK,
     DATASET,
     DEVICE,
+    EVAL_METRIC,
     FOLDER,
     LOSS,
-    METRIC,
     MODEL,
     PATH,
     RUN,
@@ -141,10 +141,10 @@ INTERRUPTED = 130  # exit status, as a shell gives it for Ctrl-C
 )
 @click.option(
     "--eval-metric",
-    type=METRIC,
+    type=EVAL_METRIC,
     multiple=True,
     metavar="NAME",
-    help="What to measure during training; the best step by the first of them is kept.",
+    help="What to measure during training, the best step by the first is kept; none drops those of --from.",
 )
 @click.option(
     "--on-nan",
@@ -189,7 +189,7 @@ def command(
     ganzoo run --from 3 --seed 1
     """
     from ganzoo.plan.words import Words
-    from ganzoo.running.folder import refuse_taken
+    from ganzoo.running.folder import find, refuse_taken
     from ganzoo.system.console import say_json, stderr
     from ganzoo.system.paths import typed_path
 
@@ -202,7 +202,9 @@ def command(
     from ganzoo.running.run import create
     from ganzoo.running.training import plan_run
 
-    planned, dataset = plan_run(settled)
+    start = config or (from_ and find(from_)) or ""
+    typed = ctx.get_parameter_source("eval_metric") is not ParameterSource.DEFAULT
+    planned, dataset = plan_run(settled, "" if typed else str(start))
     if before is not None:
         _compare_data(before, planned)
     if dry_run:

@@ -112,6 +112,12 @@ class Data(Member):
     def __init__(self) -> None:
         super().__init__(DATASETS)
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from ganzoo.data.open import know_dataset
+
+        know_dataset(str(value))
+        return value
+
     def _item(self, name: str, summary: str) -> CompletionItem:
         if "path" in DATASETS.said(name).options:
             return CompletionItem(f"{name}:")  # zsh splits the help off at a colon
@@ -220,15 +226,28 @@ class RunName(RunOrFile):
         return value
 
 
+class RunsToRemove(RunName):
+    """Completed by their numbers, and not by when they were trained."""
+
+    def complete(self, ctx: click.Context, incomplete: str) -> Iterable[CompletionItem]:
+        def number(item: CompletionItem) -> tuple[int, str]:
+            digits = str(item.value).partition("-")[0]
+            return int(digits) if digits.isdecimal() else 0, item.value
+
+        return sorted(super().complete(ctx, incomplete), key=number)
+
+
 PATH = Typed()
 TEXT_PATH = Word(more="file")
 FOLDER = Word(more="dir")
 RUN = RunName(more="dir")
+RUNS_TO_REMOVE = RunsToRemove(more="dir")
 RUN_OR_FILE = RunOrFile(more="file")
 DATASET = Data()
 MODEL = Member(MODELS)
 LOSS = Member(LOSSES)
 METRIC = Member(METRICS)
+EVAL_METRIC = Member(METRICS, NONE)
 STABILIZER = Member(STABILIZERS, NONE)
 CALLBACK = Member(REGISTRIES["callbacks"], NONE)
 EXTRACTOR = Member(REGISTRIES["extractors"])

@@ -26,6 +26,7 @@ INFLATED, PLAUSIBLE = 2**28, 100  # what is packed may unpack to so many bytes, 
 LONGEST_NAME = 4095  # letters
 MANY = 64  # a table of contents may take this part of the memory: its entries take many times as much
 WHOLE = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7-Zip", b"Rar!": "RAR"}
+LINK = "is a link, and links in archives are not followed"
 UNPACK = "unpack it, and give the folder"
 EXPECTED = "a folder of images, or a .zip or .tar of them"
 
@@ -158,7 +159,7 @@ def members(path: Path) -> list[Member]:
         except UsageError:
             raise
         except Exception as error:  # both modules meet broken bytes with all kinds
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            reason = _reason(file, error)
             raise UsageError(f"{path} cannot be read as a .{kind} archive: {reason}") from error
     seen: set[str] = set()
     for member in found:
@@ -172,6 +173,24 @@ def members(path: Path) -> list[Member]:
             raise UsageError(f"{path} has two files called {member.name}: expected one; {UNPACK}")
         seen.add(member.name)
     return found
+
+
+def _reason(file: BinaryIO, error: Exception) -> str:
+    """Why an archive cannot be read: an end that comes too early is what both modules know nothing of."""
+    file.seek(0)
+    head = file.read(len(LOCAL))
+    if not head:
+        return "it is empty"
+    if head == LOCAL and isinstance(error, zipfile.BadZipFile) and not _has_end(file):
+        return "it ends too early, before its table of contents"
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _has_end(file: BinaryIO) -> bool:
+    """Whether the record is there that a .zip ends with; a comment of 64 KiB may come after it."""
+    file.seek(0, io.SEEK_END)
+    file.seek(max(0, file.tell() - 2**16 - 22))
+    return b"PK\5\6" in file.read()
 
 
 def _kind(path: Path, file: BinaryIO) -> str:
@@ -199,7 +218,6 @@ def _zipped(path: Path, file: Any) -> Iterator[Member]:
                 raise UsageError(f"{path} is encrypted ({name} in it): {UNPACK}")
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise UsageError(f"{path} is packed in an unusual way ({name} in it): {UNPACK}")
-            link = "is a link, and links in archives are not followed"
             yield Member(
                 path,
                 name,
@@ -208,7 +226,7 @@ def _zipped(path: Path, file: Any) -> Iterator[Member]:
                 info.compress_size,
                 info.compress_type == zipfile.ZIP_DEFLATED,
                 info.CRC,
-                link if stat.S_ISLNK(info.external_attr >> 16) else "",
+                LINK if stat.S_ISLNK(info.external_attr >> 16) else "",
             )
 
 
@@ -220,7 +238,9 @@ def _tarred(path: Path, file: Any) -> Iterator[Member]:
             name = _name(info.name)
             if info.isdir():
                 continue
-            fault = "" if info.isreg() and not info.issparse() else "is a link, or no regular file"
+            fault = "" if info.isreg() and not info.issparse() else "is no regular file"
+            if info.issym() or info.islnk():
+                fault = LINK
             target = plain.get(_name(info.linkname)) if info.islnk() else None
             if target is not None:  # another name of a file before it
                 made = Member(path, name, target.size, target.start, target.packed)

@@ -57,6 +57,8 @@ def choose_columns(path: Path | str, names: Sequence[str], columns: Sequence[str
             raise UsageError(f"data.{option}: {path} has no column {name!r}: {nearest(name, known)}")
         if known.count(name) > 1:
             raise UsageError(f"data.{option}: {path} has {known.count(name)} columns called {name!r}")
+        if columns.count(name) > 1:
+            raise UsageError(f"data.columns: {name!r} is there {columns.count(name)} times: give it once")
     if label in columns:
         raise UsageError(f"data.columns: {label!r} is the label, and cannot be a number of the samples too")
     at = known.index(label) if label else None
@@ -96,11 +98,22 @@ def refuse_cell(path: Path | str, name: str, cell: str, where: str) -> None:
     except ValueError:
         finite = False
     if not finite:
-        comma = ", with a point and not a comma" if text.count(",") == 1 else ""
+        says = f"{path} has {text[:SHOWN]!r} in column {name!r}, {where}"
+        if "," in text and is_number(text, comma=True):
+            raise UsageError(f"{says}: write numbers with a point, {text.replace(',', '.')[:SHOWN]}")
         raise UsageError(
-            f"{path} has {text[:SHOWN]!r} in column {name!r}, {where}: expected a finite number{comma}; to "
-            f"learn it as a class, --set data.label={name}, to leave it out, --set data.columns=A,B"
+            f"{says}: expected a finite number; to learn it as a class, --set data.label={name}, to leave it "
+            f"out, --set data.columns=A,B"
         )
+
+
+def is_number(text: str, comma: bool = False) -> bool:
+    """Whether a cell is a number; with a decimal comma too, where that is asked for."""
+    try:
+        float(text.replace(",", ".", 1) if comma else text)
+    except ValueError:
+        return False
+    return True
 
 
 def as_classes(path: Path | str, name: str, values: Sequence[str], where: Callable[[int], str]) -> Samples:

@@ -10,10 +10,17 @@ from ganzoo.errors import UsageError
 from ganzoo.registry import DATASETS
 from ganzoo.registry.options import options_of
 from ganzoo.registry.spec import Ref, Spec, pair
+from ganzoo.system.files import is_file, is_folder
 from ganzoo.system.paths import typed_path, typed_paths
 
 if TYPE_CHECKING:
     from ganzoo.data.base import Dataset
+
+ENDINGS = {
+    ".zip": "folder", ".tar": "folder", ".csv": "csv", ".tsv": "csv", ".npy": "npy", ".parquet": "parquet",
+    ".wav": "wav",
+}  # fmt: skip
+"""What opens a file, by how its name ends."""
 
 GIVEN = "given"
 """The name of data from Python in a run's settings, before a colon and their fingerprint."""
@@ -24,6 +31,7 @@ def open_dataset(
 ) -> Dataset:
     """The dataset called NAME or NAME:PATH. Raises UsageError if its name, options or files are wrong."""
     ref = Ref.parse(name)
+    know_dataset(str(ref))
     takes = options_of(DATASETS.get(ref.name))
     filled: dict[str, Any] = {}
     if "path" in takes:
@@ -39,6 +47,29 @@ def open_dataset(
     given = DATASETS.settled(Spec(ref.name, options)).options
     dataset: Dataset = DATASETS.make(ref.name, **filled, **given)
     return dataset
+
+
+def know_dataset(typed: str) -> None:
+    """Raise a UsageError for a name that no dataset has; for a path without its name, which one may be meant.
+
+    Args:
+        typed: NAME, NAME:PATH, or whatever somebody took for that.
+    """
+    name = Ref.parse(typed).name
+    if name not in DATASETS.names() and (meant := _named_by_ending(typed)):
+        raise UsageError(f"--dataset {typed}: that is a path; did you mean {meant}:{typed}?")
+    DATASETS.origin(name)
+
+
+def _named_by_ending(typed: str) -> str:
+    """The dataset that opens such a file or folder; an empty word where there is none."""
+    try:
+        path = typed_path(typed)
+    except UsageError:
+        return ""
+    if is_folder(path):
+        return "folder"
+    return ENDINGS.get(path.suffix.lower(), "") if is_file(path) else ""
 
 
 def lasting_name(name: str | Ref, dataset: Dataset) -> str:

@@ -6,13 +6,14 @@ import csv
 import io
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from ganzoo.data.columns import Chosen, as_classes, as_numbers, as_table, choose_columns
+from ganzoo.data.columns import Chosen, as_classes, as_numbers, as_table, choose_columns, is_number
 from ganzoo.data.own import OwnArrays, Samples, check_memory
 from ganzoo.data.parquet import is_parquet, read_parquet
 from ganzoo.data.tensors import Array
@@ -21,7 +22,7 @@ from ganzoo.system.console import notice
 from ganzoo.system.files import open_regular
 from ganzoo.system.paths import typed_path
 
-SEPARATORS = ",;\t"
+SEPARATORS = "\t;,"  # of two that cut as well it is the first: commas may be in numbers
 NAMES = {"\t": "tabs", ";": "semicolons", ",": "commas"}
 LOOKED_AT = 20  # lines, to tell the separator and whether the first one has names
 AT_A_TIME = 10_000  # lines
@@ -153,31 +154,24 @@ def _rows(reader: Iterator[list[str]]) -> Iterator[Line]:
 def _separator(head: Sequence[str]) -> str:
     """The one that cuts most of the first lines into as many cells; a comma where none cuts them."""
 
-    def cut(separator: str) -> tuple[int, int]:
+    def cut(separator: str) -> int:
         widths = [len(cells) for cells in csv.reader(head, delimiter=separator)]
         usual = max(set(widths), key=widths.count)
-        return (widths.count(usual), usual) if usual > 1 else (0, 0)
+        return widths.count(usual) if usual > 1 else 0
 
-    return max(SEPARATORS, key=cut)
+    return max(SEPARATORS, key=cut) if any(map(cut, SEPARATORS)) else ","
 
 
 def _has_names(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first row is names: it has text where the rows below it have numbers."""
+    number = partial(is_number, comma=True)  # which is told of where it is read
     below = rows[1:]
     if not below:
-        return not any(map(_is_number, rows[0]))
+        return not any(number(cell) for cell in rows[0])
     return any(
-        not _is_number(cell) and sum(i < len(row) and _is_number(row[i]) for row in below) * 2 > len(below)
+        not number(cell) and sum(i < len(row) and number(row[i]) for row in below) * 2 > len(below)
         for i, cell in enumerate(rows[0])
     )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_width(path: Path, block: Sequence[Line], width: int, separator: str) -> None:

@@ -9,20 +9,26 @@ from ganzoo.metrics.context import Context
 from ganzoo.metrics.measure import Measure
 
 
-def by_class(measure: Measure, context: Context, least: int, with_real: bool) -> list[dict[str, Any]]:
+def by_class(
+    measure: Measure, context: Context, least: int, with_real: bool, lacking: str = ""
+) -> list[dict[str, Any]]:
     """[{"class", "n", "n_real", "scores", "real"}], a row per class.
 
     Of so many generated samples that there are as many held-out ones of that class, where these are at least
     `least`; else of all, and without a value of real data.
+
+    Args:
+        lacking: which metrics were left out beforehand, and why.
 
     Raises:
         UsageError: no metric means anything of one class, or the samples have no labels.
     """
     names = [name for name, metric in measure.metrics.items() if metric.per_class]
     if not names:
+        many = "s" * (len(measure.metrics) == 1)
         raise UsageError(
-            f"--per-class: {', '.join(measure.metrics)} says nothing of one class; use --metric fid, "
-            "precision-recall or conditional-accuracy"
+            f"--per-class: {', '.join(measure.metrics)} say{many} nothing of one class; "
+            f"{lacking or 'use --metric fid, precision-recall or conditional-accuracy'}"
         )
     if context.fake.y is None or context.train.y is None:
         raise UsageError(

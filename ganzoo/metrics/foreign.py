@@ -58,7 +58,7 @@ def images_at(path: Path) -> Tree | None:
     """The images in a folder or an archive; None for what only an .npz file can be.
 
     Raises:
-        UsageError: there are none in it.
+        UsageError: there are none in it, or it is a broken archive.
     """
     if is_folder(path):
         tree = look(path)
@@ -69,6 +69,8 @@ def images_at(path: Path) -> Tree | None:
     try:
         tree = look(path)
     except UsageError:
+        if path.suffix.lower() in (".zip", ".tar"):
+            raise
         return None  # read_npz says why
     return tree if tree.names else None
 

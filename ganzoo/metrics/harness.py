@@ -139,7 +139,9 @@ class Evaluation:
         if measured.unequal:
             result["matched"] = self._matched(context, measured)
         if self._per_class:
-            result["per_class"] = by_class(self._measure, context, self._least_of_class(), with_real)
+            result["per_class"] = by_class(
+                self._measure, context, self._least_of_class(), with_real, "; ".join(self._notes)
+            )
         result["protocol"] = self._protocol(context, measured.parameters)
         return {**result, "notes": context.notes, "seconds": measured.seconds}
 

@@ -201,19 +201,25 @@ def check(config: Config, dataset: Dataset) -> GAN:
             raise UsageError(
                 f"dataset {dataset.name!r} has no samples in its {name} split: it needs some in both"
             )
-    batch = recipe.batch_size
+    batch, parts, normalizer = recipe.batch_size, recipe.accumulate, couples_batch(gan)
     if not dataset.endless and batch > len(dataset.train):
+        there = len(dataset.train)
+        least = gan.pack * parts * (2 if normalizer else 1)
+        by = f", as {normalizer} averages over a batch" if normalizer and gan.pack * parts == 1 else ""
         raise UsageError(
-            f"--batch-size {batch} is more than the {len(dataset.train)} training samples of {dataset.name}: "
-            f"use --batch-size {len(dataset.train)} or less"
+            f"--batch-size {batch} is more than the {there} training sample{'s' * (there != 1)} of "
+            f"{dataset.name}: "
+            + (
+                f"use --batch-size {there} or less"
+                if there >= least
+                else f"{config.model} needs {least} of them at least{by}"
+            )
         )
-    parts = recipe.accumulate
     if batch % (gan.pack * parts):
         raise UsageError(
             f"--batch-size {batch} is not a multiple of model.pack={gan.pack}"
             + (f" times recipe.accumulate={parts}" if parts > 1 else "")
         )
-    normalizer = couples_batch(gan)
     if batch // (gan.pack * parts) < 2 and normalizer:
         raise UsageError(f"--batch-size {batch} is too small for {normalizer}, which averages over a batch")
     return gan

@@ -17,7 +17,7 @@ from ganzoo.registry.kinds import cast, plainly
 from ganzoo.registry.options import options_of
 from ganzoo.registry.spec import Ref, Spec
 from ganzoo.system.console import notice
-from ganzoo.system.files import read_regular
+from ganzoo.system.files import is_file, read_regular
 from ganzoo.system.records import Damaged, parsed
 
 EXPECTED = "words for a run in TOML, or settings as ganzoo run --dry-run prints them"
@@ -39,12 +39,16 @@ def read_start(path: Path) -> dict[str, Any] | Config:
     Raises:
         UsageError: it cannot be read, or is of another form, or has a key that there is not.
     """
+    if is_file(path / "config.json"):
+        raise UsageError(f"--config {path} is a run folder: say --from {path}")
     content = read_regular(path, EXPECTED, LARGEST)
     document: Any
     try:
         is_json = content.lstrip()[:1] == b"{"
         document = parsed(content) if is_json else tomllib.loads(content.decode())
-    except (Damaged, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text: expected {EXPECTED}") from error
+    except (Damaged, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: {error}: expected {EXPECTED}") from error
     if "data_fingerprint" not in document and not isinstance(document.get("recipe"), dict):
         return _words(path, document)
@@ -164,9 +168,12 @@ def with_typed(words: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, 
     """Words from a file or from another run, with what was typed in their place.
 
     Of what may be given several times, what is typed goes beside what is there, or in the place of the same
-    name; --eval-metric replaces all.
+    name; --eval-metric replaces all, and `none` drops what is about them too.
     """
     left = dict(words)
+    if str(NONE) in typed.get("eval_metric", ()):
+        for word in ("eval_every", "stop_when", "patience"):
+            left.pop(word, None)
     for key in typed:
         for other in TWICE.get(key, ()):
             left.pop(other, None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ganzoo.data.open import know_dataset
 from ganzoo.errors import UsageError
 from ganzoo.models.recipe import Recipe
 from ganzoo.plan.callbacks import settled_callbacks
@@ -23,6 +24,11 @@ AT_LEAST = {
 ABOVE_ZERO = ("lr", "lr_g", "lr_d", "epochs")
 NOT_TYPED = ("base", "given", "own_recipe")  # words that are objects
 NONE = Spec("none")  # --stabilizer none: without those of the recipe
+
+
+def _metrics(_: str, names: str | Iterable[str]) -> tuple[str, ...]:
+    """Without `none`, which drops those of the run that words start from."""
+    return tuple(name for name in ([names] if isinstance(names, str) else names) if name != str(NONE))
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Words:
         self._settle("skip_d_below", as_float)
         if self.steps is not None and self.epochs is not None:
             raise UsageError("--steps and --epochs say the same thing twice: give one of them")
-        self._settle("eval_metric", lambda _, names: (names,) if isinstance(names, str) else tuple(names))
+        self._settle("eval_metric", _metrics)
         if self.stop_when is not None:
             StopWhen.parse(self.stop_when)
         for name in ("eval_every", "stop_when", "patience"):
@@ -118,7 +124,7 @@ class Words:
             METRICS.origin(name)
         MODELS.origin(self.model)
         if self.data is not None:
-            DATASETS.origin(self.data.name)
+            know_dataset(str(self.data))
         if self.loss is not None:
             LOSSES.origin(Spec.parse(self.loss).name)
         names = [spec.name for spec in self.stabilizers]

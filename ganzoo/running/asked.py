@@ -33,10 +33,10 @@ def class_called(word: str, names: Sequence[str], count: int, run: Path, said: s
         ]
         if len(same) == 1:
             return same[0]
-        raise UsageError(
-            f"{said}: the classes of {run} are called by numbers, so that a number is a name here: "
-            f"{nearest(word, names)}"
+        by_numbers = (
+            ", and some are called by numbers, so that a number is a name here" if word.isdecimal() else ""
         )
+        raise UsageError(f"{said}: {run} has no class of that name{by_numbers}: {nearest(word, names)}")
     if not is_number or int(word) >= count:
         known = f", or one of {', '.join(names)}" if names else ""
         raise UsageError(f"{said}: expected a number from 0 to {count - 1}{known}")

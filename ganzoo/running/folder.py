@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ganzoo.errors import UsageError, WorkError, nearest
 from ganzoo.plan.config import Config
+from ganzoo.system.console import notice
 from ganzoo.system.files import is_file, is_folder
 from ganzoo.system.paths import typed_path
 
@@ -101,7 +102,7 @@ def find(name: str | None) -> Path:
             raise UsageError(
                 "there is no run under runs/ yet: start one with ganzoo run MODEL --dataset NAME"
             )
-        return runs[-1]
+        return _last_whole(runs)
     typed = typed_path(name)
     for path in (typed, RUNS / name):
         if is_file(path / "config.json"):
@@ -110,7 +111,24 @@ def find(name: str | None) -> Path:
         return numbered
     if is_file(typed) or is_folder(typed):
         raise UsageError(f"{name} is not a run folder: it has no config.json")
-    raise UsageError(f"no run {name!r}: {nearest(name, [path.name for path in all_runs()])}")
+    near = nearest(typed.name, [path.name for path in all_runs()])
+    if typed.suffix or "/" in name:  # a path, for which names of runs are of use where they are near alone
+        near = f": {near}" if near.startswith("did you mean") else ""
+        raise UsageError(f"no file, run or folder {name!r} is there{near}")
+    raise UsageError(f"no run {name!r}: {near}")
+
+
+def _last_whole(runs: list[Path]) -> Path:
+    """The last one with settings that can be read; where none has, the last one, of which they tell why."""
+    for path in reversed(runs):
+        try:
+            Config.read(path / "config.json")
+        except (UsageError, WorkError, OSError) as error:
+            damage = str(error)
+        else:
+            return path
+        notice(f"{path} is passed over, as it is damaged: {damage}")
+    return runs[-1]
 
 
 def look(name: str | None) -> Record:
@@ -137,12 +155,16 @@ def all_runs(folder: Path = RUNS) -> list[Path]:
 
 
 def last_trained(path: Path) -> int:
-    """When training last wrote to a run folder, in nanoseconds since 1970: its settings, or its log.
+    """When training last wrote to a run folder, in nanoseconds since 1970: its log, or a checkpoint.
 
-    Samples, scores and pictures that are made of it later do not count.
+    Its settings count where there are none yet. Samples, scores and pictures that are made of it later do
+    not, nor does whoever edits or breaks its settings.
     """
-    times = []
-    for name in ("config.json", "log.jsonl"):
-        with contextlib.suppress(OSError):
-            times.append((path / name).stat().st_mtime_ns)
-    return max(times, default=0)
+    for patterns in (("log.jsonl", "checkpoints/step-*"), ("config.json",)):
+        times = []
+        for each in (each for pattern in patterns for each in path.glob(pattern)):
+            with contextlib.suppress(OSError):
+                times.append(each.stat().st_mtime_ns)
+        if times:
+            return max(times)
+    return 0

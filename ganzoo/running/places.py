@@ -13,7 +13,7 @@ from ganzoo.data.kinds import kind_of
 from ganzoo.data.open import GIVEN, lasting_name, lasting_path, open_dataset, spelled
 from ganzoo.errors import UsageError
 from ganzoo.plan.config import Config
-from ganzoo.registry import origins
+from ganzoo.registry import DATASETS, origins
 from ganzoo.registry.spec import Ref
 from ganzoo.system.console import notice, typed
 from ganzoo.system.devices import choose_device
@@ -64,7 +64,7 @@ def open_data(config: Config, path: Path, asked: bool = False) -> Dataset:
         if asked or ref.path is None
         else (
             f"; if the data of {path} lie elsewhere now: {typed('ganzoo', 'resume', path)} --dataset "
-            f"{_spelled(ref.name)}"
+            f"{_spelled(ref.name)} (which trains nothing where no step is left to do)"
         )
     )
     try:
@@ -113,6 +113,10 @@ def moved(
         config = replace(config, device=str(choose_device(device)))
     if dataset is not None or data_root:
         ref = Ref.parse(config.dataset if dataset is None else dataset)
+        if ref.name != Ref.parse(config.dataset).name:  # whose options those of the run need not be
+            takes = {*DATASETS.options(ref.name), "root", "offline"}
+            left = {key: value for key, value in config.data_options.items() if key in takes}
+            config = replace(config, data_options=left)
         if data_root:
             config = replace(config, data_options={**config.data_options, "root": lasting_path(data_root)})
         opened = open_data(replace(config, dataset=str(ref)), path, asked=True)

@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 
 from ganzoo.data.base import Dataset
-from ganzoo.errors import WorkError
+from ganzoo.errors import UsageError, WorkError
 from ganzoo.plan.config import Config
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
@@ -47,12 +47,25 @@ class Trainable(Protocol):
     def dataset(self) -> Dataset: ...
 
 
-def plan_run(words: Words) -> tuple[Config, Dataset]:
-    """`plan`, rehearsed; evaluations during the run that cannot be made are refused as well."""
+def plan_run(words: Words, metrics_of: str = "") -> tuple[Config, Dataset]:
+    """`plan`, rehearsed; evaluations during the run that cannot be made are refused as well.
+
+    Args:
+        metrics_of: the run or the file that asks for the metrics, where that was not typed now.
+    """
     config, dataset = plan(words)
     rehearse(config, dataset)
     if config.eval_every:
-        evaluation_of(config, dataset)
+        try:
+            evaluation_of(config, dataset)
+        except UsageError as error:
+            if not metrics_of:
+                raise
+            which = " --eval-metric ".join(config.eval_metrics)
+            raise UsageError(
+                f"{error}; --eval-metric {which} comes from {metrics_of}: "
+                "--eval-metric none drops it, and --eval-metric NAME measures something else"
+            ) from error
     return config, dataset
 
 

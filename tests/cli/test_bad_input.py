@@ -678,3 +678,27 @@ def test_a_log_that_cannot_be_written(ganzoo, monkeypatch, run):
     assert (result.code, result.out) == (1, "")
     assert "log.jsonl" in result.sentence
     assert "No space left" in result.sentence
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [("./C", "folder:./C"), ("C.zip", "folder:C.zip"), ("t.csv", "csv:t.csv"), ("x.npy", "npy:x.npy"),
+     ("x.parquet", "parquet:x.parquet"), ("x.wav", "wav:x.wav")],
+)  # fmt: skip
+def test_a_path_without_the_name_of_its_dataset(path, meant, refused):
+    if path == "./C":
+        Path(path).mkdir()
+    else:
+        Path(path).write_bytes(b"")
+    for command in ("run mlp-gan", "eval", "extractor train"):
+        refused(f"{command} --dataset {path}", f"--dataset {path}: that is a path; did you mean {meant}?")
+
+
+def test_too_few_images_for_a_batch_say_how_many_are_needed(ganzoo):
+    for name in ("train", "test"):
+        Path(f"data/{name}").mkdir(parents=True)
+    for name in ("train/0", "test/0", "test/1"):
+        Image.fromarray(np.full((32, 32), len(name), np.uint8)).save(f"data/{name}.png")
+    said = ganzoo("run dcgan --dataset folder:data --batch-size 8 --set model.width=4").sentence
+    assert "more than the 1 training sample of folder:data: dcgan needs 2 of them at least, as" in said
+    assert "or less" not in said

@@ -249,3 +249,21 @@ def test_a_metric_that_cannot_go_on_costs_no_run(tmp_path):
     )
     assert run.steps_done == 2
     assert read_lines(run.path / "metrics.jsonl") == []
+
+
+@pytest.mark.parametrize("name", ["nope.zip", "nope.npy", "nope/", "./nope"])
+def test_what_is_not_there_is_said_to_be_no_file_run_or_folder(name, refused):
+    for number in range(1, 20):
+        folder = Path(f"runs/{number:04d}-mlp-gan-ring8-s0")
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+    refused(f"{name} {MNIST}", f"ganzoo: no file, run or folder '{name}' is there")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "it is empty"), (b"PK\3\4" + bytes(99), "it ends too early"), (b"words", "not a zip")],
+)
+def test_a_broken_zip_is_called_one(content, said, refused):
+    Path("fake.zip").write_bytes(content)
+    refused(f"fake.zip {MNIST}", "fake.zip cannot be read as a .zip archive: ", said)

@@ -158,6 +158,16 @@ def test_paths_of_datasets_and_runs_are_completed():
         assert completed(f"{line}0012") == ["0012-y"]
 
 
+def test_runs_to_remove_are_completed_by_number():
+    for age, run in enumerate(("0010-x", "0002-x", "0100-x", "0001-x")):
+        Path(f"runs/{run}").mkdir(parents=True)
+        Path(f"runs/{run}/config.json").write_text("{}")
+        os.utime(f"runs/{run}/config.json", (age, age))
+    assert completed("rm ") == ["0001-x", "0002-x", "0010-x", "0100-x"]
+    assert completed("rm 1") == ["1", "10", "100"]
+    assert completed("resume ")[0] == "0001-x"  # the last one
+
+
 @pytest.mark.parametrize(
     ("line", "shown"),
     [

@@ -56,7 +56,9 @@ def test_where_numbers_are_names_there_are_no_others(ganzoo, trained, word):
     result = ganzoo(f"sample {trained(*NUMBERS)} --class={word} --out x.npz")
     assert result.code == 2
     assert result.sentence.startswith(f"ganzoo: --class {word[:9]}")
-    assert "are called by numbers, so that a number is a name here: " in result.sentence
+    assert "has no class of that name" in result.sentence
+    numbers = "are called by numbers, so that a number is a name here: " in result.sentence
+    assert numbers == word.isdecimal()
 
 
 def test_zeros_before_a_number_do_not_count_where_that_is_clear(ganzoo, trained):

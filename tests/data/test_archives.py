@@ -282,7 +282,9 @@ def test_links_in_a_tar(kind):
         )
         packed.addfile(info)
     if kind == "sym":
-        with pytest.raises(UsageError, match=r"made\.tar/x\.png is a link, or no regular file"):
+        with pytest.raises(
+            UsageError, match=r"made\.tar/x\.png is a link, and links in archives are not followed"
+        ):
             ImageFolder("made.tar", size=8)
     data = ImageFolder("made.tar", size=8, broken="skip")
     assert len(data.train) + len(data.test) == 3 + (kind == "lnk")
@@ -306,9 +308,9 @@ def test_a_link_in_a_zip():
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("a.zip", b"PK\3\4 and no more", r"a\.zip cannot be read as a \.zip archive: File is not a zip file"),
+        ("a.zip", b"PK\3\4 and no more", r"a\.zip cannot be read as a \.zip archive: it ends too early"),
         ("a.zip", b"words", r"a\.zip cannot be read as a \.zip archive"),
-        ("a.ZIP", b"", r"a\.ZIP cannot be read as a \.zip archive"),
+        ("a.ZIP", b"", r"a\.ZIP cannot be read as a \.zip archive: it is empty"),
         ("a.tar", b"words", r"a\.tar cannot be read as a \.tar archive"),
         (
             "a.tar.gz",

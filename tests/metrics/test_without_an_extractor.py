@@ -36,6 +36,14 @@ def test_what_was_named_is_refused_with_what_to_do(ganzoo, own):
     assert result.sentence.endswith(f"; or train one of these data (with the same --set): {TRAIN}")
 
 
+def test_each_class_without_an_extractor_says_what_is_lacking(ganzoo, own):
+    assert ganzoo(f"run mlp-gan --dataset folder:own --conditional --out cond {SMALL}").code == 0
+    said = ganzoo("eval cond --samples 20 --per-class --offline").sentence
+    assert "nothing of one class; left out, as they need an extractor: " in said
+    assert "ganzoo extractor train --dataset folder:" in said
+    assert "use --metric fid" not in said
+
+
 def test_what_that_sentence_says_helps(ganzoo, own):
     assert ganzoo(f"{TRAIN.removeprefix('ganzoo ')} --set size=8 --epochs 1 --offline").code == 0
     result = ganzoo(f"eval {own} --metric precision-recall --json")

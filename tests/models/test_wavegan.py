@@ -157,7 +157,7 @@ def test_packed_series_are_judged_together():
     [
         ((1, 28, 28), {}, r"images of shape \(1, 28, 28\): use mlp-gan, or dcgan for images"),
         ((7,), {}, "makes series .* these data are vectors"),
-        ((1, 4), {}, "length 4: it takes 4 to 64 times 2, 4, 8, ..., such as 8, 10, 12"),
+        ((1, 4), {}, "length 4: it takes 4 to 64 times 2, 4, 8, ..., the nearest being 8, 10, 12"),
         ((1, 130), {}, "length 130"),
         ((1, 64), {"width": 0}, "model.width: expected a whole number of at least 1"),
         ((1, 64), {"shuffle": -1}, "model.shuffle: expected a whole number of at least 0"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ganzoo.errors import UsageError
@@ -79,6 +80,26 @@ def test_other_data(ganzoo, settings):
     other_kind = settings("run --config it.json --dataset mnist-5k")
     alone = settings("run mlp-gan --dataset mnist-5k --eval-metric modes --eval-every 2")
     assert other_kind["recipe"] == alone["recipe"]  # that for images
+
+
+def test_metrics_of_another_run_that_do_not_fit_say_where_they_are_from(ganzoo, settings):
+    assert ganzoo(f"{MORE} --patience 3 --stop-when modes>9").code == 0
+    np.save("x.npy", np.random.default_rng(0).normal(size=(60, 2)))
+    said = ganzoo("run --from 1 --dataset npy:x.npy --dry-run").sentence
+    assert "modes needs data whose modes are known" in said
+    assert "--eval-metric modes comes from runs/0001-mlp-gan-ring8-s0: --eval-metric none drops it" in said
+    without = settings("run --from 1 --dataset npy:x.npy --eval-metric none")
+    assert (without["eval_metrics"], without["eval_every"], without["stop_when"]) == ([], 0, "")
+    typed = ganzoo("run --from 1 --dataset npy:x.npy --eval-metric modes --dry-run").sentence
+    assert "comes from" not in typed
+
+
+def test_a_run_folder_and_a_picture_are_no_files_of_words(ganzoo):
+    Path("old").mkdir()
+    Path("old/config.json").write_text("{}")
+    assert "--config old is a run folder: say --from old" in ganzoo("run --config old").sentence
+    Path("im0.png").write_bytes(b"\x89PNG\r\n")
+    assert "im0.png is no text: expected words" in ganzoo("run --config im0.png").sentence
 
 
 def test_a_short_file_of_words(settings):

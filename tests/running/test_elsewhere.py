@@ -157,7 +157,8 @@ def test_what_needs_the_data_says_how_to_tell_where_they_are(words, ganzoo):
     result = ganzoo(words)
     assert result.code == 2
     assert (
-        "if the data of GONE lie elsewhere now: ganzoo resume GONE --dataset folder:PATH" in result.sentence
+        "if the data of GONE lie elsewhere now: ganzoo resume GONE --dataset folder:PATH (which trains "
+        "nothing where no step is left to do)" in result.sentence
     )
     assert {path: path.read_bytes() for path in Path("GONE").rglob("*") if path.is_file()} == before
 
@@ -394,3 +395,18 @@ def test_digits_by_their_more_exact_name():
     made("digits")
     run = zoo.resume("made", steps=5, dataset="mnist-5k", progress=False)
     assert (run.steps_done, run.config.dataset) == (5, "mnist-5k")
+
+
+def test_other_data_than_the_run_had_are_called_that_whatever_their_options(ganzoo):
+    """The options are the run's: nobody typed them, and other datasets need not have them."""
+    draw_pictures(Path("data"))
+    run = zoo.train(
+        dataset="folder:data", out="made", **{**IMAGES, "set": {**IMAGES["set"], "data.broken": "skip"}}
+    )
+    sentence = ganzoo("resume made --dataset mnist-5k").sentence
+    assert f"mnist-5k is not what {run.path} was trained on" in sentence
+    shutil.move("data", "there")
+    assert ganzoo("resume made --dataset folder:there").code == 0
+    assert json.loads((run.path / "config.json").read_text())["data_options"]["broken"] == "skip"
+    sentence = ganzoo("eval made --dataset folder:data").sentence
+    assert "data" in sentence

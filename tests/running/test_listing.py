@@ -53,9 +53,9 @@ def made(settings):
             for step, given in enumerate(scores, start=1)
         ]
         (path / "metrics.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
-        for file in ("config.json", "log.jsonl"):
-            if trained and (path / file).exists():
-                os.utime(path / file, (trained, trained))
+        if trained:
+            for file in (path, *path.rglob("*")):
+                os.utime(file, (trained, trained))
         return path
 
     return make
@@ -90,6 +90,19 @@ def test_the_newest_run_is_the_one_that_was_trained_last(made):
     assert find(None) == one
     (two / "metrics.jsonl").write_text("")  # a later evaluation is no training
     assert all_runs() == [two, one]
+    os.utime(two / "config.json", (400, 400))  # nor is an edit
+    assert find(None) == one
+    os.utime(two / "checkpoints/step-00000008.safetensors", (400, 400))
+    assert find(None) == two
+
+
+def test_a_damaged_run_is_not_meant_by_no_name(made, capsys):
+    one, two = made(1, trained=100), made(2, trained=200)
+    (two / "config.json").write_text("{")
+    assert find(None) == one
+    assert f"{two} is passed over, as it is damaged" in capsys.readouterr().err
+    (one / "config.json").write_text("{")
+    assert find(None) == two  # whose settings tell why
 
 
 def test_what_the_list_says(made):
@@ -99,7 +112,6 @@ def test_what_the_list_says(made):
     made(4, trained=400, fault="loss of D is nan", fault_kind="loss", fault_net="d")
     broken = made(5, trained=500)
     (broken / "config.json").write_text("{")
-    os.utime(broken / "config.json", (500, 500))
     rows = {row.number: row for row in list_runs()}
     assert list(rows) == [1, 2, 3, 4, 5]
     assert [row.status for row in rows.values()] == [
