@@ -183,7 +183,8 @@ class Module(StandIn):
             if (
                 not self.name.startswith(OWN)
                 and names is self._nodes
-                and find(module.partition(".")[0]) is None
+                and (top := module.partition(".")[0]) not in sys.builtin_module_names  # math may be one
+                and find(top) is None
             ):
                 raise Unreadable(self.name)  # the import says why
             if isinstance(node, ast.ImportFrom):
