@@ -19,7 +19,7 @@ from ganzoo.metrics.foreign import check_kind, read_samples
 from ganzoo.metrics.harness import Evaluation
 from ganzoo.metrics.open import Given, check_names
 from ganzoo.metrics.score import as_names
-from ganzoo.metrics.sets import as_array, as_labels, as_samples
+from ganzoo.metrics.sets import as_array, as_samples
 from ganzoo.registry.blame import blaming
 from ganzoo.registry.kinds import as_int
 from ganzoo.system.devices import choose_device
@@ -78,7 +78,7 @@ def evaluate(
         (x, y), name = read_samples(typed_path(samples), data), str(samples)
     else:
         x, name = _as_given(samples, data), "(tensor)"
-        y = as_labels("samples", labels, len(x))
+        y = None if labels is None else _as_classes(labels)  # held against the data where it is measured
     if count is not None:
         if as_int("--samples", count, at_least=1) > len(x):
             raise UsageError(f"--samples {count}: {name} has {len(x)} samples")
@@ -98,6 +98,11 @@ def evaluate(
     result = evaluation(x, y, progress=progress)
     made_by = {"generator": "foreign", "labels": "none" if y is None else "as they come"}
     return document(result, made_by, {"samples": name, "device": str(device)})
+
+
+def _as_classes(labels: Any) -> Tensor:
+    array = as_array("labels of samples", labels)
+    return torch.from_numpy(array.astype("int64") if array.dtype.kind in "iu" else array)
 
 
 def _as_given(samples: Any, data: Dataset) -> Tensor:
