@@ -155,7 +155,8 @@ def test_a_set_in_the_place_of_a_dataset_is_told_of_score():
 
 
 def test_labels_of_samples_are_classes():
-    with pytest.raises(UsageError, match="labels of samples"):
+    said = r"labels of the samples are torch.int64 \(1,\): expected whole numbers \(200,\) from 0 to 7"
+    with pytest.raises(UsageError, match=said):
         zoo.evaluate(X, "ring8", "swd", labels=[1], progress=False)
 
 
