@@ -6,13 +6,31 @@ import io
 import json
 import struct
 import tarfile
+import threading
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from scipy.io import wavfile
 
+from ganzoo.data import rows
+from ganzoo.data.images import read_image
+
 COUNT = 60
+
+
+def counting(monkeypatch) -> list[str]:
+    """The names of the image files that are decoded from now on."""
+    decoded: list[str] = []
+    lock = threading.Lock()
+
+    def read(path, *words):
+        with lock:
+            decoded.append(path.name)
+        return read_image(path, *words)
+
+    monkeypatch.setattr(rows, "read_image", read)
+    return decoded
 
 
 def write(name: str) -> None:

@@ -29,7 +29,7 @@ class Asked:
         where: file and place in it, for messages.
         label: its options in a few words; "default" where there are none.
         training, evaluation: by the words of `ganzoo run` and of `ganzoo eval`.
-    search: what else is tried of it, and how often.
+        search: what else is tried of it, and how often.
     """
 
     where: str

@@ -17,10 +17,9 @@ from ganzoo.bench.ranges import Search, Value, shown, with_values
 from ganzoo.bench.rows import Row, Trial
 from ganzoo.bench.suite import Asked
 from ganzoo.errors import UsageError
-from ganzoo.running.evaluations import WHEN
 from ganzoo.system.console import notice, number
 from ganzoo.system.records import LONGEST, Damaged, decoded
-from ganzoo.training.rows import MetricsRow
+from ganzoo.training.rows import MetricsRow, is_of_training
 
 ASKED = "trial.json"  # in the run folders of trials
 ATTEMPTS = 100  # to find settings that were not tried, or that can be planned
@@ -243,7 +242,7 @@ def _scores(folder: Path, score: str) -> list[tuple[int, float]]:
         with suppress(Damaged):
             row = decoded(line, MetricsRow)
             same = [value for key, value in row["scores"].items() if _plain(key) == _plain(score)]
-            if row["protocol"].get("checkpoint") == WHEN and same:
+            if is_of_training(row) and same:
                 found[row["step"]] = same[0]
     return sorted(found.items())
 

@@ -8,9 +8,7 @@ import click
 
 from ganzoo.cli.words import (
     DATASET,
-    DEVICE,
     EXTRACTOR,
-    FOLDER,
     METRIC,
     RUN_OR_FILE,
     TEXT_PATH,
@@ -18,6 +16,8 @@ from ganzoo.cli.words import (
     Setting,
     Whole,
     Word,
+    data_root_option,
+    device_option,
 )
 from ganzoo.errors import UsageError
 from ganzoo.system.console import Terminal, number, plain, say_json, terminal
@@ -78,15 +78,8 @@ WIDE = 110  # columns from which there is room for words beside the numbers
 @click.option(
     "--seed", type=Whole(0), default=0, show_default=True, metavar="N", help="Of the samples that are drawn."
 )
-@click.option("--data-root", type=FOLDER, metavar="DIR", help="Where datasets are, or are downloaded to.")
-@click.option(
-    "--device",
-    type=DEVICE,
-    default="auto",
-    show_default=True,
-    metavar="NAME",
-    help="Where to compute: auto, cpu, cuda or mps.",
-)
+@data_root_option
+@device_option
 @click.option("--offline", is_flag=True, help="Touch no network.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(

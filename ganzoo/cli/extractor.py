@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.words import DATASET, DEVICE, FOLDER, PATH, Command, Setting, Whole
+from ganzoo.cli.words import DATASET, FOLDER, PATH, Command, Setting, Whole, device_option
 from ganzoo.errors import UsageError
 
 
@@ -29,14 +29,7 @@ def command() -> None:
 @click.option(
     "--seed", type=Whole(0), default=0, show_default=True, metavar="N", help="Of its first weights."
 )
-@click.option(
-    "--device",
-    type=DEVICE,
-    default="auto",
-    show_default=True,
-    metavar="NAME",
-    help="Where to compute: auto, cpu, cuda or mps.",
-)
+@device_option
 @click.option(
     "--out",
     type=PATH,

@@ -12,7 +12,6 @@ from click.core import ParameterSource
 from ganzoo.cli.words import (
     CALLBACK,
     DATASET,
-    DEVICE,
     EVAL_METRIC,
     FOLDER,
     LOSS,
@@ -24,6 +23,8 @@ from ganzoo.cli.words import (
     RecipeName,
     Setting,
     Word,
+    data_root_option,
+    device_option,
 )
 from ganzoo.errors import UsageError
 
@@ -68,14 +69,7 @@ INTERRUPTED = 130  # exit status, as a shell gives it for Ctrl-C
     metavar="N",
     help="What all that is random follows from.",
 )
-@click.option(
-    "--device",
-    type=DEVICE,
-    default="auto",
-    show_default=True,
-    metavar="NAME",
-    help="Where to compute: auto, cpu, cuda or mps.",
-)
+@device_option
 @click.option(
     "--out", type=FOLDER, metavar="DIR", help="Run folder; the next number under runs/ if left out."
 )
@@ -163,7 +157,7 @@ INTERRUPTED = 130  # exit status, as a shell gives it for Ctrl-C
     metavar="NAME[:key=value,...]",
     help="Who looks on, any of `ganzoo list callbacks`; none drops pictures and diagnosis.",
 )
-@click.option("--data-root", type=FOLDER, metavar="DIR", help="Where datasets are, or are downloaded to.")
+@data_root_option
 @click.option("--offline", is_flag=True, help="Touch no network.")
 @click.option(
     "--dry-run", is_flag=True, help="Check everything, print the resolved settings as JSON, and stop."
@@ -189,12 +183,12 @@ def command(
     ganzoo run --from 3 --seed 1
     """
     from ganzoo.plan.words import Words
-    from ganzoo.running.folder import find, refuse_taken
+    from ganzoo.running.folder import refuse_taken
     from ganzoo.system.console import say_json, stderr
     from ganzoo.system.paths import typed_path
 
     words["set"] = words.pop("set_")
-    asked, before = _from_start(ctx, words, config, from_)
+    asked, before, start = _from_start(ctx, words, config, from_)
     if out is not None:
         refuse_taken(typed_path(out))
     settled = Words(**asked)
@@ -202,9 +196,8 @@ def command(
     from ganzoo.running.run import create
     from ganzoo.running.training import plan_run
 
-    start = config or (from_ and find(from_)) or ""
     typed = ctx.get_parameter_source("eval_metric") is not ParameterSource.DEFAULT
-    planned, dataset = plan_run(settled, "" if typed else str(start))
+    planned, dataset = plan_run(settled, "" if typed else start)
     if before is not None:
         _compare_data(before, planned)
     if dry_run:
@@ -218,11 +211,12 @@ def command(
 
 def _from_start(
     ctx: click.Context, words: dict[str, Any], file: Path | None, run: str | None
-) -> tuple[dict[str, Any], Config | None]:
-    """All words, and the settings that they started from, if they did."""
+) -> tuple[dict[str, Any], Config | None, str]:
+    """All words; and the settings that they started from, if they did, and what these are called."""
     if file is not None and run is not None:
         raise UsageError("--config and --from say twice what to start from: give one of them")
     before: Config | None = None
+    name = ""
     if file is not None or run is not None:
         from ganzoo.plan.start import as_typed_before, read_start, with_typed
         from ganzoo.running.folder import look
@@ -233,12 +227,16 @@ def _from_start(
             for key, value in words.items()
             if ctx.get_parameter_source(parameter.get(key, key)) is not ParameterSource.DEFAULT
         }
-        start = read_start(file) if file is not None else look(run).config
+        start: dict[str, Any] | Config
+        if file is not None:
+            start, name = read_start(file), str(file)
+        else:
+            record = look(run)
+            start, name = record.config, str(record.path)
         if isinstance(start, dict):
             words = with_typed(start, typed)
         else:
             before = start
-            name = str(file) if file is not None else str(look(run).path)
             words = with_typed(as_typed_before(start, name, typed), typed)
     for key, how in (("model", "MODEL"), ("dataset", "--dataset NAME")):
         if words.get(key) is None:
@@ -246,7 +244,7 @@ def _from_start(
                 f"{how} is missing: expected ganzoo run MODEL --dataset NAME (ganzoo list {key}s shows the "
                 f"names), or --config FILE, or --from RUN"
             )
-    return words, before
+    return words, before, name
 
 
 def _compare_data(before: Config, now: Config) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.words import DEVICE, PATH, RUN, Whole
+from ganzoo.cli.words import PATH, RUN, Whole, device_option
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.registry.spec import pair
 
@@ -35,14 +35,7 @@ if TYPE_CHECKING:
     help="FILE.png or FILE.npz; a picture among the run's samples if left out.",
 )
 @click.option("--nearest", is_flag=True, help="Below each sample its nearest training image.")
-@click.option(
-    "--device",
-    type=DEVICE,
-    default="auto",
-    show_default=True,
-    metavar="NAME",
-    help="Where to compute: auto, cpu, cuda or mps.",
-)
+@device_option
 @click.option("--interpolate", is_flag=True, help="Rows that walk from one z to another.")
 @click.option("--reconstruct", is_flag=True, help="Held-out images, and below each its reconstruction.")
 @click.option("--z", "z", type=PATH, metavar="FILE.npy", help="Latent vectors of your own, [n, z_dim].")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.words import DEVICE, PATH, TEXT_PATH, Whole, Word
+from ganzoo.cli.words import PATH, TEXT_PATH, Whole, Word, device_option
 
 
 @click.command("stylize")
@@ -66,14 +66,7 @@ from ganzoo.cli.words import DEVICE, PATH, TEXT_PATH, Whole, Word
 @click.option(
     "--extractor-weights", type=TEXT_PATH, metavar="PATH", help="A file with the extractor's weights."
 )
-@click.option(
-    "--device",
-    type=DEVICE,
-    default="auto",
-    show_default=True,
-    metavar="NAME",
-    help="Where to compute: auto, cpu, cuda or mps.",
-)
+@device_option
 @click.option("--offline", is_flag=True, help="Download nothing.")
 def command(
     content: Path,

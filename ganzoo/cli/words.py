@@ -252,3 +252,15 @@ STABILIZER = Member(STABILIZERS, NONE)
 CALLBACK = Member(REGISTRIES["callbacks"], NONE)
 EXTRACTOR = Member(REGISTRIES["extractors"])
 DEVICE = Word("auto", "cpu", "cuda", "mps")
+
+device_option = click.option(
+    "--device",
+    type=DEVICE,
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="Where to compute: auto, cpu, cuda or mps.",
+)
+data_root_option = click.option(
+    "--data-root", type=FOLDER, metavar="DIR", help="Where datasets are, or are downloaded to."
+)

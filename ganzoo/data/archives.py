@@ -61,7 +61,7 @@ class Member:
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """Its content. Raises ValueError, EOFError or zlib.error where it is damaged."""
-        held: Any = io.BytesIO() if self.size <= HELD else tempfile.TemporaryFile()  # noqa: SIM115
+        held: Any = io.BytesIO() if self.size <= HELD else tempfile.TemporaryFile()  # noqa: SIM115  # it is
         with held as file:
             crc, count = 0, 0
             for part in self._parts():

@@ -50,12 +50,17 @@ def read_beside(path: Path, samples: Path, count: int) -> tuple[Tensor, tuple[st
     array = read_npy(path, check, lambda header: PER_VALUE * math.prod(header.shape))
     if array.dtype.kind == "U":
         return _named_classes(path, array)
+    return y_of(path, array, axis), ()
+
+
+def y_of(path: Path | str, array: Array, axis: int) -> Tensor:
+    """Whole numbers [N] as classes, int64; images, whose channels are on `axis`, uint8; all else float32."""
     if array.ndim == 1 and array.dtype.kind in "iu":
-        return torch.from_numpy(classes_in(path, array)), ()
-    return torch.from_numpy(as_samples(path, array[:, None] if array.ndim == 1 else array, axis)), ()
+        return torch.from_numpy(_classes(path, array))
+    return torch.from_numpy(as_samples(path, array[:, None] if array.ndim == 1 else array, axis))
 
 
-def classes_in(path: Path | str, array: Array) -> Array:
+def _classes(path: Path | str, array: Array) -> Array:
     """Whole numbers as classes, int64 [N]. Raises UsageError for one below 0, or far too large."""
     low, high = int(array.min()), int(array.max())
     if low < 0 or high >= MOST_CLASSES:

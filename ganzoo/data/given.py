@@ -17,19 +17,17 @@ from torch.utils.data import Dataset as TorchDataset
 
 from ganzoo.data.arrays import Header
 from ganzoo.data.base import Dataset
-from ganzoo.data.beside import classes_in
+from ganzoo.data.beside import y_of
 from ganzoo.data.frames import alike, columns_of
-from ganzoo.data.hugging import from_hf
+from ganzoo.data.hugging import table_of
 from ganzoo.data.hugging_rows import Rows, parts_of
 from ganzoo.data.items import gathered, named_classes
 from ganzoo.data.loaded import LoadedSet
 from ganzoo.data.numbers import as_samples, channel_axis, check_numbers
 from ganzoo.data.open import GIVEN, given_name
-from ganzoo.data.own import OwnArrays, Samples
+from ganzoo.data.own import OwnArrays, Part, Samples
 from ganzoo.data.ranges import Range, are_pixels, as_array, as_bytes, checked_range, to_pixels
 from ganzoo.errors import UsageError
-
-Part = tuple[Tensor, Tensor | None]
 
 
 def as_dataset(data: Any, y: Any = None, test: Any = None, pixels: Range | None = None) -> Dataset:
@@ -69,7 +67,7 @@ def as_dataset(data: Any, y: Any = None, test: Any = None, pixels: Range | None 
             raise UsageError("y of a Hugging Face dataset is the name of its column")
         train, held_rows, table = parts_of(data, test, y or "")
         if table:
-            return _known_by_content(from_hf(train, held_rows, label=y or ""))
+            return _known_by_content(table_of("the dataset", train, held_rows, y or "", ()))
         data, test, y = train, held_rows, None
     elif _library(data) == "pandas" and test is not None:
         test = alike(test, data)
@@ -175,12 +173,9 @@ def _as_y(label: str, y: Any, count: int) -> Tensor:
         raise UsageError(f"{label} has {count:,} rows, and its y {len(array):,}: expected one for each")
     if array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind in "iu":
         array = array[:, 0]
-    if array.ndim == 1 and array.dtype.kind in "iu":
-        return torch.from_numpy(classes_in(f"y of {label}", array.astype(np.int64)))
     header = Header(array.shape, array.dtype, False, 0)
     check_numbers(f"y of {label}", header, 0)
-    wide = array[:, None] if array.ndim == 1 else array
-    return torch.from_numpy(as_samples(f"y of {label}", wide, channel_axis(header)))
+    return y_of(f"y of {label}", array, channel_axis(header))
 
 
 def _check_alike(train: Part, test: Part) -> None:

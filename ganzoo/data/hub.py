@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.fetch import PROBE_SECONDS
-from ganzoo.data.hugging import pictures_of, splits_of, table_of
+from ganzoo.data.hugging import columns_of_images, pictures_of, splits_of, table_of
 from ganzoo.data.images import check_options
 from ganzoo.data.kept import KeptImages, Pictures, decode, open_kept
 from ganzoo.data.marks import marks_of
@@ -77,7 +77,7 @@ class Hub(Dataset):
         own, held_out = splits_of(parts, train, test)
         files = [Path(file["filename"]) for part in (own, held_out) if part for file in part.cache_files]
         made: Dataset
-        if _has_images(own) or image:
+        if columns_of_images(own) or image:
 
             def make() -> Pictures:
                 pictures = pictures_of(name, own, held_out, image, label, size, channels)
@@ -145,12 +145,6 @@ def _refusal(name: str, folder: Path | None, offline: bool, error: Exception) ->
             "hf:FOLDER with a copy, as save_to_disk writes it"
         )
     return f"{name} cannot be opened: {first_line(error)}"
-
-
-def _has_images(dataset: Any) -> bool:
-    from datasets import Image
-
-    return any(isinstance(kind, Image) for kind in dataset.features.values())
 
 
 def _site() -> str:

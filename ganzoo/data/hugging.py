@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ganzoo.data.columns import choose_columns
-from ganzoo.data.kept import Pictures, decode
+from ganzoo.data.kept import Pictures
 from ganzoo.data.own import Samples, check_memory, classes_of
 from ganzoo.data.packed import choose_form, read_packed
 from ganzoo.data.parquet import read_arrow
@@ -20,45 +20,6 @@ from ganzoo.errors import UsageError, nearest
 
 NONE = "none"
 LABELS = ("label", "labels", "class", "target", "cls")  # what people call whole numbers that are classes
-
-
-def from_hf(
-    dataset: Any,
-    test: Any = None,
-    image: str = "",
-    label: str = "",
-    size: int = 0,
-    channels: int = 0,
-    columns: Sequence[str] = (),
-) -> Samples:
-    """The arrays of a `datasets.Dataset`, in memory; a `DatasetDict` has its splits.
-
-    A column of images is decoded: uint8 [N, C, size, size], scaled to squares (Lanczos, centre crop). Where
-    there is none, the columns of numbers are vectors, float32 [N, D].
-
-    Args:
-        dataset: of which the samples are.
-        test: another one, which is the test split; where it is left out, a tenth by hash.
-        image: the column of images; found by its type where it is left out.
-        label: the column of classes; found by its type, or its name, where it is left out; none is none.
-        size: of the squares in pixels; 0 is 64 if all images are that large, else 32.
-        channels: 1 or 3; 0 is 1 if all images are grey, else 3.
-        columns: those of numbers that are samples; all of them where they are left out.
-
-    Raises:
-        UsageError: no such column, an image that cannot be decoded, or a value that is no number.
-    """
-    if isinstance(dataset, Mapping):
-        dataset, held_out = splits_of(dataset, "", "")
-        test = held_out if test is None else test
-    pictures = pictures_of("the dataset", dataset, test, image, label, size, channels)
-    if pictures is None:
-        return table_of("the dataset", dataset, test, label, columns)
-    copy = decode(pictures, "the dataset")
-    x, train = torch.from_numpy(copy.x), copy.meta["train"]
-    y = torch.from_numpy(copy.y) if len(copy.y) else None
-    held = (x[train:], None if y is None else y[train:])
-    return Samples(x[:train], None if y is None else y[:train], pictures.class_names, held)
 
 
 def splits_of(parts: Mapping[str, Any], train: str, test: str) -> tuple[Any, Any]:
@@ -83,18 +44,32 @@ def splits_of(parts: Mapping[str, Any], train: str, test: str) -> tuple[Any, Any
     return parts[first], None if held_out in (NONE, first) else parts[held_out]
 
 
+def columns_of_images(dataset: Any) -> list[str]:
+    """The names of its columns that hold pictures."""
+    from datasets import Image
+
+    return [name for name, kind in dataset.features.items() if isinstance(kind, Image)]
+
+
 def pictures_of(
     of: str, dataset: Any, test: Any, image: str, label: str, size: int, channels: int
 ) -> Pictures | None:
     """What there is to decode, or None where no column is of images.
 
     Args:
-        of: what it is, in words; the others are as of `from_hf`.
+        of: what it is, in words.
+        dataset, test: of which the samples are; another one, which is the test split, or None.
+        image: the column of images; found by its type where it is empty.
+        label: the column of classes; found by its type, or its name, where it is empty; none is none.
+        size: of the squares in pixels; 0 is 64 if all images are that large, else 32.
+        channels: 1 or 3; 0 is 1 if all images are grey, else 3.
+
+    Raises:
+        UsageError: no such column, or an image that is not there.
     """
     from datasets import Image
 
-    features = dict(dataset.features)
-    columns = [name for name, kind in features.items() if isinstance(kind, Image)]
+    columns = columns_of_images(dataset)
     if image and image not in columns:
         raise UsageError(f"data.image: {of} has no column {image!r} of images: {nearest(image, columns)}")
     if not columns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ganzoo.data.hugging import LABELS, splits_of
+from ganzoo.data.hugging import LABELS, columns_of_images, splits_of
 from ganzoo.data.items import X, Y
 from ganzoo.errors import UsageError, nearest
 
@@ -18,19 +18,18 @@ class Rows:
     """
 
     def __init__(self, dataset: Any, label: str) -> None:
-        from datasets import ClassLabel, Image
+        from datasets import ClassLabel
 
         if not hasattr(dataset, "__len__"):
             raise UsageError(
                 "a Hugging Face dataset that streams has no end that is known: take(N) rows as a list"
             )
         features = dataset.features or {}
-        images = [name for name, kind in features.items() if isinstance(kind, Image)]
         labels = [name for name, kind in features.items() if isinstance(kind, ClassLabel)]
         if label and label not in features:
             raise UsageError(f"y={label!r}: there is no column {label!r}; {nearest(label, features)}")
         self._dataset = dataset
-        self._x = [*images, *X]
+        self._x = [*(columns_of_images(dataset) if features else ()), *X]
         self._y = [label] if label else [*labels, *LABELS, *Y]
         kind = features.get(next((name for name in self._y if name in features), ""))
         self.classes = tuple(kind.names) if isinstance(kind, ClassLabel) else ()
@@ -66,12 +65,7 @@ def parts_of(data: Any, test: Any, label: str) -> tuple[Any, Any, bool]:
 
 def _is_table(data: Any) -> bool:
     """Whether nothing in it is a picture, and nothing changes its rows."""
-    from datasets import Image
-
-    if not hasattr(data, "format"):
-        return False
-    pictures = any(isinstance(kind, Image) for kind in data.features.values())
-    return not pictures and data.format["type"] != "custom"
+    return hasattr(data, "format") and not columns_of_images(data) and data.format["type"] != "custom"
 
 
 def _chosen(data: Any) -> Any:

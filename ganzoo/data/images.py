@@ -99,8 +99,13 @@ def read_image(
             fitted = ImageOps.fit(part, (width, height), method=Image.Resampling.LANCZOS)
     except Exception as error:  # Pillow's decoders meet broken bytes with any exception
         raise refusal(path, error) from error
-    pixels = np.asarray(fitted, dtype=np.uint8)
-    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return channels_first(fitted)
+
+
+def channels_first(image: Image.Image) -> NDArray[np.uint8]:
+    """uint8 [1, H, W] of an image in mode "L", [3, H, W] of one in mode "RGB"."""
+    pixels = np.asarray(image, dtype=np.uint8)
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _half(path: Source, image: Image.Image, half: str, ratio: float) -> Image.Image:

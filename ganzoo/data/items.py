@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
+from ganzoo.data.images import channels_first
 from ganzoo.data.own import classes_of
 from ganzoo.data.tensors import Array
 from ganzoo.errors import UsageError, first_line
@@ -55,9 +56,7 @@ def as_numbers(x: Any) -> Array:
                 f"a picture of mode {x.mode} has more than 8 bits, and nothing says which value is white: "
                 "scale it to 0 to 255 first; folder:PATH finds it for all files together"
             )
-        grey = x.mode in ("1", "L", "LA")
-        pixels = np.asarray(x.convert("L" if grey else "RGB"), dtype=np.uint8)
-        return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        return channels_first(x.convert("L" if x.mode in ("1", "L", "LA") else "RGB"))
     return np.asarray(x)
 
 
@@ -112,7 +111,7 @@ def gathered(data: TorchDataset[Any]) -> tuple[Array, Any]:
 
 def _length(data: TorchDataset[Any]) -> int | None:
     try:
-        return len(data)  # type: ignore[arg-type]
+        return len(data)  # type: ignore[arg-type]  # which some sets have, and torch says none has
     except TypeError:
         return None
 

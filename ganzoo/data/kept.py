@@ -13,7 +13,7 @@ import torch
 
 from ganzoo.data.base import Dataset, Modes, shares
 from ganzoo.data.copies import Copy, Pixels, Source, by_split, finished, in_memory, open_or_make
-from ganzoo.data.own import few
+from ganzoo.data.names import few
 from ganzoo.data.packed import each_told
 from ganzoo.data.streams import open_splits
 from ganzoo.data.tensors import Array, samples_to_make

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ganzoo.data.base import Dataset, Modes, Standardization, shares, to_uint8
+from ganzoo.data.base import to_uint8
 from ganzoo.data.items import as_tensor, pair_of
-from ganzoo.data.kinds import PIXELS, kind_of
 from ganzoo.data.loaders import Batch, LoadedSplit, held_out, read_some, rows_per_epoch
 from ganzoo.data.numbers import CHANNELS
-from ganzoo.data.open import GIVEN
-from ganzoo.data.ranges import REMEDY, Range
-from ganzoo.data.tensors import TensorSplit, fingerprint, samples_to_make
+from ganzoo.data.open import GIVEN, given_name
+from ganzoo.data.own import OwnArrays, Part, Samples
+from ganzoo.data.ranges import NETWORKS, REMEDY, Range
+from ganzoo.data.tensors import TensorSplit, fingerprint
 from ganzoo.errors import UsageError, first_line
 from ganzoo.system.console import notice
 
@@ -23,7 +24,7 @@ OVER = 1.001  # what rounding may leave of pixels in [-1, 1]
 KNOWN_BY = 256  # training rows, with their number and all that is held out
 
 
-class LoadedSet(Dataset):
+class LoadedSet(OwnArrays):
     """What a DataLoader gives, with samples that are held out of it or given beside it.
 
     Args:
@@ -46,8 +47,6 @@ class LoadedSet(Dataset):
             test = _in_units(read_some(test, understood)[0], understood)
         kept, whole = read_some(loader, understood)
         x, y = kept = _in_units(kept, understood)
-        self.kind, self.sample_shape = understood.kind, tuple(x.shape[1:])
-        self.endless = not whole
         if not whole:
             notice(f"the DataLoader gives more than {len(x):,} rows: scores compare with the first of them")
         held, held_y = test
@@ -55,31 +54,23 @@ class LoadedSet(Dataset):
             raise UsageError(
                 f"the DataLoader gives {_told(x, y)}, and test has {_told(held, held_y)}: expected the same"
             )
-        self.fingerprint = fingerprint(
-            x[:KNOWN_BY], None if y is None else y[:KNOWN_BY], held, held_y, _count(x)
-        )
-        self.name = f"{GIVEN}:{self.fingerprint}"
-        if y is not None and held_y is not None and y.dim() == 1:
-            names = class_names(loader)
-            self.num_classes = max(int(y.max()) + 1, int(held_y.max()) + 1, len(names))
-            understood.classes = self.num_classes
-            self.class_names = names if len(names) == self.num_classes else ()
-        elif y is not None:
-            self.condition_shape = tuple(y.shape[1:])
-        if kind_of(self) not in PIXELS:
-            self.standardization = Standardization.of(x)
-        elif self.num_classes:
-            self.modes = Modes(self.num_classes, shares=shares(y, self.num_classes))
-        splits = [
-            TensorSplit(own, own_y, None if kind_of(self) in PIXELS else self.from_units(own))
-            for own, own_y in ((x, y), (held, held_y))
-        ]
+        names = class_names(loader)
+        if y is None or held_y is None or y.dim() != 1 or max(int(y.max()), int(held_y.max())) >= len(names):
+            names = ()  # there are other classes than those that have names
+        super().__init__(GIVEN, Samples(x, y, names, test, understood.kind))
+        self.name, self.endless = given_name(self), not whole
+        understood.classes = self.num_classes
         # Of a stream the epoch that was just read tells how long the others are.
         per_epoch = rows_per_epoch(loader) or (len(x) if whole else 0)
-        self.train = LoadedSplit(loader, understood, splits[0], self.standardization, per_epoch)
-        self.test = splits[1]
+        assert isinstance(self.train, TensorSplit)
+        self.train = LoadedSplit(loader, understood, self.train, self.standardization, per_epoch)
         self.batch_size = loader.batch_size
-        self.eval_samples = samples_to_make(len(held), self.eval_samples)
+
+    def known_by(self, parts: Sequence[Part]) -> str:
+        """A hash of some rows and their number, and of all that is held out."""
+        (x, y), held_out = parts
+        some = None if y is None else y[:KNOWN_BY]
+        return fingerprint(x[:KNOWN_BY], some, *held_out, torch.tensor(len(x)))
 
 
 class Meaning:
@@ -122,7 +113,7 @@ class Meaning:
                 f"the DataLoader gives images, or something alike, of floats from {low:g} to {high:g}: "
                 f"{REMEDY}"
             )
-        return (-1.0, 1.0) if low >= -1.0 and high <= 1.0 else None
+        return NETWORKS if low >= -1.0 and high <= 1.0 else None
 
     def __call__(self, given: Any) -> Batch:
         x, y = pair_of(given)
@@ -144,7 +135,7 @@ class Meaning:
                 raise UsageError("a number that is not finite")
             return x
         low, high = map(float, self._scale)
-        if (low, high) != (-1.0, 1.0):
+        if (low, high) != NETWORKS:
             x = (x - low) * (2.0 / (high - low)) - 1.0
         if not bool(x.abs().amax() <= OVER):  # which is not so of nan either
             raise UsageError(f"pixels beyond {low:g} to {high:g}: {REMEDY}")
@@ -193,10 +184,6 @@ def class_names(loader: DataLoader[Any]) -> tuple[str, ...]:
 def _in_units(batch: Batch, meaning: Meaning) -> Batch:
     x, y = batch
     return (to_uint8(x) if meaning.pixels and x.dtype != torch.uint8 else x), y
-
-
-def _count(x: Tensor) -> Tensor:
-    return torch.tensor(len(x))
 
 
 def _told(x: Tensor, y: Tensor | None) -> str:

@@ -129,7 +129,7 @@ def rows_per_epoch(loader: DataLoader[Any]) -> int | None:
     batches = getattr(loader, "batch_sampler", None)
     if type(batches) is not BatchSampler or not hasattr(batches.sampler, "__len__"):
         return None
-    rows, size = len(batches.sampler), batches.batch_size  # type: ignore[arg-type]
+    rows, size = len(batches.sampler), batches.batch_size  # type: ignore[arg-type]  # it was asked
     return rows // size * size if batches.drop_last else rows
 
 
@@ -211,7 +211,7 @@ def held_out(loader: DataLoader[Any]) -> tuple[DataLoader[Any], DataLoader[Any]]
             "this DataLoader chooses its samples in a way of its own, so that none can be held out of it: "
             "say with test=... what its samples are compared with"
         )
-    count = len(loader.dataset)  # type: ignore[arg-type]
+    count = len(loader.dataset)  # type: ignore[arg-type]  # as its own sampler needs
     if count < 2:
         raise UsageError(f"the DataLoader has {count} samples: at least 2 are needed")
     order = torch.randperm(

@@ -11,13 +11,16 @@ from torch import Tensor
 
 from ganzoo.data.base import Dataset, Modes, Standardization, shares
 from ganzoo.data.kinds import has_pixels, kind_of
+from ganzoo.data.names import few
 from ganzoo.data.tensors import TensorSplit, fingerprint, samples_to_make, split_by_hash
 from ganzoo.errors import UsageError
 from ganzoo.system.console import in_bytes
 from ganzoo.system.memory import machine_memory
 
+Part = tuple[Tensor, Tensor | None]
+"""x and y of a split."""
+
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")  # a number that is no fraction
-NAMED = 3  # classes or columns, in the line that says what was found
 PER_PIXEL, PER_VALUE, PER_ROW = 4, 32, 192  # bytes of memory on the way to a dataset, as measured
 
 
@@ -36,7 +39,7 @@ class Samples:
     x: Tensor
     y: Tensor | None = None
     class_names: tuple[str, ...] = ()
-    test: tuple[Tensor, Tensor | None] | None = None
+    test: Part | None = None
     kind: str = ""
 
     def __len__(self) -> int:
@@ -58,11 +61,9 @@ class OwnArrays(Dataset):
         self.name, self.kind, self.class_names = name, samples.kind, samples.class_names
         self.sample_shape = tuple(samples.x.shape[1:])
         (train, train_y), (test, test_y) = parts = _parts(samples)
-        if train_y is None:
-            self.fingerprint = fingerprint(train, test)
-        else:
+        self.fingerprint = self.known_by(parts)
+        if train_y is not None:
             assert test_y is not None
-            self.fingerprint = fingerprint(train, train_y, test, test_y)
             if train_y.dim() == 1:
                 known = int(max(train_y.max(), test_y.max())) + 1
                 self.num_classes = len(self.class_names) or known
@@ -77,6 +78,11 @@ class OwnArrays(Dataset):
             for own, own_y in parts
         )
         self.eval_samples = samples_to_make(len(test), self.eval_samples)
+
+    def known_by(self, parts: Sequence[Part]) -> str:
+        """A hash of the content of train and test."""
+        (train, train_y), (test, test_y) = parts
+        return fingerprint(train, test) if train_y is None else fingerprint(train, train_y, test, test_y)
 
     def found(self, samples: Samples, columns: Sequence[str] = ()) -> str:
         """What is told of them."""
@@ -98,11 +104,6 @@ class OwnArrays(Dataset):
         return f"{what}; {len(self.test):,} to test, {held_out}"
 
 
-def few(names: Sequence[str]) -> str:
-    """The first of many names, for a line that tells what was found."""
-    return ", ".join([*names[:NAMED], *["..."] * (len(names) > NAMED)])
-
-
 def classes_of(values: Sequence[str]) -> tuple[Tensor, tuple[str, ...]]:
     """Classes int64 [N] of what somebody calls them, and their names: numbers by value, all else as text."""
     whole = all(WHOLE.fullmatch(value) for value in set(values))
@@ -121,7 +122,7 @@ def check_memory(what: str, count: int, values: int, pixels: bool = False) -> No
         )
 
 
-def _parts(samples: Samples) -> list[tuple[Tensor, Tensor | None]]:
+def _parts(samples: Samples) -> list[Part]:
     if samples.test is not None:
         return [(samples.x, samples.y), samples.test]
     return [

@@ -8,41 +8,50 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganzoo.data.base import to_uint8
 from ganzoo.data.numbers import CHANNELS
 from ganzoo.data.tensors import Array
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
 
 Range = tuple[float, float]
+NETWORKS = (-1.0, 1.0)  # the range of pixels as networks see and make them
 REMEDY = (
     "say their range, pixels=(0, 1) for what ToTensor makes, pixels=(-1, 1) for what G makes; or give uint8 "
     "from 0 to 255"
 )
 
 
+def plain_array(x: Any) -> Array:
+    """Whatever holds numbers, as torch takes it: on the CPU, in its order of bytes, to be written to.
+
+    Raises whatever a foreign type raises where it cannot be read.
+    """
+    if isinstance(x, Tensor):
+        x = (x.float() if x.dtype == torch.bfloat16 else x).detach().cpu().numpy()
+    array = np.asarray(x)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return array if array.flags.writeable else array.copy()  # of a file or a frame that is read alone
+
+
 def as_array(label: str, x: Any) -> Array:
     """Whatever holds numbers, as an array. Raises UsageError where it holds none."""
-    if isinstance(x, Tensor):
-        if x.layout != torch.strided or x.is_quantized or x.is_meta:
-            raise UsageError(
-                f"{label}: a tensor that is sparse, quantized or without values: expected a dense one"
-            )
-        x = x.detach().cpu()
-        x = (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+    if isinstance(x, Tensor) and (x.layout != torch.strided or x.is_quantized or x.is_meta):
+        raise UsageError(
+            f"{label}: a tensor that is sparse, quantized or without values: expected a dense one"
+        )
     if isinstance(x, str | bytes | dict | set) or x is None:
         raise UsageError(
             f"{label}: expected an array of numbers with a row for each sample, got {type(x).__name__}"
         )
     try:
-        array = np.asarray(x)
+        array = plain_array(x)
     except Exception as error:  # whatever a foreign type raises
         raise UsageError(
             f"{label}: {type(x).__name__} cannot be read as an array of numbers ({error})"
         ) from error
     if np.ma.isMaskedArray(x) and np.ma.getmaskarray(x).any():
         raise UsageError(f"{label}: a masked array with rows that are masked: drop them, or fill them")
-    if not array.flags.writeable:
-        array = array.copy()  # torch warns of others
     if array.dtype.kind == "b" and array.ndim < 4:
         array = array.astype(np.float32)
     if array.dtype.kind not in "iufb" or not array.ndim:
@@ -97,6 +106,14 @@ def to_pixels(label: str, array: Array, pixels: Range) -> Tensor:
             f"{label} has numbers from {found[0]:g} to {found[1]:g}, and pixels={(low, high)} was said: "
             f"{REMEDY}"
         )
+    return in_bytes(x, (low, high))
+
+
+def in_bytes(x: Tensor, pixels: Range) -> Tensor:
+    """Floats in a range to uint8 from 0 to 255, rounded; those of networks by the rule of `to_uint8`."""
+    if pixels == NETWORKS:
+        return to_uint8(x)
+    low, high = pixels
     return ((x - low) * (255.0 / (high - low))).round().clamp(0, 255).to(torch.uint8)
 
 

@@ -125,7 +125,8 @@ def find_shards(pattern: str | Path) -> list[Path]:
     found = []
     for name in _counted(str(where)):
         # Not Path.glob, which takes no absolute pattern.
-        there = [Path(name)] if Path(name).exists() else list(map(Path, sorted(glob.glob(name))))  # noqa: PTH207
+        found_here = [name] if Path(name).exists() else sorted(glob.glob(name))  # noqa: PTH207  # as above
+        there = [Path(each) for each in found_here]
         if not there:
             raise UsageError(
                 f"{name} is not there: expected a .tar file, several as {{000..009}} or *, or a folder"

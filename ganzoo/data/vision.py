@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ganzoo.data.catalogue import FAKES, KNOWN, Known, choice, known
-from ganzoo.data.images import check_options
+from ganzoo.data.images import channels_first, check_options
 from ganzoo.data.kept import KeptImages, Pictures, open_kept
 from ganzoo.data.marks import marks_of
 from ganzoo.data.tensors import Array
@@ -146,8 +146,7 @@ def _square(image: Image.Image, kind: str, size: int, channels: int) -> Array:
     plain = image if image.mode == mode else image.convert(mode)
     if plain.size != (size, size):
         plain = ImageOps.fit(plain, (size, size), method=Image.Resampling.LANCZOS)
-    pixels = np.asarray(plain, dtype=np.uint8)
-    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return channels_first(plain)
 
 
 def _below(entries: Sequence[Path]) -> Iterator[Path]:

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from ganzoo.data.images import each
-from ganzoo.data.names import ignored
-from ganzoo.data.own import OwnArrays, Samples, check_memory, few
+from ganzoo.data.names import few, ignored
+from ganzoo.data.own import OwnArrays, Samples, check_memory
 from ganzoo.data.sounds import RATES, middle_of, read_sound
 from ganzoo.data.splits import choose_splits
 from ganzoo.data.tensors import Array

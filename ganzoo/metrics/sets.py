@@ -10,16 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, Modes, shares, to_uint8
+from ganzoo.data.base import Dataset, Modes, shares
 from ganzoo.data.beside import MOST_CLASSES
 from ganzoo.data.numbers import CHANNELS, finite_rows
-from ganzoo.data.ranges import REMEDY, Range
+from ganzoo.data.ranges import NETWORKS, REMEDY, Range, checked_range, in_bytes, plain_array
 from ganzoo.data.tensors import Array, fingerprint
 from ganzoo.errors import UsageError
 from ganzoo.metrics.context import BATCH
 
 NAME = "the real set"
-BYTES = (-1.0, 1.0)
 
 
 class RealSet(Dataset):
@@ -152,11 +151,9 @@ def as_array(what: str, x: Any) -> Array:
     if isinstance(x, Tensor) and (x.layout != torch.strided or x.is_quantized):
         raise UsageError(f"{what} are a sparse or quantized tensor: expected a dense one, x.to_dense()")
     try:
-        if isinstance(x, Tensor):
-            x = (x.float() if x.dtype == torch.bfloat16 else x).detach().cpu().numpy()
         if isinstance(x, str | bytes | dict | set | Path) or x is None:
             raise TypeError("it is none")
-        array = np.asarray(x)
+        array = plain_array(x)
     except Exception as error:  # whatever a foreign type raises
         files = "; ganzoo.evaluate reads files and folders" if isinstance(x, str | Path) else ""
         raise UsageError(
@@ -167,9 +164,7 @@ def as_array(what: str, x: Any) -> Array:
         raise UsageError(
             f"{what}: expected numbers, real or whole, got {type(x).__name__} of {array.dtype}{batches}"
         )
-    # As torch takes them: in this machine's order of bytes, and not of a file or a frame that is read alone.
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    return array if array.flags.writeable else array.copy()
+    return array
 
 
 def _channels(shape: tuple[int, ...]) -> int:
@@ -199,7 +194,7 @@ def _pixels(what: str, array: Array, pixels: Range | None, sure: set[str]) -> Te
     if not bool(torch.isfinite(x).all()):
         bad = int((~torch.isfinite(x).flatten(1).all(1)).nonzero()[0])
         raise UsageError(f"{what} have a number in row {bad} (from 0) that is not finite")
-    low, high = _checked_range(pixels)
+    low, high = NETWORKS if pixels is None else checked_range(pixels)
     least, most = float(x.min()), float(x.max())
     if least < low or most > high:
         raise UsageError(
@@ -212,20 +207,4 @@ def _pixels(what: str, array: Array, pixels: Range | None, sure: set[str]) -> Te
             f"in [-1, 1]: {REMEDY}"
         )
     sure.add("f")
-    if (low, high) == BYTES:
-        return to_uint8(x)
-    return ((x - low) * (255.0 / (high - low))).round().clamp(0, 255).to(torch.uint8)
-
-
-def _checked_range(pixels: Range | None) -> Range:
-    if pixels is None:
-        return BYTES
-    try:
-        low, high = map(float, pixels)
-    except (TypeError, ValueError):
-        low, high = 0.0, 0.0
-    if not low < high:
-        raise UsageError(
-            f"pixels={pixels!r}: expected two numbers, the darkest and the brightest, (0, 1) say"
-        )
-    return low, high
+    return in_bytes(x, (low, high))

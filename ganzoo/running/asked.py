@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganzoo.data.ranges import plain_array
 from ganzoo.errors import UsageError, nearest
 
 
@@ -74,17 +75,12 @@ def _index(label: Any, names: Sequence[str], classes: int, run: Path) -> int:
 def rows_of(what: str, given: Any) -> Tensor:
     """A tensor [N, ...] of numbers, of whatever holds such. Raises UsageError where it holds none."""
     try:
-        made = given if isinstance(given, Tensor) else torch.from_numpy(_native(np.array(given)))
+        made = given if isinstance(given, Tensor) else torch.from_numpy(plain_array(given))
     except Exception as error:  # whatever a foreign type raises
         raise _no_rows(what, type(given).__name__) from error
     if not made.dim() or not len(made) or made.layout != torch.strided or made.dtype.is_complex:
         raise _no_rows(what, f"{list(made.shape)} of {made.dtype}")
     return made.detach()
-
-
-def _native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """In this machine's order of bytes, which is all that torch takes."""
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _no_rows(what: str, got: str) -> UsageError:

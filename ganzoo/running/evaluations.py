@@ -18,12 +18,11 @@ from ganzoo.plan.stopping import StopWhen, why_ended
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.lines import append_line, read_lines
-from ganzoo.training.rows import MetricsRow, metrics_row
+from ganzoo.training.rows import WHEN, MetricsRow, is_of_training, metrics_row
 from ganzoo.training.sampling import draw
 from ganzoo.training.trainer import Every, Trainer
 
 SAMPLES = 1000  # cheap, and said in the protocol of each line
-WHEN = "during training"
 NO_LABELS = "none"
 BY_SHARES = "by the shares of the reference split"
 HELD_OUT = "conditions of the test split"
@@ -115,7 +114,7 @@ class Evaluations(Every):
 def measured(folder: Path) -> list[MetricsRow]:
     """The lines of metrics.jsonl that were written during the training."""
     rows = read_lines(folder / "metrics.jsonl", metrics_row)
-    return [row for row in rows if row["protocol"].get("checkpoint") == WHEN]
+    return [row for row in rows if is_of_training(row)]
 
 
 def ended_at(folder: Path, step: int) -> str:

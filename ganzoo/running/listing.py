@@ -19,11 +19,10 @@ from ganzoo.system.console import quiet
 from ganzoo.system.files import is_file
 from ganzoo.system.lines import read_lines
 from ganzoo.system.locks import holder
-from ganzoo.training.rows import MetricsRow, metrics_row, observed
+from ganzoo.training.rows import MetricsRow, is_of_training, metrics_row, observed
 from ganzoo.training.stored import pickled, step_of, steps_done
 
 STATUSES = ("running", "finished", "ended early", "stopped", "failed", "not started", "damaged")
-WHEN = "during training"  # as running/evaluations.py writes it
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def _status(row: RunRow, log: list[dict[str, Any]], scores: list[MetricsRow]) ->
 
 def _best(rows: list[MetricsRow], config: Config) -> dict[str, Any]:
     """The best value of the first score that has a direction; nothing where its metric is gone."""
-    during = [row for row in rows if row["protocol"].get("checkpoint") == WHEN]
+    during = [row for row in rows if is_of_training(row)]
     first = config.eval_metrics[0] if during and config.eval_metrics else ""
     for rated in (during, rows[-1:]):
         with contextlib.suppress(UsageError, KeyError):

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.data.open import GIVEN
 from ganzoo.diagnosis.finding import Finding
-from ganzoo.diagnosis.judge import diagnose
 from ganzoo.plan.config import Config
 from ganzoo.registry.spec import Ref
+from ganzoo.running.diagnosis import diagnosis
 from ganzoo.running.history import History
 from ganzoo.system.console import number
 from ganzoo.system.lines import read_lines
-from ganzoo.training.checkpoint import steps_done
-from ganzoo.training.rows import metrics_row, observed
+from ganzoo.system.notebook import as_html
+from ganzoo.training.rows import metrics_row
+from ganzoo.training.stored import steps_done
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Record:
-    """A run folder, read.
+class Shown:
+    """A run folder, as a person looks at it.
 
     Attributes:
         path: the folder.
@@ -52,7 +52,7 @@ class Record:
 
     def diagnose(self) -> list[Finding]:
         """What is wrong with the training, the worst first; at any time."""
-        return diagnose(read_lines(self.path / "log.jsonl", observed), self.config)
+        return diagnosis(self)
 
     def plot(self) -> Figure:
         """Curves of the losses, of what D says, and of the scores, over steps: a figure of matplotlib's."""
@@ -78,7 +78,7 @@ class Record:
         """The same with its picture, scores and diagnosis, as a notebook shows it."""
         parts = [f"<b>{html.escape(str(self))}</b><br><code>{html.escape(str(self.path))}</code>"]
         if self.picture is not None:
-            parts.append(image(self.picture))
+            parts.append(f"<br>{as_html(self.picture.read_bytes())}")
         scores = "".join(
             f"<tr><td style='text-align:left'>{html.escape(name)}</td><td>{number(value)}</td></tr>"
             for name, value in self.scores.items()
@@ -88,9 +88,3 @@ class Record:
         found = "".join(f"<li>{html.escape(str(finding))}</li>" for finding in self.diagnose())
         parts.append(f"<ul>{found}</ul>" if found else "")
         return "<div>" + "".join(filter(None, parts)) + "</div>"
-
-
-def image(path: Path) -> str:
-    """A PNG as HTML that holds it."""
-    content = base64.b64encode(path.read_bytes()).decode()
-    return f'<br><img alt="samples" style="max-width: 512px" src="data:image/png;base64,{content}">'

@@ -35,7 +35,7 @@ from ganzoo.running.evaluation import Document, document
 from ganzoo.running.evaluations import scored_y, told_of_y
 from ganzoo.running.folder import find, new_folder
 from ganzoo.running.places import moved, open_data, read_card, same_data
-from ganzoo.running.record import Record
+from ganzoo.running.record import Shown
 from ganzoo.running.weights import find_weights
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
@@ -49,7 +49,7 @@ Rows = Tensor | np.ndarray[Any, Any] | Sequence[Any]
 Labels = Tensor | np.ndarray[Any, Any] | Sequence[int | str] | int | str | None
 
 
-class Run(Record):
+class Run(Shown):
     """One run folder.
 
     Attributes:

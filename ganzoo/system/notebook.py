@@ -30,6 +30,12 @@ def bar_of(done: int, total: int, rate: float, unit: str) -> str:
     return f"{blocks} {done:,}/{total:,}{unit}  {speed}  {hours}:{minutes:02}:{seconds:02} left"
 
 
+def as_html(png: bytes) -> str:
+    """A picture of samples as HTML that holds it."""
+    content = base64.b64encode(png).decode()
+    return f'<img alt="samples" style="max-width: 512px" src="data:image/png;base64,{content}">'
+
+
 class Cell:
     """An output of the cell that runs; outside of a notebook, nothing."""
 
@@ -44,8 +50,7 @@ class Cell:
 
         shown = f"<pre>{html.escape(text)}</pre>"
         if png:
-            content = base64.b64encode(png).decode()
-            shown += f'<img alt="samples" style="max-width: 512px" src="data:image/png;base64,{content}">'
+            shown += as_html(png)
         data = {"text/plain": text, "text/html": shown}
         if self._handle is None:
             self._handle = DisplayHandle()  # type: ignore[no-untyped-call]

@@ -143,11 +143,29 @@ def _short(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}" if abs(value) < 1000 else f"{value:.1e}"
 
 
-class Bar(Callback):
-    """A progress bar on stderr: speed and time left; below it D's judgement, the losses, the last scores."""
+class Watching(Callback):
+    """Has what a person wants to see while a run trains: D's judgement, the losses, the last scores."""
 
     def __init__(self) -> None:
         self._judged = self._scores = ""
+
+    def after_log(self, trainer: Trainer, row: Mapping[str, float]) -> None:
+        self._judged = judgement(row, trainer.loss.probabilistic)
+
+    def after_scores(self, trainer: Trainer, scores: Mapping[str, float]) -> None:
+        self._scores = "  ".join(f"{plain(key)} {value:.4g}" for key, value in scores.items())
+
+    def lines(self, trainer: Trainer) -> list[str]:
+        """These, and what other callbacks have to say."""
+        others = (plain(callback.line) for callback in trainer.callbacks)
+        return list(filter(None, [self._judged, self._scores, *others]))
+
+
+class Bar(Watching):
+    """A progress bar on stderr: speed and time left; below it D's judgement, the losses, the last scores."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self._progress = TwoLines(
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
@@ -165,16 +183,9 @@ class Bar(Callback):
             self._progress.start()
         rate = (trainer.step - trainer.started_at) / max(trainer.seconds, 1e-9)
         images = rate * trainer.recipe.n_dis * trainer.recipe.batch_size
-        lines = [self._judged, self._scores, *(plain(callback.line) for callback in trainer.callbacks)]
-        self._progress.text = "\n".join(filter(None, lines))
+        self._progress.text = "\n".join(self.lines(trainer))
         speed = f"{rate:.1f} steps/s, {images:.0f} images/s"
         self._progress.update(self._task, completed=trainer.step, speed=speed)
-
-    def after_log(self, trainer: Trainer, row: Mapping[str, float]) -> None:
-        self._judged = judgement(row, trainer.loss.probabilistic)
-
-    def after_scores(self, trainer: Trainer, scores: Mapping[str, float]) -> None:
-        self._scores = "  ".join(f"{plain(key)} {value:.4g}" for key, value in scores.items())
 
     def close(self) -> None:
         if self._task is not None:

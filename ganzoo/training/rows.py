@@ -6,6 +6,8 @@ from typing import Any, NotRequired, TypedDict
 
 from ganzoo.system.records import Count, Damaged, checked
 
+WHEN = "during training"  # what a protocol says of the checkpoint, for scores of that time
+
 
 class Stepped(TypedDict):
     """A line of log.jsonl or of metrics.jsonl."""
@@ -31,6 +33,11 @@ class MetricsRow(Stepped):
     scores: dict[str, float]
     real: dict[str, float]
     protocol: RunProtocol
+
+
+def is_of_training(row: MetricsRow) -> bool:
+    """Whether a line of metrics.jsonl was written during the training."""
+    return row["protocol"].get("checkpoint") == WHEN
 
 
 FAULT = ("fault", "fault_kind", "fault_net")  # texts, in the row that a run ends with whose numbers are gone

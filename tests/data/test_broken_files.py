@@ -6,17 +6,16 @@ import errno
 import json
 import os
 import shutil
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from files import counting
 from PIL import Image
 
-from ganzoo.data import images, opening, rows
+from ganzoo.data import images, opening
 from ganzoo.data.folder import ImageFolder
-from ganzoo.data.images import read_image
 from ganzoo.data.pairs import Pairs
 from ganzoo.data.streams import StreamSplit
 from ganzoo.data.unpaired import Unpaired
@@ -63,16 +62,7 @@ if os.name == "posix" and os.geteuid():
 @pytest.fixture
 def decoded(monkeypatch) -> list[str]:
     """The names of the files that are decoded from now on."""
-    names: list[str] = []
-    lock = threading.Lock()
-
-    def read(path, *words):
-        with lock:
-            names.append(path.name)
-        return read_image(path, *words)
-
-    monkeypatch.setattr(rows, "read_image", read)
-    return names
+    return counting(monkeypatch)
 
 
 def left_of(folder: str, *broken: str) -> str:

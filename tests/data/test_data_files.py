@@ -4,13 +4,13 @@ import os
 import pickle
 import resource
 import shutil
-import threading
 import time
 
 import numpy as np
 import platformdirs
 import pytest
 import torch
+from files import counting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -42,20 +42,6 @@ def fill(root, n: int = 10, size: int = 8, mode: str = "RGB"):
         shape = (size, size) if mode == "L" else (size, size, 3)
         Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8)).save(root / f"{i:03d}.png")
     return root
-
-
-def counting(monkeypatch) -> list[str]:
-    """The names of the files that are decoded from now on."""
-    decoded: list[str] = []
-    lock = threading.Lock()
-
-    def read(path, *words):
-        with lock:
-            decoded.append(path.name)
-        return read_image(path, *words)
-
-    monkeypatch.setattr(rows_module, "read_image", read)
-    return decoded
 
 
 # ---- decoding one image

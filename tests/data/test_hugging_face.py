@@ -15,7 +15,9 @@ from datasets import ClassLabel, Dataset, DatasetDict, Image
 
 from ganzoo.data import hub
 from ganzoo.data.hub import Hub
-from ganzoo.data.hugging import from_hf
+from ganzoo.data.hugging import pictures_of, splits_of, table_of
+from ganzoo.data.kept import decode
+from ganzoo.data.own import Samples
 from ganzoo.data.streams import StreamSplit
 from ganzoo.errors import UsageError
 
@@ -116,6 +118,20 @@ def test_without_the_library_it_says_what_to_install(monkeypatch):
 
 
 # ---- from Python
+
+
+def from_hf(dataset, test=None, label="", size=0, channels=0) -> Samples:
+    """The arrays of a `datasets.Dataset`, or of the splits of a `DatasetDict`."""
+    if isinstance(dataset, dict):
+        dataset, test = splits_of(dataset, "", "")
+    pictures = pictures_of("the dataset", dataset, test, "", label, size, channels)
+    if pictures is None:
+        return table_of("the dataset", dataset, test, label, ())
+    copy = decode(pictures, "the dataset")
+    x, train = torch.from_numpy(copy.x), copy.meta["train"]
+    y = torch.from_numpy(copy.y) if len(copy.y) else None
+    held = (x[train:], None if y is None else y[train:])
+    return Samples(x[:train], None if y is None else y[:train], pictures.class_names, held)
 
 
 def of_images(*contents: bytes | None, **columns) -> Dataset:
