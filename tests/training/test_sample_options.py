@@ -106,7 +106,7 @@ def test_latents_of_ones_own(ganzoo):
         result = ganzoo("sample X --z wrong.npy")
         assert result.code == 2
         assert f"rows of {run.model.z_dim} numbers" in result.sentence
-    with pytest.raises(UsageError, match="expected 3 rows of 2 numbers"):
+    with pytest.raises(UsageError, match="expected 3 rows of 2 finite numbers"):
         run.sample(3, z=z)
     assert "give one of them" in ganzoo("sample X --z z.npy --interpolate").sentence
 
