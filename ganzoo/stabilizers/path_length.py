@@ -13,6 +13,7 @@ from ganzoo.models.turn import Turn
 from ganzoo.registry.kinds import as_int
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.penalties import at_least_zero
+from ganzoo.system.convolutions import Twice
 
 
 class PathLength(Stabilizer):
@@ -53,7 +54,7 @@ class PathLength(Stabilizer):
         generator: Any = self._gan.generator
         y, n = turn.y, -(-len(turn.z) // 2)
         z = self._gan.sample_z(n)
-        with torch.autocast(z.device.type, enabled=False):  # in full precision whatever the nets run in
+        with torch.autocast(z.device.type, enabled=False), Twice():  # in full precision whatever nets run in
             w = generator.styles(z, None if y is None else y[:n])
             images = self._gan.samples(generator.synthesis(w))
             lengths = path_lengths(images, w, torch.randn_like(images))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import nullcontext
+from contextlib import ExitStack
 
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -14,6 +14,7 @@ from ganzoo.models.precision import full_range, in_full, in_range
 from ganzoo.models.sample import Logits, Sample, map_sample, pack, scales
 from ganzoo.models.turn import Side, Turn
 from ganzoo.stabilizers.base import Judge, Stabilizer, Weights
+from ganzoo.system.convolutions import Twice
 from ganzoo.training.memory import Memory
 
 
@@ -86,7 +87,10 @@ class _Body:
         if isinstance(head, nn.Module):
             handle = head.register_forward_pre_hook(lambda _, given: caught.extend(given[:1]))
         try:
-            with full_range(device) if twice else nullcontext():
+            with ExitStack() as stack:
+                if twice:
+                    stack.enter_context(full_range(device))
+                    stack.enter_context(Twice())
                 logits: Logits = (
                     net(*inputs) if self._weights is None else functional_call(net, self._weights, inputs)
                 )
