@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cards import read_cards
 from recipe_table import recipe_table
 from result_tables import coverage_table, result_part
+from results_page import results_page
 
 from ganzoo.cli.eval import rows as score_rows
 from ganzoo.registry import MODELS
@@ -144,11 +146,12 @@ def example() -> str:
 def pages() -> dict[Path, str]:
     """Every file with generated parts, as it should be."""
     rows = read_rows([RESULTS / "members.jsonl", RESULTS / "gaussians.jsonl"])
-    published = json.loads((RESULTS / "published.json").read_text())
+    cards = {card.name: card for card in read_cards()}
     made = {
         HERE / "README.md": page(),
-        README: fill(README, {MADE: coverage_table(rows, "grid25", published)}),
+        README: fill(README, {MADE: coverage_table(rows, cards["grid25"])}),
         DOCS / "metrics.md": fill(DOCS / "metrics.md", {MADE: example()}),
+        DOCS / "results.md": results_page(RESULTS, list(cards.values())),
     }
     groups = group_rows(rows)
     for path in sorted((DOCS / "models").glob("*.md")):
@@ -162,7 +165,9 @@ def pages() -> dict[Path, str]:
 
 def stale() -> dict[Path, str]:
     """Those of them that are otherwise."""
-    return {path: text for path, text in pages().items() if path.read_text(encoding="utf-8") != text}
+    return {
+        path: text for path, text in pages().items() if not path.exists() or path.read_text("utf-8") != text
+    }
 
 
 if __name__ == "__main__":

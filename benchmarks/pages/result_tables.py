@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+
+from cards import Card
+from published_table import published_lines
+from sample_pictures import IMAGES
 
 from ganzoo.bench.rows import Row
-from ganzoo.table.layout import BETTER, blocks_of, quantity, spread
+from ganzoo.table.layout import BETTER, blocks_of, spread
 from ganzoo.table.read import Group, columns_of, group_rows
 from ganzoo.table.render import markdown_table
 from ganzoo.table.statistics import summarise
 
 MODE_SCORES = ("modes", "hq", "mode_std", "reverse_kl")
-
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
 
 def result_part(name: str, groups: list[Group]) -> str:
@@ -62,16 +62,14 @@ def score_table(group: Group) -> str:
     return "\n".join([*lines, "", f"{', '.join(said)}. {repeat}"]).lstrip()
 
 
-def coverage_table(rows: Sequence[Row], dataset: str, published: Mapping[str, Any]) -> str:
+def coverage_table(rows: Sequence[Row], card: Card) -> str:
     """Who finds all modes of a mixture, at what cost; and what was published of the same protocol."""
-    groups = [group for group in group_rows(rows) if group.dataset == dataset]
+    groups = [group for group in group_rows(rows) if group.dataset == card.dataset]
     columns = [column for column in columns_of(groups, []) if column.score in MODE_SCORES]
     (block,) = blocks_of(groups, columns, shared=False)
     leave_out = ("peak_mib", "images_per_s", "parameters_g", "parameters_d")
-    lines = [markdown_table(block, leave_out), "", f"Published ({published['source']}):", ""]
-    lines += ["| model | modes | hq | reverse\\_kl | steps | real images |", "|---|---:|---:|---:|---:|---:|"]
-    for row in published["rows"]:
-        scores = [f"{mean:g} ± {error:g}" for mean, error in row[dataset].values()]
-        costs = [quantity(published[name]) for name in ("steps", "images")]
-        lines.append(f"| {' | '.join([row['name'], *scores, *costs])} |")
+    lines = [markdown_table(block, leave_out)]
+    for paper in card.published:
+        lines += ["", f"Published ({paper.paper}, arXiv {paper.arxiv}, {paper.where}):", ""]
+        lines += published_lines([paper])
     return "\n".join(lines)

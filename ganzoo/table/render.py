@@ -78,14 +78,20 @@ def markdown(blocks: Sequence[Block]) -> str:
     parts = []
     for block in blocks:
         parts.append(f"**{_safe(block.dataset)}**\n\n{markdown_table(block)}")
-    parts.append("\n".join(f"- {_safe(note)}" for note in general_notes(blocks)))
+    return "\n\n".join([*parts, markdown_notes(blocks), markdown_commands(blocks)]) + "\n"
+
+
+def markdown_notes(blocks: Sequence[Block]) -> str:
+    """What is said once below all tables, as a list."""
+    return "\n".join(f"- {_safe(note)}" for note in general_notes(blocks))
+
+
+def markdown_commands(blocks: Sequence[Block]) -> str:
+    """The commands behind each row, folded."""
     lines = [plain(line) for block in blocks for line in commands(block)]
     # No Markdown in here, and no empty line: all readers of Markdown take it as it stands.
     shown = html.escape("\n".join(lines), quote=False)
-    parts.append(
-        f"<details>\n<summary>The commands behind each row</summary>\n<pre>\n{shown}\n</pre>\n</details>"
-    )
-    return "\n\n".join(parts) + "\n"
+    return f"<details>\n<summary>The commands behind each row</summary>\n<pre>\n{shown}\n</pre>\n</details>"
 
 
 def markdown_table(block: Block, leave_out: Collection[str] = ()) -> str:
