@@ -14,6 +14,7 @@ from cards import read_cards
 from recipe_table import recipe_table
 from result_tables import coverage_table, result_part
 from results_page import results_page
+from where_table import where_page
 
 from ganzoo.cli.eval import rows as score_rows
 from ganzoo.registry import MODELS
@@ -152,6 +153,7 @@ def pages() -> dict[Path, str]:
         README: fill(README, {MADE: coverage_table(rows, cards["grid25"])}),
         DOCS / "metrics.md": fill(DOCS / "metrics.md", {MADE: example()}),
         DOCS / "results.md": results_page(RESULTS, list(cards.values())),
+        DOCS / "speed.md": where_page(RESULTS / "where.jsonl"),
     }
     groups = group_rows(rows)
     for path in sorted((DOCS / "models").glob("*.md")):

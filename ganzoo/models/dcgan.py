@@ -9,7 +9,9 @@ from torch import nn
 
 from ganzoo.models.base import Common, Condition
 from ganzoo.models.layers import (
+    Doubling,
     FlattenLast,
+    Halving,
     HeadedDiscriminator,
     LadderGAN,
     LatentGenerator,
@@ -36,12 +38,12 @@ def generator(
     ]
     for _ in sizes[1:-1]:
         layers += [
-            nn.ConvTranspose2d(wide, wide // 2, 4, stride=2, padding=1, bias=False),
+            Doubling(wide, wide // 2, bias=False),
             nn.BatchNorm2d(wide // 2),
             nn.ReLU(inplace=True),
         ]
         wide //= 2
-    last = [nn.ConvTranspose2d(wide, channels, 4, stride=2, padding=1), nn.Tanh()]
+    last = [Doubling(wide, channels), nn.Tanh()]
     return LatentGenerator(latent, nn.Sequential(*layers, *last))
 
 
@@ -53,7 +55,7 @@ def discriminator(
     before, after = channels, width
     for level in range(len(sizes) - 1):
         norm = d_norm if level > 0 or d_norm == "spectral" else "none"
-        conv = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=norm in ("none", "spectral"))
+        conv = Halving(before, after, bias=norm in ("none", "spectral"))
         layers += [*normed(conv, after, norm), nn.LeakyReLU(0.2, inplace=True)]
         before, after = after, after * 2
     head = ProjectionHead(before * sizes[0] ** 2, condition, spectral=d_norm == "spectral")

@@ -165,6 +165,51 @@ class Project(nn.ConvTranspose2d):
         return (x @ last.flatten(1)).view(-1, *last.shape[1:]).permute(0, 3, 1, 2)
 
 
+class Halving(nn.Conv2d):
+    """A 4x4 convolution of stride 2, padded by 1: [N, before, h, w] -> [N, after, h / 2, w / 2].
+
+    Of a map of one channel, where a CPU is slow, it is the 2x2 convolution that it is of the four maps that every
+    other row and column make.
+    """
+
+    def __init__(self, before: int, after: int, bias: bool = True) -> None:
+        super().__init__(before, after, 4, stride=2, padding=1, bias=bias)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if not _of_one(input, input.shape[1]):
+            return super()._conv_forward(input, weight, bias)
+        maps = nn.functional.pixel_unshuffle(nn.functional.pad(input, (1, 1, 1, 1)), 2)
+        return nn.functional.conv2d(
+            maps.contiguous(memory_format=torch.channels_last), _quarters(weight), bias
+        )
+
+
+class Doubling(nn.ConvTranspose2d):
+    """A 4x4 transposed convolution of stride 2, padded by 1: [N, before, h, w] -> [N, after, 2 h, 2 w].
+
+    To a map of one channel in the way of `Halving`.
+    """
+
+    def __init__(self, before: int, after: int, bias: bool = True) -> None:
+        super().__init__(before, after, 4, stride=2, padding=1, bias=bias)
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        if not _of_one(input, self.out_channels):
+            return super().forward(input, output_size)
+        maps = nn.functional.conv_transpose2d(input, _quarters(self.weight))
+        image = nn.functional.pixel_shuffle(maps, 2)[:, :, 1:-1, 1:-1]
+        return image if self.bias is None else image + self.bias
+
+
+def _of_one(x: Tensor, channels: int) -> bool:
+    return channels == 1 and x.dim() == 4 and x.device.type == "cpu"
+
+
+def _quarters(weight: Tensor) -> Tensor:
+    """A 4x4 kernel [wide, 1, 4, 4] as the 2x2 one [wide, 4, 2, 2] of every other row and column."""
+    return weight.view(-1, 2, 2, 2, 2).permute(0, 2, 4, 1, 3).reshape(-1, 4, 2, 2)
+
+
 class FlattenLast(nn.Module):
     """[N, C, H, W] -> [N, H W C], which is a view of channels_last memory, and so is its gradient.
 
