@@ -12,9 +12,9 @@ Made by `python benchmarks/pages/report.py` from `benchmarks/results/where.jsonl
 `python benchmarks/pages/where.py` makes on an idle machine.
 
 A step is an update of G with those of D before it, by the member's default recipe on digits of 28 pixels, at
-full size where it grows. Its work is the operations of matrix products and convolutions, a multiplication and an
-addition counted as two. The ceiling is what a product of two matrices of 2,048 x 2,048 reaches in the same
-process: no network is faster than that. Small nets stay below it, as starting an operation takes as long as doing it.
+full size where it grows. Its work is the operations of matrix products and convolutions, a multiplication and
+an addition counted as two. The ceiling is what a product of two matrices of 2,048 x 2,048 reaches in the same
+process: no network is faster. Small nets stay below it, as starting an operation takes as long as doing it.
 
 ## Beside the ceiling
 

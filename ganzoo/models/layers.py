@@ -168,8 +168,8 @@ class Project(nn.ConvTranspose2d):
 class Halving(nn.Conv2d):
     """A 4x4 convolution of stride 2, padded by 1: [N, before, h, w] -> [N, after, h / 2, w / 2].
 
-    Of a map of one channel, where a CPU is slow, it is the 2x2 convolution that it is of the four maps that every
-    other row and column make.
+    Of a map of one channel, where a CPU is slow, it is computed as the 2x2 convolution of the four maps
+    that every other row and column make, which it is.
     """
 
     def __init__(self, before: int, after: int, bias: bool = True) -> None:

@@ -39,7 +39,7 @@ class Biased(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(x + self.bias.view(1, -1, 1, 1), LEAK)
+        return F.leaky_relu(x + self.bias.to(x.dtype).view(1, -1, 1, 1), LEAK)
 
 
 class Block(nn.Module):

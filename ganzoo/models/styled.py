@@ -53,8 +53,12 @@ class Smooth(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         assert isinstance(self.kernel, Tensor)
-        kernel = self.kernel.to(x.dtype).expand(x.shape[1], 1, 4, 4)
-        return F.conv2d(x, kernel, stride=self.stride, padding=self.padding, groups=x.shape[1])
+        # In bfloat16 a CPU goes back through strides many times as slowly.
+        exact = x.float() if x.dtype == torch.bfloat16 and x.device.type == "cpu" and self.stride > 1 else x
+        with torch.autocast(x.device.type, enabled=False):
+            kernel = self.kernel.to(exact.dtype).expand(x.shape[1], 1, 4, 4)
+            smooth = F.conv2d(exact, kernel, stride=self.stride, padding=self.padding, groups=x.shape[1])
+        return smooth.to(x.dtype)
 
 
 class ModulatedConv(nn.Module):
@@ -85,18 +89,18 @@ class ModulatedConv(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         weight, style = self.conv.weight, self.style(w)
         assert isinstance(weight, Tensor)
-        x = x * style[:, :, None, None]
+        x = x * style[:, :, None, None].to(x.dtype)
         if self.smooth is None:
             h = F.conv2d(x, weight, padding="same")
         else:
             h = self.smooth(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
-        bias = self.bias.view(1, -1, 1, 1)
+        bias = self.bias.to(h.dtype).view(1, -1, 1, 1)
         if self.gain is None:
             return h + bias
         with full_range(x.device):
             squares = in_range(style).square() @ weight.square().sum((2, 3)).T  # [N, after]
         factor = self.gain * (squares + 1e-8).rsqrt()
-        return torch.addcmul(bias, h, factor[:, :, None, None])
+        return torch.addcmul(bias, h, factor[:, :, None, None].to(h.dtype))
 
 
 class Layer(nn.Module):
@@ -114,7 +118,7 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         h = self.conv(x, w)
         noise = torch.randn(len(h) if self.training else 1, 1, *h.shape[2:], device=h.device)
-        return F.leaky_relu(h + self.strength * noise.to(h.dtype), LEAK, inplace=True)
+        return F.leaky_relu(h + (self.strength * noise).to(h.dtype), LEAK, inplace=True)
 
 
 class Synthesis(nn.Module):
