@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 import time
 from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager, suppress
@@ -17,6 +16,7 @@ from rich.table import Column
 from ganzoo.bench.cells import Cell
 from ganzoo.system.bars import Words
 from ganzoo.system.console import number, plain, stderr
+from ganzoo.system.processes import Process
 from ganzoo.system.records import Damaged, decoded
 from ganzoo.training.rows import Stepped
 
@@ -29,7 +29,7 @@ class Job:
 
     cell: Cell
     folder: Path
-    process: subprocess.Popen[bytes]
+    process: Process
     steps_before: int
     began: float = dataclasses.field(default_factory=time.time)
     stopped_at: float | None = None  # when it was asked to end, as it is not worth going on with

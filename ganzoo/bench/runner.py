@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +10,7 @@ from ganzoo.bench.cells import Cell
 from ganzoo.bench.progress import Job, Show
 from ganzoo.bench.rows import Broken, Result, as_result
 from ganzoo.bench.source import Source
+from ganzoo.bench.starting import Starter
 from ganzoo.bench.trials import ASKED
 from ganzoo.bench.work import RESULT
 from ganzoo.errors import UsageError, WorkError
@@ -21,7 +18,7 @@ from ganzoo.running.run import load
 from ganzoo.system.console import notice
 from ganzoo.system.files import write_json
 from ganzoo.system.lines import append_line
-from ganzoo.system.processes import APART, ask_to_end, named
+from ganzoo.system.processes import ask_to_end, named
 from ganzoo.system.records import Damaged, parsed
 from ganzoo.training.callbacks import stops_cleanly
 from ganzoo.training.checkpoint import steps_done
@@ -43,6 +40,7 @@ class Runner:
     def __init__(self, suite: str, out: Path, jobs: int, show: Show) -> None:
         self.suite, self.jobs, self.show = suite, jobs, show
         self.results, self.runs = out / f"{suite}.jsonl", out / suite
+        self._starter = Starter()
 
     def run(self, source: Source) -> bool:
         """Whether all came to an end, good or bad; False where Ctrl-C or SIGTERM stopped it."""
@@ -63,6 +61,7 @@ class Runner:
                 for job in running:  # those that did not stop in time, or nobody waited for
                     job.process.kill()
                     job.end()
+                self._starter.close()
         return not source.left and not running
 
     def _fill(self, source: Source, running: list[Job]) -> None:
@@ -88,15 +87,8 @@ class Runner:
             write_json(folder / ASKED, trial)
         (folder / RESULT).unlink(missing_ok=True)
         task = {"hash": cell.hash, "evaluation": dict(cell.evaluation), "alone": self.jobs == 1}
-        with (folder / LOG).open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "ganzoo.bench.work", str(folder), json.dumps(task)],
-                stdin=subprocess.PIPE,  # its end tells the child that we are gone
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "OMP_NUM_THREADS": str(load(folder).config.threads)},
-                **APART,
-            )
+        config = load(folder).config
+        process = self._starter.start(folder, task, folder / LOG, config.threads, config.device)
         before = steps_done(folder)
         job = Job(cell, folder, process, before)
         self.show.began(job)

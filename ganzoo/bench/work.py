@@ -107,17 +107,20 @@ def train_seconds(log: list[LogRow]) -> float:
     return seconds
 
 
-def _end_with_parent() -> None:
-    """A suite that is killed leaves no cell behind: the other end of stdin closes with it."""
-    os.read(0, 1)
+def _end_with_parent(alive: int) -> None:
+    """A suite that is killed leaves no cell behind: the other end of this file closes with it."""
+    os.read(alive, 1)
     os._exit(1)
 
 
-def main() -> None:
+def main(alive: int = 0) -> None:
+    """Args:
+    alive: a file that ends when whoever asked for this cell is gone: stdin, where nothing else is said.
+    """
     folder, task = Path(sys.argv[1]), json.loads(sys.argv[2])
     keep_freed_memory()
     refuse_more_than_there_is()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(alive,), daemon=True).start()
     try:
         outcome = work(folder, task)
     except (UsageError, WorkError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from typing import Any
+from typing import IO, Any, Protocol
 
 # Ctrl-C is for whoever has the terminal, who passes it on.
 APART: dict[str, Any] = (
@@ -18,7 +18,20 @@ ENDING = [
 ]  # fmt: skip
 
 
-def ask_to_end(process: subprocess.Popen[bytes]) -> None:
+class Process(Protocol):
+    """What of `subprocess.Popen` is needed of a process that works for us."""
+
+    returncode: int | Any
+    stdin: IO[bytes] | None
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+def ask_to_end(process: Process) -> None:
     """Of one that was started `APART`; it may save first. Nothing where it has ended."""
     ask = getattr(signal, "CTRL_BREAK_EVENT", None)
     if ask is None:

@@ -17,7 +17,7 @@ import pytest
 from little import OF_IMAGES
 
 from ganzoo import train
-from ganzoo.bench import runner
+from ganzoo.bench import starting
 from ganzoo.bench.cells import plan_cells
 from ganzoo.bench.machine import cores, peak_mib
 from ganzoo.bench.progress import duration
@@ -162,7 +162,7 @@ def test_one_seed_of_all_combinations_comes_after_the_other():
     ]
 
 
-@pytest.mark.parametrize("name", ["quick", "gaussians", "members", "search"])
+@pytest.mark.parametrize("name", ["quick", "gaussians", "members", "search", "ablation"])
 def test_the_suites_of_the_repository_can_be_planned(name, capsys):
     assert ganzoo("bench", ROOT / "benchmarks" / "suites" / f"{name}.toml", "--dry-run") == 0
     assert "steps in total" in capsys.readouterr().out
@@ -288,7 +288,7 @@ def test_the_commands_of_a_line_give_its_numbers(done, capsys):
 
 def test_what_is_done_is_not_done_again(done, monkeypatch, capsys):
     before = (done / "tiny.jsonl").read_bytes()
-    monkeypatch.setattr(runner.subprocess, "Popen", None)  # nothing may be started
+    monkeypatch.setattr(starting.subprocess, "Popen", None)  # nothing may be started
     assert ganzoo("bench", suite(TINY + CELL), "--out", done) == 0
     assert (done / "tiny.jsonl").read_bytes() == before
     assert ganzoo("bench", "tiny.toml", "--out", done, "--dry-run") == 0
@@ -332,7 +332,8 @@ def process_is(monkeypatch, tmp_path):
         path = tmp_path / "python"
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
-        monkeypatch.setattr(runner.sys, "executable", str(path))
+        monkeypatch.setattr(starting.sys, "executable", str(path))
+        monkeypatch.setattr(starting, "FORKS", False)
 
     return put
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo.bench import proposals, runner, trials
+from ganzoo.bench import proposals, runner, starting, trials
 from ganzoo.bench.proposals import Tried, falls_behind, propose
 from ganzoo.bench.ranges import Range, Search, read_search, shown, with_values
 from ganzoo.bench.results import read_results
@@ -287,7 +287,8 @@ def quick(tmp_path, monkeypatch):
     path = tmp_path / "work"
     path.write_text(f"#!{sys.executable} -S\n{WORK}")
     path.chmod(0o755)
-    monkeypatch.setattr(runner.sys, "executable", str(path))
+    monkeypatch.setattr(starting.sys, "executable", str(path))
+    monkeypatch.setattr(starting, "FORKS", False)
     monkeypatch.setattr(runner, "TICK", 0.01)
 
 

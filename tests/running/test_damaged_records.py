@@ -17,7 +17,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 import ganzoo as package
-from ganzoo.bench import runner
+from ganzoo.bench import starting
 from ganzoo.bench.cells import plan_cells
 from ganzoo.bench.suite import read_suite
 from ganzoo.bench.work import COST, RESULT, work
@@ -83,7 +83,8 @@ def quick(monkeypatch, tmp_path):
     script = tmp_path / "python"
     script.write_text("#!/bin/sh\nexit 3\n")
     script.chmod(0o755)
-    monkeypatch.setattr(runner.sys, "executable", str(script))
+    monkeypatch.setattr(starting.sys, "executable", str(script))
+    monkeypatch.setattr(starting, "FORKS", False)
     monkeypatch.setattr("ganzoo.data.pictures.picture", lambda *_, **__: None)  # most of the time
 
 
