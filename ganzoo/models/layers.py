@@ -177,7 +177,8 @@ class Halving(nn.Conv2d):
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if not _of_one(input, input.shape[1]):
-            return super()._conv_forward(input, weight, bias)
+            plain: Tensor = super()._conv_forward(input, weight, bias)
+            return plain
         maps = nn.functional.pixel_unshuffle(nn.functional.pad(input, (1, 1, 1, 1)), 2)
         return nn.functional.conv2d(
             maps.contiguous(memory_format=torch.channels_last), _quarters(weight), bias
