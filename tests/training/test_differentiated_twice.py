@@ -85,6 +85,15 @@ def test_what_it_does_not_know_is_left_to_torch():
     torch.testing.assert_close(ours, (layer(single), lopsided(even), F.relu(single)))
 
 
+def test_transforms_of_functions_see_through_it():
+    torch.manual_seed(0)
+    layer, x = nn.Conv2d(2, 3, 3), torch.randn(4, 2, 2, 5, 5)
+    slopes = torch.func.grad(lambda x: layer(x).sin().sum())
+    with Twice():
+        ours = torch.func.vmap(layer)(x), slopes(x[0])
+    torch.testing.assert_close(ours, (torch.func.vmap(layer)(x), slopes(x[0])))
+
+
 def test_half_precision_is_that_of_autocast():
     torch.manual_seed(0)
     layer, x = nn.Conv2d(2, 4, 3), torch.randn(2, 2, 5, 5, requires_grad=True)
