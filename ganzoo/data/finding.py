@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ganzoo.data.broken import Faults
+from ganzoo.data.names import in_order
 from ganzoo.data.tree import Source, Tree
 from ganzoo.errors import UsageError
-
-DIGITS = "0123456789"
 
 
 @dataclass(frozen=True)
@@ -103,12 +101,6 @@ def find_images(tree: Tree, at_least: int = 2, cure: str = "") -> Files:
     index = {name: i for i, name in enumerate(classes)}
     labels = tuple(index[name.partition("/")[0]] for name in names)
     return Files(tree, names, labels, classes, notes=tree.notes)
-
-
-def in_order(name: str) -> tuple[list[tuple[str, int]], str]:
-    """A key for sorting names as people do: as text, but numbers in them by what they are, 1, 2, ..., 10."""
-    parts = re.findall("[0-9]+|[^0-9]", name, re.DOTALL)
-    return [("0", int(part)) if part[0] in DIGITS else (part, 0) for part in parts], name
 
 
 def listed(folders: Iterable[str]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 
 from ganzoo.data.broken import NAMED
 
@@ -31,6 +32,7 @@ BEGINNING = re.compile(
     rb"BM.{4}\0{4}|RIFF.{4}WEBP|.{4}ftyp(?:avi[fs]|hei[cx]|mif1)",
     re.DOTALL,
 )
+DIGITS = "0123456789"
 ENDINGS = 6  # of files that are no images, in the note about them
 
 
@@ -45,14 +47,45 @@ def ending_of(name: str) -> str:
     return f".{after}".lower() if before else ""
 
 
-def is_image(name: str, beginning: Callable[[int], bytes]) -> bool:
-    """By its ending, or, where that says nothing, by its first bytes."""
-    ending = ending_of(name)
-    if ending in IMAGES or ending in FOREIGN:
-        return True
-    if ending in OTHERS:
-        return False
-    return BEGINNING.match(beginning(16)) is not None
+@dataclass(frozen=True)
+class Wanted:
+    """Which files are samples.
+
+    Attributes:
+        plural: what they are called.
+        endings: of those that are read.
+        foreign: of those that are of the kind, and are not read, with the names of their formats.
+        beginning: of a file whose ending says nothing.
+    """
+
+    plural: str
+    endings: Set[str]
+    foreign: Mapping[str, str] = field(default_factory=dict)
+    beginning: re.Pattern[bytes] | None = None
+
+    def fits(self, name: str, beginning: Callable[[int], bytes]) -> bool:
+        """By its ending, or, where that says nothing, by its first bytes."""
+        ending = ending_of(name)
+        if ending in self.endings or ending in self.foreign:
+            return True
+        if ending in OTHERS or self.beginning is None:
+            return False
+        return self.beginning.match(beginning(16)) is not None
+
+
+PICTURES = Wanted("images", IMAGES, FOREIGN, BEGINNING)
+
+
+def in_order(name: str) -> tuple[list[tuple[str, int, str]], str]:
+    """A key for sorting names as people do: as text, but numbers in them by what they are, 1, 2, ..., 10."""
+    parts = re.findall("[0-9]+|[^0-9]", name, re.DOTALL)
+    return [_number(part) if part[0] in DIGITS else (part, 0, "") for part in parts], name
+
+
+def _number(digits: str) -> tuple[str, int, str]:
+    """Among text where its first digit would be; by its value, however long it is."""
+    counted = digits.lstrip("0")
+    return "0", len(counted), counted
 
 
 def few(words: Sequence[str], most: int = NAMED) -> str:
@@ -67,9 +100,10 @@ def foreign(name: str) -> str:
 
 
 class LeftOut:
-    """What is no image, counted as it is met."""
+    """What is not wanted, counted as it is met."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Wanted = PICTURES) -> None:
+        self._wanted = wanted
         self._others: Counter[str] = Counter()
         self._hidden: Counter[str] = Counter()
         self._folders: Counter[str] = Counter()
@@ -82,15 +116,15 @@ class LeftOut:
         self._folders[name] += 1
 
     def hidden_file(self, name: str) -> None:
-        """Counted where it would be an image otherwise: nobody misses a .DS_Store."""
-        if ending_of(name) in IMAGES:
+        """Counted where it would be wanted otherwise: nobody misses a .DS_Store."""
+        if ending_of(name) in self._wanted.endings:
             self._hidden[name] += 1
 
     def notes(self) -> Iterator[str]:
         if self._others:
             by_count = sorted(self._others.items(), key=lambda item: (-item[1], item[0]))
             kinds = [f"{n:,} {ending or 'without an ending'}" for ending, n in by_count]
-            yield f"left out, as they are no images: {few(kinds, ENDINGS)}"
+            yield f"left out, as they are no {self._wanted.plural}: {few(kinds, ENDINGS)}"
         for what, found in (("folder", self._folders), ("file", self._hidden)):
             if found:
                 count = found.total()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganzoo.data.base import Dataset, Modes, Standardization, shares
 from ganzoo.data.kinds import has_pixels, kind_of
-from ganzoo.data.names import few
+from ganzoo.data.names import few, in_order
 from ganzoo.data.tensors import TensorSplit, fingerprint, samples_to_make, split_by_hash
 from ganzoo.errors import UsageError
 from ganzoo.system.console import in_bytes
@@ -105,9 +105,9 @@ class OwnArrays(Dataset):
 
 
 def classes_of(values: Sequence[str]) -> tuple[Tensor, tuple[str, ...]]:
-    """Classes int64 [N] of what somebody calls them, and their names: numbers by value, all else as text."""
+    """Classes int64 [N] of what somebody calls them, and their names: numbers by value, all else in order."""
     whole = all(WHOLE.fullmatch(value) for value in set(values))
-    names = sorted(set(values), key=(lambda name: (int(name), name)) if whole else None)
+    names = sorted(set(values), key=(lambda name: (int(name), name)) if whole else in_order)
     index = {name: i for i, name in enumerate(names)}
     return torch.tensor([index[value] for value in values], dtype=torch.int64), tuple(names)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ganzoo.data.archives import EXPECTED, Member, members
 from ganzoo.data.broken import Faults
-from ganzoo.data.names import LeftOut, foreign, ignored, is_image
-from ganzoo.data.walk import Walk
+from ganzoo.data.names import PICTURES, LeftOut, foreign, ignored
+from ganzoo.data.walk import walked
 from ganzoo.errors import UsageError
 from ganzoo.system.files import is_file
 
@@ -86,12 +86,9 @@ def look(root: Path) -> Tree:
             raise UsageError(
                 f"{root} is {'no folder' if root.exists() else 'not there'}: expected {EXPECTED}"
             )
-        walk = Walk(root)
-        walk.all()
     except OSError as error:
-        raise UsageError(
-            f"{Path(error.filename or root)} cannot be read: {error.strerror or error}"
-        ) from error
+        raise UsageError(f"{root} cannot be read: {error.strerror or error}") from error
+    walk = walked(root)
     return Tree(root, tuple(sorted(walk.names)), walk.faults, tuple(walk.notes()))
 
 
@@ -106,7 +103,7 @@ def _archive(path: Path) -> Tree:
             left_out.hidden_folder(system)
         elif ignored(last):
             left_out.hidden_file(last)
-        elif not is_image(last, member.beginning):
+        elif not PICTURES.fits(last, member.beginning):
             left_out.other(last)
         else:
             found[member.name] = member

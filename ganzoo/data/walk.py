@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ganzoo.data.names import FOREIGN, IMAGES, OTHERS, LeftOut, ending_of, few, foreign, ignored, is_image
+from ganzoo.data.names import OTHERS, PICTURES, LeftOut, Wanted, ending_of, few, foreign, ignored
 from ganzoo.errors import UsageError
 from ganzoo.system.files import NOT_FILES, open_regular
 
@@ -19,12 +19,13 @@ Place = tuple[int, int]
 class Walk:
     """All files below a folder, found as they are: what `look` makes a tree of."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, wanted: Wanted = PICTURES) -> None:
         self.names: list[str] = []
         self.faults: dict[str, str] = {}
         self._root = root
         self._real = root.resolve()
-        self._left_out = LeftOut()
+        self._wanted = wanted
+        self._left_out = LeftOut(wanted)
         self._outside: list[str] = []
         self._round: list[str] = []
         self._links = 0
@@ -80,19 +81,33 @@ class Walk:
 
     def _file(self, path: str, name: str, kind: str) -> None:
         last = name.rpartition("/")[2]
-        ending = ending_of(last)
+        ending, wanted = ending_of(last), self._wanted
+        told = ending in wanted.endings or ending in wanted.foreign
         fault = f"is {kind}" if kind else ""
-        if ending in OTHERS or not (kind or is_image(last, lambda count: _beginning(Path(path), count))):
+        other = ending in OTHERS and not told
+        if other or not (kind or wanted.fits(last, lambda count: _beginning(Path(path), count))):
             self._left_out.other(last)
             return
-        if not kind or ending in IMAGES or ending in FOREIGN:
+        if not kind or told:
             self.names.append(name)
-            if ending in FOREIGN:
+            if ending in wanted.foreign:
                 fault = fault or foreign(last)
             elif not os.access(path, os.R_OK):
                 fault = fault or "cannot be read (Permission denied)"
         if fault:
             self.faults[str(Path(path))] = fault
+
+
+def walked(root: Path, wanted: Wanted = PICTURES) -> Walk:
+    """All files below `root`. Raises UsageError for a folder that cannot be read, or endless links."""
+    walk = Walk(root, wanted)
+    try:
+        walk.all()
+    except OSError as error:
+        raise UsageError(
+            f"{Path(error.filename or root)} cannot be read: {error.strerror or error}"
+        ) from error
+    return walk
 
 
 def _kind(entry: os.DirEntry[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -11,18 +10,20 @@ import numpy as np
 import torch
 
 from ganzoo.data.images import each
-from ganzoo.data.names import few, ignored
+from ganzoo.data.names import Wanted, in_order
 from ganzoo.data.own import OwnArrays, Samples, check_memory
 from ganzoo.data.sounds import RATES, middle_of, read_sound
 from ganzoo.data.splits import choose_splits
 from ganzoo.data.tensors import Array
 from ganzoo.data.tree import SPLITS
+from ganzoo.data.walk import walked
 from ganzoo.errors import UsageError, first_line
 from ganzoo.system.console import notice
 from ganzoo.system.paths import typed_path
 
 SHORTEST, USUAL, LONGEST = 16, 16_384, 2**22  # values of a series
 NAMED = 3  # files, in a sentence about many
+SOUNDS = Wanted(".wav files", {".wav", ".wave"})
 
 
 class Wav(OwnArrays):
@@ -82,7 +83,7 @@ class Sounds:
         root: the folder.
         names: below it; the test split last, where there is one.
         labels: one for each, or empty without classes.
-        class_names: the sub-folders, sorted, or empty.
+        class_names: the sub-folders, in order, or empty.
         test: how many of the names, the last ones, are the test split.
         notes: sentences that a person should read.
     """
@@ -101,11 +102,9 @@ def find_sounds(root: Path) -> Sounds:
         raise UsageError(
             f"{root} is {'a file' if root.exists() else 'not there'}: expected a folder of .wav files"
         )
-    names, others = _walk(root)
+    walk = walked(root, SOUNDS)
+    names, notes = sorted(walk.names), tuple(walk.notes())
     tops = sorted({name.partition("/")[0] for name in names if "/" in name})
-    notes: tuple[str, ...] = ()
-    if others:
-        notes = (f"{len(others):,} of the files are no .wav files, and left out ({few(others)})",)
     test = 0
     if tops and all("/" in name for name in names) and all(top.lower() in SPLITS for top in tops):
         train, held_out, left = choose_splits(root, {top: SPLITS[top.lower()] for top in tops}, "wav")
@@ -123,7 +122,7 @@ def find_sounds(root: Path) -> Sounds:
             f"{root} has .wav files in sub-folders and others beside these ({direct[0]}): put each one in "
             "the sub-folder of its class, or have no sub-folders"
         )
-    classes = () if direct else tuple(sorted({name.partition("/")[0] for name in below}))
+    classes = () if direct else tuple(sorted({name.partition("/")[0] for name in below}, key=in_order))
     index = {name: i for i, name in enumerate(classes)}
     labels = tuple(index[name.partition("/")[0]] for name in below) if classes else ()
     if test and classes and set(labels[len(labels) - test :]) - set(labels[: len(labels) - test]):
@@ -175,20 +174,6 @@ def _fitted(sound: Array, channels: int, length: int) -> Array:
 
 def _channels(sounds: list[Array]) -> int:
     return len(sounds[0]) if len({len(sound) for sound in sounds}) == 1 else 1
-
-
-def _walk(root: Path) -> tuple[list[str], list[str]]:
-    """The .wav files below a folder, and all others; hidden ones are neither."""
-
-    def fail(error: OSError) -> None:
-        raise UsageError(f"{error.filename} cannot be read: {error.strerror or error}") from error
-
-    names: list[str] = []
-    for folder, below, files in os.walk(root, onerror=fail):
-        below[:] = [name for name in below if not ignored(name)]
-        names += [Path(folder, f).relative_to(root).as_posix() for f in files if not ignored(f)]
-    sounds = [name for name in names if name.lower().endswith((".wav", ".wave"))]
-    return sorted(sounds), sorted(set(names) - set(sounds))
 
 
 def _check_options(length: int, rate: int, channels: int) -> None:

@@ -112,7 +112,7 @@ def test_whole_numbers_beside_are_classes(capsys, dtype):
 def test_text_beside_is_the_names_of_classes():
     names = np.array(["tom cat", " dog", "10", "9"])
     data = opened(numbered(), names[np.arange(40) % 4])
-    assert (data.class_names, data.num_classes) == (("10", "9", "dog", "tom cat"), 4)
+    assert (data.class_names, data.num_classes) == (("9", "10", "dog", "tom cat"), 4)
     for split in (data.train, data.test):
         x, y = split.all()
         assert [data.class_names[i] for i in y] == [names[int(i) % 4].strip() for i in x[:, 0]]

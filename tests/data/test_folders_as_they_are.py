@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo.data.finding import in_order
 from ganzoo.data.folder import ImageFolder
+from ganzoo.data.names import in_order
 from ganzoo.data.pairs import Pairs
 from ganzoo.data.tree import look
 from ganzoo.data.unpaired import Unpaired

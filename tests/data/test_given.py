@@ -316,3 +316,9 @@ def test_more_than_memory_holds_is_refused_before_it_is_read(monkeypatch):
     monkeypatch.setattr("ganzoo.data.items.machine_memory", lambda: 1000)
     with pytest.raises(UsageError, match="give a DataLoader"):
         as_dataset(Items(lambda i: VECTORS[i]))
+
+
+def test_labels_of_text_are_in_order_with_their_numbers():
+    names = [f"c{1 + i % 12}" for i in range(240)]
+    dataset = as_dataset(np.random.default_rng(0).normal(size=(240, 2)).astype("f4"), names)
+    assert dataset.class_names == tuple(f"c{1 + i}" for i in range(12))

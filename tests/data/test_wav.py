@@ -44,7 +44,25 @@ def test_sub_folders_are_classes(capsys):
     said = capsys.readouterr().err
     assert "60 series of shape (1, 32), of 2 classes (a, b); 6 to test, a tenth of them, by hash" in said
     assert "60 of the files are longer than 32 values, of which the middle is taken" in said
-    assert "1 of the files are no .wav files, and left out (README.md)" in said
+    assert "left out, as they are no .wav files: 1 .md" in said
+
+
+def test_links_systems_and_numbers_are_as_in_folders_of_images(capsys, tmp_path):
+    """Linked classes count, none goes round in a circle, folders of systems are none, and 2 is before 10."""
+    for name in ("1", "2", "10"):
+        for i in range(3):
+            write(f"{name}/{i}.wav", files.sound(i, 64).astype(np.float32))
+    elsewhere = tmp_path / "elsewhere"
+    shutil.move(Path("sounds", "10"), elsewhere)
+    Path("sounds", "10").symlink_to(elsewhere, target_is_directory=True)
+    Path("sounds", "1", "round").symlink_to(Path("sounds").resolve(), target_is_directory=True)
+    shutil.copytree(Path("sounds", "2"), Path("sounds", "@eaDir"))
+    data = Wav("sounds")
+    assert (data.class_names, len(sounds_of(data))) == (("1", "2", "10"), 9)
+    said = capsys.readouterr().err
+    assert "links to folders that lie elsewhere were followed: 10 -> " in said
+    assert "left out, as links that lead round in a circle: 1/round" in said
+    assert "left out, as hidden or a system's own: 1 folder (@eaDir)" in said
 
 
 @pytest.mark.parametrize(
