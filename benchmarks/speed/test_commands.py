@@ -51,3 +51,24 @@ def test_two_jobs_over_one_after_the_other(side_by_side, tmp_path):
         )
 
     side_by_side(jobs(2), jobs(1), 5, "the same two runs one after the other")
+
+
+def test_forked_cells_over_new_pythons(side_by_side, tmp_path):
+    """A suite of twelve short cells, over the same with a Python of its own for each."""
+    suite = tmp_path / "short.toml"
+    suite.write_text('model = "mlp-gan"\ndataset = "ring8"\nseeds = 12\nsteps = 100\nmetric = ["modes"]\n')
+    number = itertools.count()
+
+    def bench(forks):
+        code = (
+            f"import sys, ganzoo.bench.starting as s; s.FORKS = {forks} and s.FORKS; "
+            "from ganzoo.cli.main import main; main()"
+        )
+        words = ["bench", str(suite), "--jobs", "1", "--out"]
+        return lambda: subprocess.run(
+            [sys.executable, "-c", code, *words, str(tmp_path / f"short{next(number)}")],
+            check=True,
+            capture_output=True,
+        )
+
+    side_by_side(bench(True), bench(False), 3, "the same cells, each in a Python that imports everything")
