@@ -28,7 +28,9 @@ def build(out: Path) -> tuple[Path, Path]:
     sdist = _hatch("sdist", ROOT, out)
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(sdist) as archive:
-            archive.extractall(folder, filter="data")
+            # Before Python 3.11.4 there is none, and a word for it neither.
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(folder)
         (unpacked,) = Path(folder).iterdir()
         wheel = _hatch("wheel", unpacked, out)
         inside = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
