@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import click
+import files
 import numpy as np
 import pytest
 from click.shell_completion import FishComplete, ShellComplete, ZshComplete
@@ -279,8 +280,26 @@ def data(line: str) -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             noise = np.random.default_rng(i).integers(0, 256, (32, 32, 3), dtype=np.uint8)
             Image.fromarray(noise).save(path)
-    np.save("vectors.npy", np.random.default_rng(0).normal(size=(400, 2)))
-    return line.replace("npy:PATH", "npy:vectors.npy").replace("PATH_A,PATH_B", "PATH/A,PATH/B")
+    numbers = np.random.default_rng(0).normal(size=(400, 2))
+    np.save("vectors.npy", numbers)
+    np.savetxt("table.csv", numbers, delimiter=",")
+    for word, here in HERE.items():
+        if word in line and word.partition(":")[0] in ("hf", "parquet", "wav", "webdataset"):
+            files.write(word)
+        line = line.replace(word, here)
+    return line
+
+
+HERE = {
+    "npy:PATH": "npy:vectors.npy",
+    "PATH_A,PATH_B": "PATH/A,PATH/B",
+    "csv:FILE": "csv:table.csv",
+    "parquet:FILE": "parquet:table.parquet --set data.label=kind",
+    "wav:FOLDER": "wav:sounds",
+    "webdataset:PATTERN": "webdataset:shard-{000..001}.tar",
+    "hf:NAME": "hf:pictures",
+    "torchvision:NAME": "torchvision:FakeData",
+}
 
 
 @pytest.mark.parametrize(("plural", "name"), MEMBERS)
@@ -302,7 +321,7 @@ def test_what_info_says_to_try_can_be_run(ganzoo, plural, name):
     for line in uses(registry, name, registry.said(name)):
         words = data(line).removeprefix("ganzoo ")
         if words.startswith("run "):
-            batch = " --batch-size 2" if "PATH" in words else ""
+            batch = " --batch-size 2" if "PATH" in words or plural == "datasets" else ""
             asked = f" --eval-metric {name}" if plural == "metrics" else ""
             result = ganzoo(f"{words}{batch}{asked} --offline --dry-run")
             assert result.code == 0, f"{line}: {result.err}"
