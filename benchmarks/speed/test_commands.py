@@ -54,9 +54,9 @@ def test_two_jobs_over_one_after_the_other(side_by_side, tmp_path):
 
 
 def test_forked_cells_over_new_pythons(side_by_side, tmp_path):
-    """A suite of twelve short cells, over the same with a Python of its own for each."""
+    """A suite of four short cells, over the same with a Python of its own for each."""
     suite = tmp_path / "short.toml"
-    suite.write_text('model = "mlp-gan"\ndataset = "ring8"\nseeds = 12\nsteps = 100\nmetric = ["modes"]\n')
+    suite.write_text('model = "mlp-gan"\ndataset = "ring8"\nseeds = 4\nsteps = 100\nmetric = ["modes"]\n')
     number = itertools.count()
 
     def bench(forks):
