@@ -16,6 +16,7 @@ from ganzoo.table.render import markdown_table
 from ganzoo.table.statistics import summarise
 
 MODE_SCORES = ("modes", "hq", "mode_std", "reverse_kl")
+LEAVE_OUT = ("peak_mib", "images_per_s", "parameters_g", "parameters_d")  # of what a result costs
 
 
 def result_part(name: str, groups: list[Group]) -> str:
@@ -67,8 +68,7 @@ def coverage_table(rows: Sequence[Row], card: Card) -> str:
     groups = [group for group in group_rows(rows) if group.dataset == card.dataset]
     columns = [column for column in columns_of(groups, []) if column.score in MODE_SCORES]
     (block,) = blocks_of(groups, columns, shared=False)
-    leave_out = ("peak_mib", "images_per_s", "parameters_g", "parameters_d")
-    lines = [markdown_table(block, leave_out)]
+    lines = [markdown_table(block, LEAVE_OUT)]
     for paper in card.published:
         lines += ["", f"Published ({paper.paper}, arXiv {paper.arxiv}, {paper.where}):", ""]
         lines += published_lines([paper])

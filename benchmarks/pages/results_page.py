@@ -11,6 +11,7 @@ from cards import SUITES, Card, Missing, missing_runs
 from cost_lines import cost_lines
 from galleries import members, pictures
 from published_table import papers
+from result_tables import LEAVE_OUT
 from sample_pictures import IMAGES
 from targets import target_lines
 
@@ -33,7 +34,6 @@ Samples of the members for images on digits, none of them chosen; a click leads 
 
 {members}
 """
-LEAVE_OUT = ("peak_mib", "images_per_s", "parameters_g", "parameters_d")
 
 
 def results_page(results: Path, cards: Sequence[Card], suites: Path = SUITES, images: Path = IMAGES) -> str:

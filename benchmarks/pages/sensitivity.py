@@ -17,11 +17,12 @@ from statistics import mean
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from sample_pictures import IMAGES
 
 from ganzoo.bench.rows import Row
 from ganzoo.table.read import read_rows
 
-PICTURE = Path(__file__).parents[2] / "docs" / "images" / "results" / "sensitivity.png"
+PICTURE = IMAGES / "results" / "sensitivity.png"
 BATCH = 64  # of the map of two rates
 GOOD = 0.5  # share of samples within three standard deviations of a mode
 Pair = tuple[float, float]

@@ -10,20 +10,13 @@ from cards import Card, Missing, Target
 
 from ganzoo.system.console import number
 from ganzoo.table.read import Column, Group, columns_of
-from ganzoo.table.statistics import LEVEL, welch
+from ganzoo.table.statistics import LEVEL, distances, holm, welch
 
 
 def best_of(groups: Sequence[Group], column: Column) -> Group | None:
     """The row with the best mean; of a score without a direction, the nearest to real data."""
-    done = [group for group in groups if group.scores(column.score)]
-
-    def cost(group: Group) -> float:
-        value = mean(group.scores(column.score))
-        if column.higher_is_better is None:
-            return abs(value - (group.mean_real(column.score) or 0.0))
-        return -value if column.higher_is_better else value
-
-    return min(done, key=cost, default=None)
+    done = [group for group in groups if distances(group, column)]
+    return min(done, key=lambda group: mean(distances(group, column)), default=None)
 
 
 def best_here(card: Card, groups: Sequence[Group]) -> Group | None:
@@ -121,14 +114,14 @@ def _comparisons(
         for base in groups
         if (base.model, base.dataset) == (group.model, group.dataset)
         and re.fullmatch(target.beats, base.options)
-        and group.scores(column.score)
-        and base.scores(column.score)
+        and distances(group, column)
+        and distances(base, column)
     ]
-    found = [welch(one.scores(column.score), base.scores(column.score)) for one, base in pairs]
+    found = [welch(distances(one, column), distances(base, column)) for one, base in pairs]
     lines = []
     for (group, base), p in zip(pairs, holm([1.0 if p is None else p for p in found]), strict=True):
         here, there = mean(group.scores(column.score)), mean(base.scores(column.score))
-        better = here > there if column.higher_is_better else here < there
+        better = mean(distances(group, column)) < mean(distances(base, column))
         verdict = "met" if better and p < LEVEL else "missed"
         waiting = _waiting(group, missing) + _waiting(base, missing)
         soon = f" so far, {waiting} seeds to come" if waiting else ""
@@ -137,12 +130,3 @@ def _comparisons(
             f"{group.name}: {number(here)} instead of {number(there)}, p = {p:.2g} after Holm."
         )
     return lines
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Corrected for how many there are (Holm 1979)."""
-    corrected, least = [0.0] * len(p), 0.0
-    for rank, i in enumerate(sorted(range(len(p)), key=p.__getitem__)):
-        least = max(least, min(1.0, p[i] * (len(p) - rank)))
-        corrected[i] = least
-    return corrected

@@ -65,12 +65,21 @@ class Wanted:
 
     def fits(self, name: str, beginning: Callable[[int], bytes]) -> bool:
         """By its ending, or, where that says nothing, by its first bytes."""
-        ending = ending_of(name)
-        if ending in self.endings or ending in self.foreign:
+        if self.told(name):
             return True
-        if ending in OTHERS or self.beginning is None:
+        if ending_of(name) in OTHERS or self.beginning is None:
             return False
         return self.beginning.match(beginning(16)) is not None
+
+    def told(self, name: str) -> bool:
+        """Whether its ending says that it is one."""
+        ending = ending_of(name)
+        return ending in self.endings or ending in self.foreign
+
+    def fault(self, name: str) -> str:
+        """What is wrong with one of a format that is not read; an empty word for any other."""
+        kind = self.foreign.get(ending_of(name))
+        return f"is {kind}, which is not read here (save it as JPEG or PNG)" if kind else ""
 
 
 PICTURES = Wanted("images", IMAGES, FOREIGN, BEGINNING)
@@ -91,12 +100,6 @@ def _number(digits: str) -> tuple[str, int, str]:
 def few(words: Sequence[str], most: int = NAMED) -> str:
     """The first of them, with commas between."""
     return ", ".join([*words[:most], *["..."] * (len(words) > most)])
-
-
-def foreign(name: str) -> str:
-    """What is wrong with an image of a format that is not read; an empty word for any other."""
-    kind = FOREIGN.get(ending_of(name))
-    return f"is {kind}, which is not read here (save it as JPEG or PNG)" if kind else ""
 
 
 class LeftOut:

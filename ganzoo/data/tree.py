@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ganzoo.data.archives import EXPECTED, Member, members
 from ganzoo.data.broken import Faults
-from ganzoo.data.names import PICTURES, LeftOut, foreign, ignored
+from ganzoo.data.names import PICTURES, LeftOut, ignored
 from ganzoo.data.walk import walked
 from ganzoo.errors import UsageError
 from ganzoo.system.files import is_file
@@ -107,7 +107,7 @@ def _archive(path: Path) -> Tree:
             left_out.other(last)
         else:
             found[member.name] = member
-            reason = member.fault or foreign(last)
+            reason = member.fault or PICTURES.fault(last)
             if reason:
                 faults[str(member)] = reason
     tree = Tree(path, tuple(sorted(found)), faults, tuple(left_out.notes()), found, path)

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ganzoo.data.names import OTHERS, PICTURES, LeftOut, Wanted, ending_of, few, foreign, ignored
+from ganzoo.data.names import OTHERS, PICTURES, LeftOut, Wanted, ending_of, few, ignored
 from ganzoo.errors import UsageError
 from ganzoo.system.files import NOT_FILES, open_regular
 
@@ -81,17 +81,16 @@ class Walk:
 
     def _file(self, path: str, name: str, kind: str) -> None:
         last = name.rpartition("/")[2]
-        ending, wanted = ending_of(last), self._wanted
-        told = ending in wanted.endings or ending in wanted.foreign
-        fault = f"is {kind}" if kind else ""
-        other = ending in OTHERS and not told
+        wanted = self._wanted
+        told, fault = wanted.told(last), f"is {kind}" if kind else ""
+        other = ending_of(last) in OTHERS and not told
         if other or not (kind or wanted.fits(last, lambda count: _beginning(Path(path), count))):
             self._left_out.other(last)
             return
         if not kind or told:
             self.names.append(name)
-            if ending in wanted.foreign:
-                fault = fault or foreign(last)
+            if wanted.fault(last):
+                fault = fault or wanted.fault(last)
             elif not os.access(path, os.R_OK):
                 fault = fault or "cannot be read (Permission denied)"
         if fault:

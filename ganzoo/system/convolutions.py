@@ -40,9 +40,8 @@ class Twice(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         known = _READ.get(func)
-        if (
-            known is None or torch._C._are_functorch_transforms_active()
-        ):  # vmap and grad see through torch's own
+        # Inside vmap and torch.func.grad, which see through torch's own alone, nothing changes.
+        if known is None or torch._C._are_functorch_transforms_active():
             return func(*args, **(kwargs or {}))
         read, dims = known
         x, weight, bias, geometry = read(dims, *args, **(kwargs or {}))
