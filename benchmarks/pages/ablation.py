@@ -1,6 +1,6 @@
 """What each stabilizer cures and costs: each of them beside the same training without it.
 
-ganzoo bench benchmarks/suites/ablation.toml
+ganzoo bench benchmarks/suites/ablation.toml  # and ablation-digits
 python benchmarks/pages/ablation.py results/ablation.jsonl
 """
 

@@ -162,7 +162,7 @@ def test_one_seed_of_all_combinations_comes_after_the_other():
     ]
 
 
-@pytest.mark.parametrize("name", ["quick", "gaussians", "members", "search", "ablation"])
+@pytest.mark.parametrize("name", ["quick", "gaussians", "members", "search", "ablation", "ablation-digits"])
 def test_the_suites_of_the_repository_can_be_planned(name, capsys):
     assert ganzoo("bench", ROOT / "benchmarks" / "suites" / f"{name}.toml", "--dry-run") == 0
     assert "steps in total" in capsys.readouterr().out
