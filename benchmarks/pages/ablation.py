@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
@@ -74,12 +74,12 @@ def table(bench: Bench) -> list[str]:
     """The training without any first, then by the first score, the best first."""
     columns = bench.columns
     verdicts = {column.score: bench.verdicts(column) for column in columns}
-    heads = [*(f"`{column.score}`" for column in columns), "seconds", "images/s"]
+    heads = [*(f"`{column.score}`" for column in columns), "seconds"]
     lines = [f"| stabilizer | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
     ranked = sorted((g for g in bench.on if g.done), key=lambda g: mean(distances(g, columns[0])))
     for group in [bench.off, *ranked]:
         cells = [score(group, column, verdicts[column.score]) for column in columns]
-        cells += [f"x {cost(group, bench.off, key):.2f}" for key in (seconds, pace)]
+        cells.append(f"x {cost(group, bench.off):.2f}")
         name = "**off**" if group is bench.off else f"`{group.options}`"
         failed = f" ({len(group.failed)} failed)" if group.failed else ""
         lines.append(f"| {name}{failed} | {' | '.join(cells)} |")
@@ -111,12 +111,15 @@ def sentences(bench: Bench) -> list[str]:
         parts = [told(verdicts, how) for how in ("better", "worse")]
         said = "; ".join(part for part in parts if part) or "nothing makes a difference that is sure"
         lines.append(f"- `{column.score}`, {plain} without: {said}.")
-    slow = sorted((cost(g, bench.off, seconds), g.options) for g in bench.on if g.done)
+    done = [row for group in [bench.off, *bench.on] for row in group.done]
+    slow = sorted((cost(g, bench.off), g.options) for g in bench.on if g.done)
     if slow:
         (least, cheap), (most, dear) = slow[0], slow[-1]
         lines.append(f"- The time goes from x {least:.2f} (`{cheap}`) to x {most:.2f} (`{dear}`).")
-    if not all(row["alone"] for group in [bench.off, *bench.on] for row in group.done):
-        lines.append("- Cells ran beside others, so seconds and images/s are rough.")
+    if all("cpu_seconds" in row for row in done):
+        lines.append("- Seconds are the processor's, not those of a clock.")
+    elif not all(row["alone"] for row in done):
+        lines.append("- Cells ran beside others, so seconds are rough.")
     return lines
 
 
@@ -125,17 +128,13 @@ def told(verdicts: Verdicts, how: str) -> str:
     return f"{how} with {', '.join(f'`{name}` (p = {p:.2g})' for p, name in found)}" if found else ""
 
 
-def cost(group: Group, off: Group, of: Callable[[Done], float]) -> float:
-    """As a ratio to the training without any."""
-    return mean(map(of, group.done)) / mean(map(of, off.done))
+def cost(group: Group, off: Group) -> float:
+    """Seconds of training, as a ratio to the training without any."""
+    return mean(map(seconds, group.done)) / mean(map(seconds, off.done))
 
 
 def seconds(row: Done) -> float:
-    return row["train_seconds"]
-
-
-def pace(row: Done) -> float:
-    return row["images_per_s"]
+    return row.get("cpu_seconds", row["train_seconds"])
 
 
 if __name__ == "__main__":

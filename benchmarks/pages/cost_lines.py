@@ -16,8 +16,10 @@ def cost_lines(rows: Sequence[Row]) -> list[str]:
     seeds = sorted({row["seed"] for row in done})
     minutes: dict[int, float] = defaultdict(float)
     for row in done:
-        minutes[row["seed"]] += (row["train_seconds"] + row["eval_seconds"]) / 60
-    on_cores = all(row.get("device") == "cpu" and row["threads"] == 1 for row in done)
+        minutes[row["seed"]] += (row.get("cpu_seconds", row["train_seconds"]) + row["eval_seconds"]) / 60
+    on_cores = all(
+        "cpu_seconds" in row or (row.get("device") == "cpu" and row["threads"] == 1) for row in done
+    )
     least, most = (quantity(bound) for bound in (min(minutes.values()), max(minutes.values())))
     return [
         f"seeds {', '.join(map(str, seeds))}; {len(done)} runs",

@@ -31,10 +31,15 @@ class Commands(TypedDict):
 
 
 class Cost(TypedDict):
-    """cost.json: whether no other cell ever ran beside the training, and its most memory."""
+    """cost.json: whether no other cell ever ran beside the training, and its most memory.
+
+    With the processor's seconds of the training, which grow little by what runs beside; not known of one that
+    was stopped and gone on with.
+    """
 
     alone: bool
     peak_mib: float
+    cpu_seconds: NotRequired[float]
 
 
 class Seen(TypedDict):

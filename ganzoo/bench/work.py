@@ -43,10 +43,15 @@ def work(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
     if extend(run, None):
         cost["alone"] = cost["alone"] and task["alone"]
         write_json(folder / COST, cost)  # now, as the process may be killed
+        at_once, began = not steps_done(folder), time.process_time()
         run.train(progress=False)
         if run.steps_done != run.config.recipe.steps and not run.ended:
             sys.exit(STOPPED)
-        write_json(folder / COST, {**cost, "peak_mib": max(cost["peak_mib"], peak_mib())})
+        cost["peak_mib"] = max(cost["peak_mib"], peak_mib())
+        cost.pop("cpu_seconds", None)
+        if at_once:
+            cost["cpu_seconds"] = round(time.process_time() - began, 4)
+        write_json(folder / COST, cost)
     began = time.perf_counter()
     document = run.evaluate(progress=False, **task["evaluation"])
     seconds = time.perf_counter() - began

@@ -256,6 +256,7 @@ def test_every_cell_is_a_line_with_all_that_must_be_known(done):
         assert row["columns"]["hq"] == {"metric": "modes", "higher_is_better": None}
         assert row["images_per_s"] == pytest.approx(row["images"] / row["train_seconds"], rel=0.01)
         assert row["peak_mib"] > 50
+        assert 0.0 < row["cpu_seconds"] < 20 * row["train_seconds"] + 10.0
         assert row["versions"].keys() == {"ganzoo", "torch", "python"}
         assert row["commit"] == commit()
         # 2 -> 16 -> 16 -> 16 -> 2 with biases; D has layer norms too.
@@ -407,6 +408,18 @@ def test_a_cell_that_once_ran_beside_others_never_ran_alone(tmp_path):
     (tmp_path / COST).write_text(json.dumps({"alone": False, "peak_mib": 1e9}))
     result = work(tmp_path, {"evaluation": dict(cell.evaluation), "alone": True})
     assert (result["alone"], result["peak_mib"], result["steps"]) == (False, 1e9, 4)
+    assert 0.0 < result["cpu_seconds"] < 60.0
+
+
+def test_the_processors_seconds_of_half_a_training_are_not_said_of_the_whole(tmp_path):
+    text = (TINY + CELL).replace("steps = 200", "steps = 4").replace("seeds = 2", "seeds = 1")
+    (cell,) = planned(text)
+    (tmp_path / "config.json").write_text(json.dumps(cell.config.as_json()))
+    work(tmp_path, {"evaluation": dict(cell.evaluation), "alone": True})
+    more = json.loads((tmp_path / "config.json").read_text())
+    more["recipe"]["steps"] = 8
+    (tmp_path / "config.json").write_text(json.dumps(more))
+    assert "cpu_seconds" not in work(tmp_path, {"evaluation": dict(cell.evaluation), "alone": True})
 
 
 def test_training_time_is_that_of_the_log():

@@ -32,7 +32,8 @@ samples = 300
 batch-size = 256
 seeds = [3]
 """
-ITS_OWN = ("finished", "train_seconds", "images_per_s", "eval_seconds", "peak_mib")  # of each time
+# of each time
+ITS_OWN = ("finished", "train_seconds", "images_per_s", "eval_seconds", "peak_mib", "cpu_seconds")
 
 
 @pytest.fixture(scope="module")
