@@ -49,11 +49,14 @@ def command(
     ganzoo resume
     ganzoo resume 3 --steps 20000
     """
+    from ganzoo.cli.run import is_first_process, report
+
+    if not is_first_process():
+        return
     from ganzoo.running.folder import find
 
     path = find(run)
 
-    from ganzoo.cli.run import report
     from ganzoo.running.evaluations import ended_at
     from ganzoo.running.run import load
     from ganzoo.running.training import extend

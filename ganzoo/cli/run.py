@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,6 +188,8 @@ def command(
     from ganzoo.system.console import say_json, stderr
     from ganzoo.system.paths import typed_path
 
+    if not is_first_process():
+        return
     words["set"] = words.pop("set_")
     asked, before, start = _from_start(ctx, words, config, from_)
     if out is not None:
@@ -207,6 +210,15 @@ def command(
     stderr.say(f"{begins(planned, dataset)} -> {run.path}")
     run.train(dataset)
     report(run)
+
+
+def is_first_process() -> bool:
+    """Whether there is anything to do here; of several processes the others follow the first one."""
+    if "WORLD_SIZE" not in os.environ:
+        return True
+    from ganzoo.running.together import is_first
+
+    return is_first()
 
 
 def _from_start(

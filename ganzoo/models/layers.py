@@ -13,6 +13,7 @@ from ganzoo.data.kinds import PIXELS, kind_of_shape
 from ganzoo.errors import UsageError, nearest
 from ganzoo.models.base import GAN, Common, Condition
 from ganzoo.models.sample import Sample
+from ganzoo.system import ranks
 
 D_NORMS = ("batch", "layer", "spectral", "none")
 
@@ -226,11 +227,13 @@ def batch_std(h: Tensor, group: int) -> Tensor:
 
     Karras et al. 2018, arXiv 1710.10196, section 3. Groups are of the largest divisor of N up to `group`.
     """
+    h = ranks.gathered(h)
     size = next(size for size in range(min(group, len(h)), 0, -1) if len(h) % size == 0)
     groups = h.reshape(size, len(h) // size, -1)  # samples n, n + N / size, ... make a group
     # Not groups.var(0), which takes many times as long on a CPU; and the root of 0 has no gradient.
     std = ((groups - groups.mean(0)).square().mean(0) + 1e-8).sqrt()
-    return std.mean(1).repeat(size)
+    own: Tensor = ranks.part(std.mean(1).repeat(size))
+    return own
 
 
 class ProjectionHead(nn.Module):

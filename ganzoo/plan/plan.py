@@ -18,6 +18,7 @@ from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.by_object import own_recipe
 from ganzoo.plan.callbacks import with_callbacks
 from ganzoo.plan.config import Config, usual_checkpoint_every, usual_eval_every
+from ganzoo.plan.shares import refuse_unshared
 from ganzoo.plan.words import NONE, Words
 from ganzoo.registry import MODELS, STABILIZERS, origins
 from ganzoo.registry.kinds import LARGEST, plainly
@@ -25,6 +26,7 @@ from ganzoo.registry.options import known_options
 from ganzoo.registry.spec import Spec
 from ganzoo.stabilizers.base import couples_batch, refuse_nonsense
 from ganzoo.stabilizers.open import open_stabilizer
+from ganzoo.system import ranks
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.provenance import provenance
@@ -222,4 +224,5 @@ def check(config: Config, dataset: Dataset) -> GAN:
         )
     if batch // (gan.pack * parts) < 2 and normalizer:
         raise UsageError(f"--batch-size {batch} is too small for {normalizer}, which averages over a batch")
+    refuse_unshared(config, stabilizers, gan.pack, ranks.all_of_them())
     return gan

@@ -21,6 +21,7 @@ from ganzoo.running.budget import change_of_schedules, extended
 from ganzoo.running.callbacks import open_callbacks
 from ganzoo.running.evaluations import ended_at, evaluation_of
 from ganzoo.running.places import keep_card
+from ganzoo.running.together import lead, leading
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.files import write_json
@@ -102,7 +103,7 @@ def train(run: Trainable, progress: bool, lookers: Sequence[Callback] = ()) -> t
         WorkError: training failed; the folder keeps the last good checkpoint.
     """
     match_threads(run.config)
-    with _alone(run.path), stops_cleanly() as stop:
+    with _alone(run.path), stops_cleanly() as stop, leading():
         adopt(run.path)
         before, again = -1, 0
         while True:
@@ -129,6 +130,7 @@ def _attempt(run: Trainable, again: int, stop: threading.Event, callbacks: list[
     if found:
         trainer.load_state_dict(found[0])
     trainer.rollbacks += again
+    lead(trainer, found[0] if found else None, again)
     with blaming(), trainer.watched():
         keep_card(run.path, config, run.dataset)  # now, when nothing can be refused any more
         _record_changes(run, trainer.step)

@@ -15,6 +15,7 @@ from ganzoo.models.sample import Sample, finest, map_images, scales
 from ganzoo.models.turn import Turn
 from ganzoo.stabilizers.augment import parts_of, refuse_vectors
 from ganzoo.stabilizers.base import Stabilizer
+from ganzoo.system import ranks
 
 PARTS = ("blit", "geometry", "color")
 SCALE, CONTRAST, SATURATION = (math.log(2.0) * x for x in (0.2, 0.5, 1.0))  # deviations of logarithms
@@ -106,12 +107,12 @@ class ADA(Stabilizer):
         """No penalty: here D's answers of this turn are at hand."""
         logits, level = scales(turn.critic(turn.real, turn.y)), turn.loss.level
         if level is None:
-            levels = [part.detach().mean() for part in scales(turn.critic(turn.fake, turn.y))]
+            levels = [ranks.mean(part.detach().mean()) for part in scales(turn.critic(turn.fake, turn.y))]
         else:
             levels = [torch.full((), level, device=turn.z.device)] * len(logits)
         signs = [(part.detach() - mid).sign().mean() for part, mid in zip(logits, levels, strict=True)]
-        n = len(turn.z)
-        self.state["signs"] = self.state["signs"] + n * torch.stack(signs).mean()
+        n = len(turn.z) * ranks.count()
+        self.state["signs"] = self.state["signs"] + n * ranks.mean(torch.stack(signs).mean())
         self.state["images"] += n
 
     def weights(self, turn: Turn) -> None:

@@ -38,12 +38,14 @@ class Stabilizer(Described):
             "unpaired-loss": one whose G looks at generated samples alone; "per-sample-gradients": a D that
             judges each sample alone.
         refuses: names of stabilizers that it makes no sense with.
+        alone: it has to see the whole batch, and is refused where several processes have parts of it.
         tried_on: a model and data that it goes with, as they are typed, for `ganzoo info`.
     """
 
     contract: ClassVar[int] = 2
     needs: ClassVar[tuple[Need, ...]] = ()
     refuses: ClassVar[tuple[str, ...]] = ()
+    alone: ClassVar[bool] = False
     tried_on: ClassVar[str] = "mlp-gan --dataset ring8"
     name: str = ""
 

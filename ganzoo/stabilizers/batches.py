@@ -12,6 +12,7 @@ from ganzoo.models.base import GAN
 from ganzoo.models.turn import Turn
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.norms import head_of
+from ganzoo.system import ranks
 
 
 class Packing(Stabilizer):
@@ -61,4 +62,4 @@ class FeatureMatching(Stabilizer):
         with torch.no_grad():
             target = turn.critic.features(turn.real, turn.y)
         difference = target.detach().mean(0) - turn.critic.features(turn.fake, turn.y).mean(0)
-        return self.weight * turn.scale * difference.square().sum()
+        return self.weight * turn.scale * ranks.mean(difference).square().sum()

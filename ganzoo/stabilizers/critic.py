@@ -47,6 +47,7 @@ class TopK(Stabilizer):
         until: share of training after which it falls no more, > 0.
     """
 
+    alone = True
     needs = ("unpaired-loss",)
     refuses = ("gradient-normalization",)  # which takes each logit's gradient at its own sample
 

@@ -10,6 +10,7 @@ from ganzoo.models.sample import Logits, scales
 from ganzoo.models.turn import Turn
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.penalties import at_least_zero
+from ganzoo.system import ranks
 
 
 class LeCam(Stabilizer):
@@ -50,7 +51,7 @@ class LeCam(Stabilizer):
     def _followed(self, side: str, logits: Logits) -> Tensor:
         """The running mean with these logits in it, and those of the parts of the batch so far, whose mean
         logits are summed up. It stays on the device: nothing waits for its value."""
-        now = torch.stack([part.detach().mean() for part in scales(logits)]).mean()
+        now = ranks.mean(torch.stack([part.detach().mean() for part in scales(logits)]).mean())
         self.state[f"sum_{side}"] = self.state[f"sum_{side}"].to(now) + now
         return self._mean(side)
 

@@ -13,6 +13,7 @@ from ganzoo.models.turn import Turn
 from ganzoo.registry.kinds import as_int
 from ganzoo.stabilizers.base import Stabilizer
 from ganzoo.stabilizers.penalties import at_least_zero
+from ganzoo.system import ranks
 from ganzoo.system.convolutions import Twice
 
 
@@ -53,13 +54,16 @@ class PathLength(Stabilizer):
         assert self._gan is not None
         generator: Any = self._gan.generator
         y, n = turn.y, -(-len(turn.z) // 2)
+        if y is not None:  # those of the first half of the whole batch
+            y = ranks.part(ranks.gathered(y)[: n * ranks.count()])
         z = self._gan.sample_z(n)
         with torch.autocast(z.device.type, enabled=False), Twice():  # in full precision whatever nets run in
-            w = generator.styles(z, None if y is None else y[:n])
+            w = generator.styles(z, y)
             images = self._gan.samples(generator.synthesis(w))
             lengths = path_lengths(images, w, torch.randn_like(images))
         mean: Tensor = self.state["mean"]  # on the device: nothing waits for its value
-        mean = self.state["mean"] = mean + self.decay * (lengths.detach().mean() - mean)
+        now = ranks.mean(lengths.detach().mean())
+        mean = self.state["mean"] = mean + self.decay * (now - mean)
         return self.interval * turn.scale * self.weight * (lengths - mean).square().mean()
 
 

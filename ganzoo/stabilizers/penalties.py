@@ -15,6 +15,7 @@ from ganzoo.models.sample import Sample, leaf, map_sample, scales
 from ganzoo.models.turn import Side, Turn
 from ganzoo.registry.kinds import as_int
 from ganzoo.stabilizers.base import Judge, Stabilizer
+from ganzoo.system.ranks import gathered
 
 
 class _Penalty(Stabilizer):
@@ -120,7 +121,7 @@ class Dragan(_Penalty):
         self.weight, self.noise = at_least_zero("weight", weight), at_least_zero("noise", noise)
 
     def term(self, turn: Turn) -> Tensor:
-        around = map_sample(lambda x: x + self.noise * x.std() * torch.rand_like(x), turn.real)
+        around = map_sample(lambda x: x + self.noise * gathered(x).std() * torch.rand_like(x), turn.real)
         norm = (squared_gradient(turn.critic, around, turn.y) + 1e-12).sqrt()
         return self.weight * (norm - 1.0).square().mean()
 

@@ -13,6 +13,7 @@ from ganzoo.errors import UsageError
 from ganzoo.models.base import GAN
 from ganzoo.models.turn import Turn
 from ganzoo.stabilizers.base import Stabilizer, Weights
+from ganzoo.system import ranks
 
 TINY = 1e-30  # under Adam's root, whose slope at 0 is infinite
 
@@ -49,7 +50,7 @@ class Unrolled(Stabilizer):
                 loss(weights), list(weights.values()), create_graph=True, allow_unused=True
             )
             weights = {
-                name: weight if gradient is None else update(name, weight, gradient)
+                name: weight if gradient is None else update(name, weight, ranks.mean(gradient))
                 for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
             }
         return weights

@@ -22,8 +22,9 @@ from ganzoo.losses import Loss
 from ganzoo.models.base import GAN
 from ganzoo.models.precision import full_range, in_range
 from ganzoo.models.sample import Logits, Sample, leaf, map_sample, scales
-from ganzoo.models.turn import Phase, Side, Turn
+from ganzoo.models.turn import Critic, Phase, Side, Turn
 from ganzoo.stabilizers.base import Stabilizer, Weights
+from ganzoo.system import ranks
 from ganzoo.training.critic import TurnsCritic
 from ganzoo.training.late import LateScalar
 from ganzoo.training.meter import Meter
@@ -96,7 +97,8 @@ class Step:
             # G's turn judges the last of these samples, so they are made once; the others need no graph, and
             # where memory is short those of the last batch are made again, part by part.
             graph = i == self.n_dis - 1 and self.accumulate == 1
-            made = [self._made(part, None, label, graph) for part, label in parts]
+            # A part of a batch is shared out among the processes, of which there is one, mostly.
+            made = [self._made(ranks.part(part), None, ranks.part(label), graph) for part, label in parts]
             self._update_d(made)
         self._update_g(made)
 
@@ -143,7 +145,7 @@ class Step:
             )
         with torch.set_grad_enabled(update), self.autocast():
             turn = self._judged(turn)
-            real, fake = turn.critic(turn.real, turn.y), turn.critic(turn.fake, turn.y)
+            real, fake = (self._logits(turn.critic, sample, turn.y) for sample in (turn.real, turn.fake))
             plain = total = self.loss.d(real, fake)
             if update:
                 total = self._d_total(turn, plain, self.meter)
@@ -171,14 +173,18 @@ class Step:
         depends = weights is not None or any(x.requires_grad for x in scales(turn.real))
         with self.autocast():
             turn = self._judged(turn, weights)
-            fake = turn.critic(turn.fake, turn.y)
+            fake = self._logits(turn.critic, turn.fake, turn.y)
             real = None
             if self.loss.needs_real_in_g:
                 with torch.set_grad_enabled(depends):
-                    real = turn.critic(turn.real, turn.y)
+                    real = self._logits(turn.critic, turn.real, turn.y)
             plain = self.loss.g(fake, real)
             self.meter.add("g_loss", plain)
             return plain + self._added(turn, self.meter)
+
+    def _logits(self, critic: Critic, sample: Sample, y: Tensor | None) -> Logits:
+        """What losses compare: D's answers to the samples of all processes."""
+        return map_sample(ranks.gathered, critic(sample, y))
 
     def _judged(self, turn: Turn, weights: Weights | None = None) -> Turn:
         """The turn with its critic, which knows what is said in it."""
@@ -191,7 +197,7 @@ class Step:
             target = stabilizer.real_target(target, turn)
         loss = plain
         if target != 1.0:
-            real, fake = turn.critic(turn.real, turn.y), turn.critic(turn.fake, turn.y)
+            real, fake = (self._logits(turn.critic, sample, turn.y) for sample in (turn.real, turn.fake))
             loss = self.loss.d(real, fake, real_target=target)
         return loss + self._added(turn, meter)
 
@@ -203,7 +209,8 @@ class Step:
                 turn, phase="d", net=self.nets["d"], real=_renamed(turn.real), fake=_renamed(turn.fake)
             )
             ahead = self._judged(ahead, weights)
-            plain = self.loss.d(ahead.critic(ahead.real, ahead.y), ahead.critic(ahead.fake, ahead.y))
+            real, fake = (self._logits(ahead.critic, sample, ahead.y) for sample in (ahead.real, ahead.fake))
+            plain = self.loss.d(real, fake)
             kept = [copy.deepcopy(stabilizer.state) for stabilizer in self.stabilizers]
             total = self._d_total(ahead, plain, Meter())
             for stabilizer, state in zip(self.stabilizers, kept, strict=True):
@@ -221,13 +228,13 @@ class Step:
         """The model's own terms of a turn, and the penalties of stabilizers."""
         total: Tensor | float = 0.0
         for name, term in (self.gan.d_terms if turn.phase == "d" else self.gan.g_terms)(turn).items():
-            meter.add(f"{turn.phase}_term/{name}", term)
+            meter.add(f"{turn.phase}_term/{name}", ranks.mean(term.detach()))
             total = total + term
         for stabilizer in self.stabilizers:
             with full_range(turn.z.device):
                 penalty = (stabilizer.d_penalty if turn.phase == "d" else stabilizer.g_penalty)(turn)
             if penalty is not None:
-                meter.add(f"{turn.phase}_penalty/{stabilizer.name}", penalty)
+                meter.add(f"{turn.phase}_penalty/{stabilizer.name}", ranks.mean(penalty.detach()))
                 total = total + penalty
         return total
 
@@ -237,11 +244,13 @@ class Step:
         self.scales[turn.phase].scale(loss).backward(inputs=inputs)  # type: ignore[no-untyped-call]
 
     def _apply(self, turn: Turn) -> None:
-        """One optimizer step: before it gradients of several processes would be reduced.
+        """One optimizer step, with the mean of the gradients of all processes.
 
         Stabilizers see the true gradients. Where these have overflowed, the scaler leaves the step out.
         """
         optimizer, scaler = self.optimizers[turn.phase], self.scales[turn.phase]
+        if ranks.count() > 1:
+            ranks.average(p.grad for p in turn.net.parameters() if p.grad is not None)
         scaler.unscale_(optimizer)
         for stabilizer in self.stabilizers:
             stabilizer.gradients(turn)

@@ -22,6 +22,7 @@ from ganzoo.models.recipe import Recipe
 from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.config import PLACES, Config, flatten, plain
 from ganzoo.registry.blame import blame
+from ganzoo.system import ranks
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.rng import counted_seed, kept, seed_default
@@ -30,6 +31,7 @@ from ganzoo.training.optimizers import check_layout, load_moments, make_optimize
 from ganzoo.training.restoring import check_like, count, fill, moments_of, restored
 from ganzoo.training.sampling import draw
 from ganzoo.training.scaling import LossScales
+from ganzoo.training.shared import agreed, sharing, telling_all
 from ganzoo.training.step import Step
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}  # what forwards run in, by precision
@@ -185,16 +187,33 @@ class Trainer:
         check_layout(self.optimizer_d)
         self.started_at, began = self.step, time.perf_counter()
         with kept(self.device):
-            while self.step < self.recipe.steps and not self.stop.is_set() and not self.ended:
-                self.one_step()
+            while self.step < self.recipe.steps and not self._all_end():
+                with sharing(self.share, self.gan.pack):
+                    self.one_step()
                 if self.step == self.started_at + 1:
                     check_layout(self.optimizer_g)
                     check_layout(self.optimizer_d)
                 self.seconds = time.perf_counter() - began
-                for callback in self.callbacks:
-                    callback.after_step(self)
-        for callback in reversed(self.callbacks):  # the checkpoint first, which others cannot fail then
-            callback.at_end(self)
+                with telling_all():
+                    for callback in self.callbacks:
+                        callback.after_step(self)
+        with telling_all():
+            for callback in reversed(self.callbacks):  # the checkpoint first, which others cannot fail then
+                callback.at_end(self)
+        agreed(False)  # that no other process has failed
+
+    def _all_end(self) -> bool:
+        """Whether the loop ends here: for all processes, where one of them is asked to stop."""
+        ends = self.stop.is_set() or bool(self.ended)
+        if ranks.all_of_them() > 1 and agreed(ends) and not ends:
+            self.stop.set()
+            return True
+        return ends
+
+    @property
+    def share(self) -> int:
+        """Samples of a batch that this process is given at a time."""
+        return self.recipe.batch_size // (self.recipe.accumulate * ranks.all_of_them())
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -274,6 +293,7 @@ class Trainer:
             "d_loss": self._make_step.late_d_loss.get(),
             "threads": torch.get_num_threads(),
             "rollbacks": self.rollbacks,
+            **({"ranks": ranks.all_of_them()} if ranks.all_of_them() > 1 else {}),
             **({"scales": self.scales.state_dict()} if self.scales.scaling else {}),
         }
 
