@@ -62,7 +62,7 @@ def lead(trainer: Trainer, state: dict[str, Any] | None, again: int) -> None:
         UsageError: the batch cannot be shared out, or a stabilizer needs all of it.
     """
     count = ranks.all_of_them()
-    before = 1 if state is None else state.get("ranks", count)
+    before = count if state is None else state.get("ranks", 1)
     if before != count:
         notice(
             f"step {trainer.step} was made by {_processes(before)}, and what follows is by "

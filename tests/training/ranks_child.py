@@ -1,13 +1,15 @@
-"""One of several processes that train the same tiny runs: python ranks_child.py TASKS OUT"""
+"""One of several processes that train the same tiny runs: python ranks_child.py TASKS OUT MEETING"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import torch
 from little import small, stabilized
+from torch import distributed as dist
 
 from ganzoo.system import ranks
 from ganzoo.training.trainer import Trainer
@@ -29,14 +31,23 @@ def trained(task):
     trainer.fit()
     torch.set_default_dtype(torch.float32)
     nets = {"g": trainer.gan.net("g"), "d": trainer.gan.net("d"), "ema": trainer.ema.gan.net("g")}
-    found = {f"{net}.{key}": value for net in nets for key, value in nets[net].state_dict().items()}
-    return found, trainer.meter.read()
+    weights = {f"{net}.{key}": value for net in nets for key, value in nets[net].state_dict().items()}
+    least = 1e-12 if dtype == torch.float64 else 1e-6
+    untaught = [
+        key
+        for net in ("g", "d")
+        for key, weight in nets[net].named_parameters()
+        if weight.grad is not None and weight.grad.abs().max() < least
+    ]
+    return {"weights": weights, "untaught": untaught, "read": trainer.meter.read()}
 
 
 def main():
     tasks, out = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
     torch.set_num_threads(1)
-    ranks.join()
+    count, rank = (int(os.environ[name]) for name in ("WORLD_SIZE", "RANK"))
+    # By a file, so that no port is needed.
+    dist.init_process_group("gloo", init_method=f"file://{sys.argv[3]}", rank=rank, world_size=count)
     for i, task in enumerate(tasks):
         torch.save(trained(task), out / f"{i}-{ranks.rank()}.pt")
     ranks.leave()
