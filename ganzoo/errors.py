@@ -16,6 +16,15 @@ class WorkError(RuntimeError):
     """The work itself failed (exit status 1): says what happened, and what is safe."""
 
 
+class Gone(WorkError):
+    """Another process of the same run is gone, which says so itself unless it was killed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another process of this run is gone: ganzoo resume goes on from the last checkpoint"
+        )
+
+
 def first_line(error: BaseException) -> str:
     """Of somebody else's error, whose text may go on with a stack; its type where it says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

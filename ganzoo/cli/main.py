@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from ganzoo.cli.commands import Commands, quiet_option
-from ganzoo.errors import UsageError, WorkError, first_line
+from ganzoo.errors import Gone, UsageError, WorkError, first_line
 from ganzoo.system.memory import is_too_large, keep_freed_memory, refuse_more_than_there_is, too_large
 from ganzoo.system.told import tell_again
 
@@ -24,11 +24,14 @@ LONGEST = 2_000  # characters of a sentence: words that were typed are quoted in
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="ganzoo-torch", prog_name="ganzoo")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def ganzoo(debug: bool) -> None:
+@click.pass_context
+def ganzoo(ctx: click.Context, /, debug: bool) -> None:
     """A pluggable zoo of GANs: train, sample, compare.
 
     First run: ganzoo run dcgan --dataset mnist
     """
+    if _follows() and ctx.invoked_subcommand not in ("run", "resume"):
+        ctx.exit()  # which several processes do not share: the first one does it
     keep_freed_memory()
     tell_again()
     refuse_more_than_there_is()
@@ -58,12 +61,21 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         goes_on = words[:1] in (["run"], ["resume"])
         _say("stopped at once" + "; ganzoo resume goes on from the last checkpoint" * goes_on, debug)
         sys.exit(130)
+    except Gone as error:
+        if not _follows():
+            _say(str(error), debug)
+        sys.exit(1)
     except (WorkError, click.ClickException) as error:
         _say(str(error), debug)
         sys.exit(1)
     except Exception as error:
         _say(_unforeseen(error), debug)
         sys.exit(1)
+
+
+def _follows() -> bool:
+    """Whether torchrun has started this process beside the one that writes and talks."""
+    return os.environ.get("RANK", "0") != "0" and "WORLD_SIZE" in os.environ
 
 
 def _complete() -> NoReturn:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ganzoo.errors import Gone
 from ganzoo.plan.config import Config
 from ganzoo.plan.shares import refuse_unshared
 from ganzoo.running.places import open_data
@@ -81,7 +82,7 @@ def leading() -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(ranks.Gone):
+        with suppress(Gone):
             ranks.told(None)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.autograd import Function
 
-from ganzoo.errors import WorkError, first_line
+from ganzoo.errors import Gone, WorkError, first_line
 
 PATIENCE = timedelta(days=7)  # one measures and the others wait; one that is dead is noticed at once
 Value = TypeVar("Value")
@@ -89,15 +89,6 @@ def working() -> Iterator[None]:
             yield
     finally:
         _working = before
-
-
-class Gone(WorkError):
-    """Another process of this run is gone."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "another process of this run is gone: ganzoo resume goes on from the last checkpoint"
-        )
 
 
 @contextmanager
