@@ -10,7 +10,7 @@ from ganzoo.bench.cells import Cell
 from ganzoo.bench.progress import Job, Show
 from ganzoo.bench.rows import Broken, Result, as_result
 from ganzoo.bench.source import Source
-from ganzoo.bench.starting import Starter
+from ganzoo.bench.starting import Launcher, Starter
 from ganzoo.bench.trials import ASKED
 from ganzoo.bench.work import RESULT
 from ganzoo.errors import UsageError, WorkError
@@ -35,12 +35,15 @@ class Runner:
         suite: its name.
         out: the folder of its results, SUITE.jsonl, and of its runs, SUITE/.
         jobs: how many cells at a time.
+        launcher: where they are worked on; on this machine where it is None.
     """
 
-    def __init__(self, suite: str, out: Path, jobs: int, show: Show) -> None:
+    def __init__(
+        self, suite: str, out: Path, jobs: int, show: Show, launcher: Launcher | None = None
+    ) -> None:
         self.suite, self.jobs, self.show = suite, jobs, show
         self.results, self.runs = out / f"{suite}.jsonl", out / suite
-        self._starter = Starter()
+        self._starter = launcher or Starter()
 
     def run(self, source: Source) -> bool:
         """Whether all came to an end, good or bad; False where Ctrl-C or SIGTERM stopped it."""

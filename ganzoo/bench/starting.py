@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from ganzoo.system.processes import APART, Process
 
@@ -19,8 +19,19 @@ FORKS = sys.platform == "linux"  # elsewhere there is no fork, or system librari
 TICK = 0.02
 
 
+class Launcher(Protocol):
+    """Where cells are worked on."""
+
+    def start(self, folder: Path, task: dict[str, Any], log: Path, threads: int, device: str) -> Process:
+        """Work on the cell of a run folder; what its process says goes to `log`."""
+        ...
+
+    def close(self) -> None:
+        """End whatever was started."""
+
+
 class Starter:
-    """Starts processes of cells, and ends with all that it started."""
+    """Starts processes of cells on this machine, and ends with all that it started."""
 
     def __init__(self) -> None:
         self._warm: dict[int, Warm] = {}  # by threads, which libraries read when they are loaded

@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganzoo.cli.words import PATH, Whole
+from ganzoo.cli.words import PATH, Whole, Word
 from ganzoo.errors import UsageError, WorkError
 
 if TYPE_CHECKING:
     from ganzoo.bench.cells import Cell
+    from ganzoo.bench.on_ray import RayStarter
     from ganzoo.bench.rows import Row
     from ganzoo.bench.trials import Study
 
 
 @click.command("bench")
 @click.argument("suite", type=PATH, metavar="SUITE.toml")
-@click.option("--jobs", type=Whole(1), default=1, show_default=True, metavar="N", help="Cells at a time.")
+@click.option(
+    "--jobs",
+    type=Whole(1),
+    metavar="N",
+    help="Cells at a time; 1 if left out, on a cluster one for each core.",
+)
 @click.option(
     "--out",
     type=PATH,
@@ -31,9 +37,26 @@ if TYPE_CHECKING:
 @click.option("--retry", is_flag=True, help="Try cells again that have failed.")
 @click.option("--steps", type=Whole(1), metavar="N", help="Instead of what the suite says.")
 @click.option("--samples", type=Whole(1), metavar="N", help="Instead of what the suite says.")
+@click.option(
+    "--launcher",
+    type=Word("local", "ray"),
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="Where cells run: local, on this machine, or ray, on a cluster.",
+)
+@click.option("--address", default="", metavar="ADDR", help="Of the Ray cluster; RAY_ADDRESS if left out.")
 @click.option("--dry-run", is_flag=True, help="Check everything, list the cells, and stop.")
 def command(
-    suite: Path, jobs: int, out: Path, retry: bool, steps: int | None, samples: int | None, dry_run: bool
+    suite: Path,
+    jobs: int | None,
+    out: Path,
+    retry: bool,
+    steps: int | None,
+    samples: int | None,
+    launcher: str,
+    address: str,
+    dry_run: bool,
 ) -> int:
     """Train and measure all that SUITE.toml asks for; what is done is not done again.
 
@@ -53,9 +76,14 @@ def command(
     from ganzoo.bench.trials import plan_studies
     from ganzoo.system.console import say, stderr, typed
 
-    if jobs > 8 * cores():
-        raise UsageError(f"--jobs {jobs}: expected at most {8 * cores()}, as there are {cores()} cores")
-    threads = max(1, min(torch.get_num_threads(), cores() // jobs))
+    if address and launcher != "ray":
+        raise UsageError("--address is of a Ray cluster: add --launcher ray")
+    if launcher == "local":
+        jobs = jobs or 1
+        if jobs > 8 * cores():
+            raise UsageError(f"--jobs {jobs}: expected at most {8 * cores()}, as there are {cores()} cores")
+    # On a cluster one each: more cells at a time are worth more than more threads of one.
+    threads = max(1, min(torch.get_num_threads(), cores() // jobs)) if launcher == "local" and jobs else 1
     asked = read_suite(suite, steps=steps, samples=samples)
     studies = plan_studies(asked, threads)
     cells = [] if studies else plan_cells(asked, threads)
@@ -73,11 +101,13 @@ def command(
             study.recall(rows.values(), out / suite.stem, retry)
         left = [cell for cell in cells if _is_left(rows.get(cell.hash), retry)]
         source = Searching(studies) if studies else Source(left)
+        starter = _on_ray(address) if launcher == "ray" else None
+        jobs = jobs or (starter.room(threads) if starter else 1)
         total = sum(study.cells for study in studies) if studies else len(cells)
         done = total - source.unfinished
         words = f"{suite.stem}: {total} cells, {done} done, {jobs} at a time"
         stderr.say(f"{words} with {threads} threads -> {results}")
-        runner = Runner(suite.stem, out, jobs, Show(total, done, jobs))
+        runner = Runner(suite.stem, out, jobs, Show(total, done, jobs), starter)
         try:
             ended = runner.run(source)
         except KeyboardInterrupt:  # the second one: cells under way go on from their last checkpoints
@@ -104,6 +134,12 @@ def command(
             f"--retry tries them again"
         )
     return 0
+
+
+def _on_ray(address: str) -> RayStarter:
+    from ganzoo.bench.on_ray import RayStarter
+
+    return RayStarter(address)
 
 
 def _is_left(row: Row | None, retry: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,13 +64,14 @@ def whole(tmp_path_factory):
     return folder
 
 
-def test_the_folder_is_that_of_any_run_and_goes_on_with_one_process(whole):
+def test_the_folder_is_that_of_any_run_and_goes_on_with_one_process(whole, tmp_path):
+    shutil.copytree(whole / "run", tmp_path / "run")
     ganzoo = [sys.executable, "-m", "ganzoo"]
     told = subprocess.run(
-        [*ganzoo, "resume", "run", "--steps", "404"], cwd=whole, capture_output=True, text=True, check=True
+        [*ganzoo, "resume", "run", "--steps", "404"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert "step 400 was made by 2 processes, and what follows is by 1 process: sums are in" in told.stderr
-    assert (whole / "run" / "samples" / "step-00000404.png").exists()
+    assert (tmp_path / "run" / "samples" / "step-00000404.png").exists()
 
 
 def test_one_that_is_killed_ends_the_other_and_nothing_is_lost(whole, tmp_path):

@@ -1,0 +1,111 @@
+"""One cell on another machine, as a launcher starts it there; its folder comes back where it must."""
+
+from __future__ import annotations
+
+import getpass
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganzoo.bench.work import RESULT
+from ganzoo.errors import WorkError
+from ganzoo.system.processes import APART, ask_to_end
+
+SENT = ("config.json", "trial.json")  # with which a cell begins
+
+
+@dataclass(frozen=True)
+class Order:
+    """A cell to be worked on.
+
+    Attributes:
+        folder: of the run, as whoever asks sees it.
+        task: as `ganzoo.bench.work` takes it.
+        files: what is in the folder, for a machine that does not see it.
+    """
+
+    folder: str
+    task: dict[str, Any]
+    threads: int
+    files: dict[str, bytes]
+
+    @classmethod
+    def of(cls, folder: Path, task: dict[str, Any], threads: int) -> Order:
+        files = {name: (folder / name).read_bytes() for name in SENT if (folder / name).exists()}
+        return cls(str(folder.resolve()), task, threads, files)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """How its process ended, what that said, and the run folder where it was made elsewhere (a tar)."""
+
+    status: int
+    said: bytes
+    archive: bytes | None
+
+
+def deliver(order: Order) -> Delivered:
+    """Work on a cell here: in its folder if that is seen from here, else in one of this machine's.
+
+    There it goes on from what an earlier attempt has left. Whoever cancels it has it save a checkpoint.
+    """
+    folder, shared = _place(order)
+    words = [str(folder), json.dumps(order.task)]
+    env = {**os.environ, "OMP_NUM_THREADS": str(order.threads)}
+    # A GPU that a launcher has given to this task is in the environment.
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "ganzoo.bench.work", *words],
+        env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **APART,
+    )  # fmt: skip
+    try:
+        said, _ = process.communicate()
+    except BaseException:  # it is cancelled
+        ask_to_end(process)
+        process.wait()
+        raise
+    return Delivered(process.returncode, said, None if shared else _packed(folder))
+
+
+def _place(order: Order) -> tuple[Path, bool]:
+    there = Path(order.folder)
+    try:
+        shared = all((there / name).read_bytes() == content for name, content in order.files.items())
+    except OSError:
+        shared = False
+    if shared:
+        return there, True
+    # Of this user alone: what lies in it is gone on with.
+    home = Path(tempfile.gettempdir()) / f"ganzoo-cells-{getpass.getuser()}"
+    home.mkdir(mode=0o700, exist_ok=True)
+    if hasattr(os, "getuid") and home.stat().st_uid != os.getuid():
+        raise WorkError(f"{home} is somebody else's: set TMPDIR to another folder")
+    own = home / str(order.task["hash"])
+    own.mkdir(exist_ok=True)
+    (own / RESULT).unlink(missing_ok=True)
+    for name, content in order.files.items():
+        (own / name).write_bytes(content)
+    return own, False
+
+
+def _packed(folder: Path) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.add(path, path.relative_to(folder))
+    return buffer.getvalue()
+
+
+def unpack(archive: bytes, folder: Path) -> None:
+    """The files of a run folder that was made elsewhere; the result last, as it says that all is there."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        members = opened.getmembers()
+        for member in sorted(members, key=lambda member: member.name == RESULT):
+            opened.extract(member, folder, filter="data")
