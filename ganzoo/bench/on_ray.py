@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -47,6 +48,9 @@ class RayStarter:
     def room(self, threads: int) -> int:
         """How many cells of so many threads run at a time."""
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)) // threads)
+
+    def at_once(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def start(self, folder: Path, task: dict[str, Any], log: Path, threads: int, device: str) -> RayProcess:
         need = {"num_cpus": threads, "num_gpus": int(device.startswith("cuda"))}

@@ -64,12 +64,17 @@ def deliver(order: Order) -> Delivered:
         [sys.executable, "-P", "-m", "ganzoo.bench.work", *words],
         env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **APART,
     )  # fmt: skip
-    try:
-        said, _ = process.communicate()
-    except BaseException:  # it is cancelled
-        ask_to_end(process)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    # Its stdin stays open, whose end would tell it that we are gone.
+    with process.stdin, process.stdout:
+        try:
+            said = process.stdout.read()
+        except BaseException:  # it is cancelled
+            ask_to_end(process)
+            process.wait()
+            raise
         process.wait()
-        raise
     return Delivered(process.returncode, said, None if shared else _packed(folder))
 
 

@@ -43,7 +43,7 @@ class Runner:
     ) -> None:
         self.suite, self.jobs, self.show = suite, jobs, show
         self.results, self.runs = out / f"{suite}.jsonl", out / suite
-        self._starter = launcher or Starter()
+        self._starter: Launcher = launcher or Starter()
 
     def run(self, source: Source) -> bool:
         """Whether all came to an end, good or bad; False where Ctrl-C or SIGTERM stopped it."""
@@ -68,6 +68,10 @@ class Runner:
         return not source.left and not running
 
     def _fill(self, source: Source, running: list[Job]) -> None:
+        with self._starter.at_once():
+            self._begin(source, running)
+
+    def _begin(self, source: Source, running: list[Job]) -> None:
         while len(running) < self.jobs:
             cell = source.take([job.folder for job in running], self.runs)
             if cell is None:

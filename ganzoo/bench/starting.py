@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -26,6 +26,14 @@ class Launcher(Protocol):
         """Work on the cell of a run folder; what its process says goes to `log`."""
         ...
 
+    def room(self, threads: int) -> int:
+        """How many cells of so many threads run at a time."""
+        ...
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """What starts inside the block may start together, as it is left."""
+        ...
+
     def close(self) -> None:
         """End whatever was started."""
 
@@ -36,8 +44,13 @@ class Starter:
     def __init__(self) -> None:
         self._warm: dict[int, Warm] = {}  # by threads, which libraries read when they are loaded
 
+    def room(self, threads: int) -> int:
+        return 1
+
+    def at_once(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def start(self, folder: Path, task: dict[str, Any], log: Path, threads: int, device: str) -> Process:
-        """Work on the cell of a run folder; what its process says goes to `log`."""
         log.write_bytes(b"")
         words = [str(folder), json.dumps(task)]
         warm = self._warmed(threads) if FORKS and device == "cpu" else None  # a GPU's driver bears no fork

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from ganzoo.cli.words import PATH, Whole, Word
-from ganzoo.errors import UsageError, WorkError
+from ganzoo.errors import UsageError, WorkError, nearest
 
 if TYPE_CHECKING:
     from ganzoo.bench.cells import Cell
-    from ganzoo.bench.on_ray import RayStarter
     from ganzoo.bench.rows import Row
+    from ganzoo.bench.starting import Launcher
     from ganzoo.bench.trials import Study
+
+LAUNCHERS = ("local", "ray", "slurm")
 
 
 @click.command("bench")
@@ -39,13 +41,20 @@ if TYPE_CHECKING:
 @click.option("--samples", type=Whole(1), metavar="N", help="Instead of what the suite says.")
 @click.option(
     "--launcher",
-    type=Word("local", "ray"),
+    type=Word(*LAUNCHERS),
     default="local",
     show_default=True,
     metavar="NAME",
-    help="Where cells run: local, on this machine, or ray, on a cluster.",
+    help="Where cells run: local, on this machine, or on a cluster of ray or of slurm.",
 )
 @click.option("--address", default="", metavar="ADDR", help="Of the Ray cluster; RAY_ADDRESS if left out.")
+@click.option(
+    "--with",
+    "with_",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Of Slurm's jobs: slurm_partition, timeout_min, mem_gb, ...",
+)
 @click.option("--dry-run", is_flag=True, help="Check everything, list the cells, and stop.")
 def command(
     suite: Path,
@@ -56,6 +65,7 @@ def command(
     samples: int | None,
     launcher: str,
     address: str,
+    with_: Sequence[str],
     dry_run: bool,
 ) -> int:
     """Train and measure all that SUITE.toml asks for; what is done is not done again.
@@ -76,8 +86,12 @@ def command(
     from ganzoo.bench.trials import plan_studies
     from ganzoo.system.console import say, stderr, typed
 
+    if launcher not in LAUNCHERS:
+        raise UsageError(f"--launcher {launcher} is not known: {nearest(launcher, LAUNCHERS)}")
     if address and launcher != "ray":
         raise UsageError("--address is of a Ray cluster: add --launcher ray")
+    if with_ and launcher != "slurm":
+        raise UsageError("--with is for the jobs of Slurm: add --launcher slurm")
     if launcher == "local":
         jobs = jobs or 1
         if jobs > 8 * cores():
@@ -101,7 +115,7 @@ def command(
             study.recall(rows.values(), out / suite.stem, retry)
         left = [cell for cell in cells if _is_left(rows.get(cell.hash), retry)]
         source = Searching(studies) if studies else Source(left)
-        starter = _on_ray(address) if launcher == "ray" else None
+        starter = _launcher(launcher, address, out, with_)
         jobs = jobs or (starter.room(threads) if starter else 1)
         total = sum(study.cells for study in studies) if studies else len(cells)
         done = total - source.unfinished
@@ -136,10 +150,24 @@ def command(
     return 0
 
 
-def _on_ray(address: str) -> RayStarter:
-    from ganzoo.bench.on_ray import RayStarter
+def _launcher(kind: str, address: str, out: Path, options: Sequence[str]) -> Launcher | None:
+    """What starts cells elsewhere; None for this machine."""
+    if kind == "ray":
+        from ganzoo.bench.on_ray import RayStarter
 
-    return RayStarter(address)
+        return RayStarter(address)
+    if kind == "slurm":
+        from ganzoo.bench.on_slurm import SlurmStarter
+
+        return SlurmStarter(out, dict(map(_option, options)))
+    return None
+
+
+def _option(word: str) -> tuple[str, int | str]:
+    key, equals, value = word.partition("=")
+    if not (key and equals):
+        raise UsageError(f"--with {word}: expected KEY=VALUE, such as slurm_partition=gpu")
+    return key, int(value) if value.isdecimal() else value
 
 
 def _is_left(row: Row | None, retry: bool) -> bool:

@@ -32,14 +32,15 @@ def trained(task):
     torch.set_default_dtype(torch.float32)
     nets = {"g": trainer.gan.net("g"), "d": trainer.gan.net("d"), "ema": trainer.ema.gan.net("g")}
     weights = {f"{net}.{key}": value for net in nets for key, value in nets[net].state_dict().items()}
-    least = 1e-12 if dtype == torch.float64 else 1e-6
-    untaught = [
-        key
-        for net in ("g", "d")
-        for key, weight in nets[net].named_parameters()
-        if weight.grad is not None and weight.grad.abs().max() < least
-    ]
+    untaught = [key for net in ("g", "d") for key in rounding(nets[net])]
     return {"weights": weights, "untaught": untaught, "read": trainer.meter.read()}
+
+
+def rounding(net):
+    """The parameters whose gradient is nothing but rounding: biases that a norm takes away."""
+    largest = {key: float(w.grad.abs().max()) for key, w in net.named_parameters() if w.grad is not None}
+    digits = 1e-12 if torch.finfo(next(net.parameters()).dtype).eps < 1e-10 else 1e-5
+    return [key for key, value in largest.items() if value < digits * max(largest.values())]
 
 
 def main():
