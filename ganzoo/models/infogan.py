@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy
 
 from ganzoo.errors import UsageError
 from ganzoo.models.base import Common
 from ganzoo.models.dcgan import DCGAN
-from ganzoo.models.layers import at_least_one, init_normal
+from ganzoo.models.layers import at_least_one, init_normal, one_hot
 from ganzoo.models.recipe import Optimizer, Recipe, Schedule
 from ganzoo.models.turn import Turn
 
@@ -91,7 +91,7 @@ class InfoGAN(DCGAN):
 
     def sample_z(self, n: int) -> Tensor:
         noise, kind, codes = torch.split(super().sample_z(n), self.parts, dim=1)
-        kind = one_hot(torch.randint(self.parts[1], (n,), device=kind.device), self.parts[1]).to(kind.dtype)
+        kind = one_hot(torch.randint(self.parts[1], (n,), device=kind.device), self.parts[1], kind)
         return torch.cat([noise, kind, torch.rand_like(codes) * 2.0 - 1.0], dim=1)
 
     def g_terms(self, turn: Turn) -> Mapping[str, Tensor]:

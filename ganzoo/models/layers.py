@@ -114,6 +114,14 @@ def embedding_of(condition: Condition, width: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(condition), width))
 
 
+def one_hot(y: Tensor, classes: int, like: Tensor) -> Tensor:
+    """y [N] -> [N, classes], of the kind of numbers in `like`.
+
+    torch's own looks at the largest y, for which it waits.
+    """
+    return (y[:, None] == torch.arange(classes, device=y.device)).to(like.dtype)
+
+
 class LatentInput(nn.Module):
     """What G starts from: z, and beside it a learnt embedding of y (Mirza & Osindero 2014, arXiv 1411.1784).
 

@@ -11,7 +11,14 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo.models.base import Common
-from ganzoo.models.layers import HeadedDiscriminator, LadderGAN, ProjectionHead, at_least_one, widths_of
+from ganzoo.models.layers import (
+    HeadedDiscriminator,
+    LadderGAN,
+    ProjectionHead,
+    at_least_one,
+    one_hot,
+    widths_of,
+)
 from ganzoo.models.recipe import Optimizer, Recipe, Schedule
 from ganzoo.models.resnet import DownBlock, SumPool, conv, up
 
@@ -116,7 +123,7 @@ class Generator(nn.Module):
         if self.classes:
             if y is None:
                 raise ValueError("a conditional generator needs labels y [N]")
-            label = F.one_hot(y, self.classes).to(z.dtype) if self.embed is None else self.embed(y)
+            label = one_hot(y, self.classes, z) if self.embed is None else self.embed(y)
         h: Tensor = self.first(first)
         for i, block in enumerate(self.blocks):
             if i == len(self.blocks) - 1:
