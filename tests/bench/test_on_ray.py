@@ -13,6 +13,7 @@ import pytest
 from ganzoo.bench import remote
 from ganzoo.cli.main import main
 
+pytest.importorskip("ray", reason="which this Python has not")
 pytestmark = pytest.mark.slow
 
 SUITE = """
