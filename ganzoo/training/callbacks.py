@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 from rich.text import Text
 
-from ganzoo.data.kinds import kind_of
+from ganzoo.data.kinds import has_pixels, kind_of
 from ganzoo.errors import WorkError
 from ganzoo.models.recipe import MOST_STEPS
 from ganzoo.registry.blame import known_as
@@ -88,31 +88,41 @@ class Pictures(Every):
     """A picture of samples of the same z every so many steps and at the end, which shows them age.
 
     Args:
-        n: samples in it; none: 64 images, 2500 vectors.
+        n: samples in it; none: 64 images, or as many in whole rows of classes, 2500 vectors.
         every: steps between two pictures; none: a tenth of the plan.
+        captions: whether it says what is shown; else it has no margins.
     """
 
-    def __init__(self, n: int | None = None, every: int | None = None) -> None:
+    def __init__(self, n: int | None = None, every: int | None = None, captions: bool = True) -> None:
         self._n, self._every = (
             _asked("pictures: n", n, MOST_SHOWN),
             _asked("pictures: every", every, MOST_STEPS),
         )
+        self._captions = captions
 
     def begin(self, trainer: Trainer) -> None:
         self.every = self._every or trainer.config.sample_every
 
     def act(self, trainer: Trainer) -> None:
-        from ganzoo.data.pictures import AT_ONCE, SHOWN, picture
+        from ganzoo.data.captions import Words, by_class, titled
+        from ganzoo.data.pictures import at_once, picture
 
-        dataset = trainer.dataset
-        n = self._n or AT_ONCE.get(kind_of(dataset), SHOWN)
-        samples = dataset.to_units(trainer.generate(n, "fixed", trainer.config.seed))
+        dataset, config = trainer.dataset, trainer.config
+        n = self._n or at_once(kind_of(dataset), config.num_classes * config.conditional)
+        y = trainer.conditions.in_turn(n)
+        samples = dataset.to_units(trainer.generate(n, "fixed", config.seed))
+        title = titled(config.model, config.dataset, trainer.step)
+        words, columns = by_class(
+            Words(title, f"{n:,} samples, the same z at every step"), y, dataset.class_names
+        )
         picture(
             trainer.folder / "samples" / f"step-{trainer.step:08d}.png",
             samples,
-            None if kind_of(dataset) in AT_ONCE else dataset.test.all()[0],
-            title=f"step {trainer.step}",
-            made_of=trainer.conditions.in_turn(n),
+            None if has_pixels(dataset) else dataset.test.all()[0],
+            columns,
+            words if self._captions else None,
+            made_of=y,
+            modes=dataset.modes,
         )
 
 
