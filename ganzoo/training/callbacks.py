@@ -1,25 +1,19 @@
-"""What happens between steps: the log, the pictures, the bar, and a clean end on Ctrl-C."""
+"""What happens between steps: the log, the pictures, and a clean end on Ctrl-C."""
 
 from __future__ import annotations
 
 import math
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-
-from rich.console import RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
-from rich.text import Text
 
 from ganzoo.data.kinds import has_pixels, kind_of
 from ganzoo.errors import WorkError
 from ganzoo.models.recipe import MOST_STEPS
 from ganzoo.registry.blame import known_as
 from ganzoo.registry.kinds import as_int
-from ganzoo.system.bars import Words
-from ganzoo.system.console import plain, stderr
 from ganzoo.system.lines import append_line
 from ganzoo.system.processes import ENDING
 from ganzoo.training.checkpoint import diverged
@@ -128,78 +122,6 @@ class Pictures(Every):
 
 def _asked(label: str, value: int | None, most: int) -> int | None:
     return None if value is None else as_int(label, value, at_least=1, at_most=most)
-
-
-class TwoLines(Progress):
-    """A progress bar with a line of text below it, so that 80 columns are enough."""
-
-    text = ""
-
-    def get_renderables(self) -> Iterator[RenderableType]:
-        yield self.make_tasks_table(self.tasks)
-        yield Text(self.text)
-
-
-def judgement(values: Mapping[str, float], probabilistic: bool) -> str:
-    """D's answers, with what they are, and the losses; fits in 80 columns whatever the numbers are."""
-    unit = "probabilities" if probabilistic else "logits"
-    return (
-        f"D(real) {_short(values['d_real'])}  D(fake) {_short(values['d_fake'])} ({unit})  "
-        f"loss of D {_short(values['d_loss'], 3)}, of G {_short(values['g_loss'], 3)}"
-    )
-
-
-def _short(value: float, digits: int = 2) -> str:
-    return f"{value:.{digits}f}" if abs(value) < 1000 else f"{value:.1e}"
-
-
-class Watching(Callback):
-    """Has what a person wants to see while a run trains: D's judgement, the losses, the last scores."""
-
-    def __init__(self) -> None:
-        self._judged = self._scores = ""
-
-    def after_log(self, trainer: Trainer, row: Mapping[str, float]) -> None:
-        self._judged = judgement(row, trainer.loss.probabilistic)
-
-    def after_scores(self, trainer: Trainer, scores: Mapping[str, float]) -> None:
-        self._scores = "  ".join(f"{plain(key)} {value:.4g}" for key, value in scores.items())
-
-    def lines(self, trainer: Trainer) -> list[str]:
-        """These, and what other callbacks have to say."""
-        others = (plain(callback.line) for callback in trainer.callbacks)
-        return list(filter(None, [self._judged, self._scores, *others]))
-
-
-class Bar(Watching):
-    """A progress bar on stderr: speed and time left; below it D's judgement, the losses, the last scores."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._progress = TwoLines(
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            Words("{task.fields[speed]}"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=stderr,
-            refresh_per_second=4,
-            expand=True,
-        )
-        self._task: TaskID | None = None
-
-    def after_step(self, trainer: Trainer) -> None:
-        if self._task is None:
-            self._task = self._progress.add_task("", total=trainer.recipe.steps, speed="")
-            self._progress.start()
-        rate = (trainer.step - trainer.started_at) / max(trainer.seconds, 1e-9)
-        images = rate * trainer.recipe.n_dis * trainer.recipe.batch_size
-        self._progress.text = "\n".join(self.lines(trainer))
-        speed = f"{rate:.1f} steps/s, {images:.0f} images/s"
-        self._progress.update(self._task, completed=trainer.step, speed=speed)
-
-    def close(self) -> None:
-        if self._task is not None:
-            self._progress.stop()
 
 
 @contextmanager
