@@ -18,6 +18,7 @@ from ganzoo.system.console import plain
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
 SHOWN = 2500  # points of a scatter plot
 AXES = 4  # of vectors, that are shown against each other
@@ -46,7 +47,6 @@ def plot(
         modes: where the true ones are, which is marked.
         walks: [rows, T, D], ways through the data that are lines, with the samples as stops on them.
     """
-    from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
 
     dim = samples.shape[1]
@@ -62,9 +62,7 @@ def plot(
         _scatter(axes, points, frames, (0, 1), walks)
         if walks is None and modes is not None and modes.centers is not None and modes.std is not None:
             words = words.saying(_mark_modes(axes, samples, modes))
-        for handle in axes.legend(loc="upper right", framealpha=0.9).legend_handles:
-            assert isinstance(handle, PathCollection)
-            handle.set_sizes([36])  # whatever the size of the points
+        _same_dots(axes.legend(loc="upper right", framealpha=0.9))
     else:
         _matrix(figure, points, frames, walks)
     outside = 0.0 if walks is not None else _outside(samples, frames)
@@ -181,6 +179,15 @@ def _mark_modes(axes: Axes, samples: Tensor, modes: Modes) -> str:
     return f"{int(found.sum())} of {modes.count} modes found"
 
 
+def _same_dots(legend: Legend) -> None:
+    """Whatever the size of the points is."""
+    from matplotlib.collections import PathCollection
+
+    for handle in legend.legend_handles:
+        assert isinstance(handle, PathCollection)
+        handle.set_sizes([36])
+
+
 def _matrix(
     figure: Figure, points: Mapping[str, Tensor], frames: list[tuple[float, float]], walks: Tensor | None
 ) -> None:
@@ -195,7 +202,8 @@ def _matrix(
                 axes.set_axis_off()
                 continue
             if i == j:
-                _histogram(axes, points, frames[i], i)
+                drawn = {label: x for label, x in points.items() if walks is None or label == "real"}
+                _histogram(axes, drawn, frames[i], i)
                 axes.get_legend().remove()
                 axes.set_yticks([])
             else:
@@ -212,7 +220,9 @@ def _matrix(
     handles, labels = panels[1, 0].get_legend_handles_labels()
     dim = next(iter(points.values())).shape[1]
     more = f"axes 1 to {count} of {dim}" if dim > count else f"all {dim} axes"
-    panels[0, count - 1].legend(handles, labels, loc="upper right", title=more, markerscale=3, fontsize=9)
+    legend = panels[0, count - 1].legend(handles, labels, loc="upper right", title=more, fontsize=9)
+    legend.set_in_layout(False)  # or its column would be the widest
+    _same_dots(legend)
 
 
 def curves(

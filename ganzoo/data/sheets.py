@@ -81,7 +81,8 @@ def _margins(words: Words) -> tuple[int, int, int]:
         return 0, 0, 0
     names = max((math.ceil(font(11).getlength(plain(name))) for name in words.rows), default=0)
     left = MARGIN + (min(names, 160) + 6 if names else 0)
-    return left, MARGIN + LINE * len(words.lines) + HEADING * bool(words.columns), MARGIN
+    gap = 4 * bool(words.each)
+    return left, MARGIN + LINE * len(words.lines) + HEADING * bool(words.columns) + gap, MARGIN
 
 
 def _centred(draw: ImageDraw.ImageDraw, text: str, x: float, y: float, width: float, size: int) -> None:
