@@ -114,9 +114,20 @@ def test_python_examples(page):
 
 def test_links_and_pictures_are_there():
     for page in PAGES:
-        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#\s]+)|(?:src|href)=\"([^\"#]+)\"", text):
+            target = "".join(target)
             if not target.startswith("http"):
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_site_is_built_so_that_a_broken_link_fails():
+    """With -q there are no warnings, and without warnings --strict lets everything pass."""
+    (build,) = re.findall(r"^mkdocs build .*$", (ROOT / ".ci" / "run").read_text(), flags=re.M)
+    assert "--strict" in build.split()
+    assert not {"-q", "--quiet"} & {*build.split("#")[0].split()}
+    checks = re.search(r"^  links: \{(.*)\}$", (ROOT / "mkdocs.yml").read_text(), flags=re.M)[1]
+    assert {*checks.split(", ")} >= {"not_found: warn", "anchors: warn", "unrecognized_links: warn"}
 
 
 @pytest.fixture(scope="module")

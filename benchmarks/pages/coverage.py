@@ -17,7 +17,7 @@ from pictures import over_modes
 from sample_pictures import IMAGES, middle
 
 import ganzoo
-from ganzoo.data.pictures import SHOWN
+from ganzoo.data.plots import SHOWN
 from ganzoo.table.read import group_rows, read_rows
 
 PICTURE = IMAGES / "grid25-coverage.png"

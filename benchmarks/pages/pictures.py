@@ -27,7 +27,8 @@ from torch import Tensor
 import ganzoo
 from ganzoo.bench.rows import Done
 from ganzoo.data.base import Modes
-from ganzoo.data.pictures import SHOWN, curves, grid, plot
+from ganzoo.data.plots import SHOWN, curves, plot
+from ganzoo.data.sheets import grid
 from ganzoo.metrics.modes import RADIUS
 from ganzoo.table.read import group_rows, read_rows
 
@@ -67,9 +68,9 @@ def drawn(run: ganzoo.Run) -> Iterator[tuple[bytes, int, str]]:
         figure.savefig(file := io.BytesIO(), dpi=90, format="png")
         yield file.getvalue(), SHOWN, ""
     elif len(shape) == 2:
-        yield curves(run.sample(36), 6, ""), 36, ""
+        yield curves(run.sample(36), 6), 36, ""
     else:
-        yield plot(run.sample(SHOWN).flatten(1), None, ""), SHOWN, ""
+        yield plot(run.sample(SHOWN).flatten(1), None), SHOWN, ""
 
 
 def save(path: Path, run: ganzoo.Run, row: Done) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,47 @@ from ganzoo.errors import UsageError, WorkError
 from ganzoo.registry.spec import pair
 
 WALK = range(4, 17)  # how many samples a walk from one z to another may have
+FINER = 16  # times as many points has the line of a walk
+USUAL = 64  # samples of a kind that is no points
+FILMS = (".webp", ".gif", ".mp4")
+ENDINGS = (".png", ".npz", ".csv", ".wav")
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ganzoo.data.captions import Words
     from ganzoo.running.run import Run
+
+
+@dataclass
+class Made:
+    """What is to be drawn or written: samples, and what is known of them.
+
+    Attributes:
+        arrays: by their names in a file.
+        y: what each was made for.
+        columns: of a picture.
+        rows: of images, which are shown in the place of the samples.
+        names: of rows.
+        walks: lines that samples are stops on, [rows, T, ...].
+        says: what they are.
+    """
+
+    samples: Tensor
+    arrays: dict[str, Any]
+    y: Tensor | None = None
+    columns: int | None = None
+    rows: list[Tensor] = field(default_factory=list)
+    names: tuple[str, ...] = ()
+    walks: Tensor | None = None
+    says: str = ""
 
 
 @click.command("sample")
 @click.argument("run", required=False, type=RUN)
-@click.option("-n", "n", type=Whole(1), default=64, show_default=True, help="How many samples.")
+@click.option(
+    "-n", "n", type=Whole(1), metavar="N", help="How many samples; left out, 64, or 2,500 points of vectors."
+)
 @click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N", help="Of what is drawn.")
 @click.option(
     "--class", "class_", metavar="K", help="Of one class, by name, or by number where no name is one."
@@ -32,17 +63,24 @@ if TYPE_CHECKING:
     "--out",
     type=PATH,
     metavar="FILE",
-    help="FILE.png or FILE.npz; a picture among the run's samples if left out.",
+    help="FILE.png, .npz, .csv (vectors), .wav (sounds), or a film; a picture among the run's samples if "
+    "left out.",
 )
 @click.option("--nearest", is_flag=True, help="Below each sample its nearest training image.")
 @device_option
-@click.option("--interpolate", is_flag=True, help="Rows that walk from one z to another.")
+@click.option("--interpolate", is_flag=True, help="Walks from one z to another: rows, lines, or a film.")
 @click.option("--reconstruct", is_flag=True, help="Held-out images, and below each its reconstruction.")
+@click.option(
+    "--timelapse", is_flag=True, help="The same z through training, as a film: FILE.webp, .gif or .mp4."
+)
 @click.option("--z", "z", type=PATH, metavar="FILE.npy", help="Latent vectors of your own, [n, z_dim].")
 @click.option("--set", "settings", multiple=True, metavar="K=V", help="Options of the model's samples.")
+@click.option(
+    "--captions/--no-captions", default=True, show_default=True, help="Whether a picture says what it shows."
+)
 def command(
     run: str | None,
-    n: int,
+    n: int | None,
     seed: int,
     class_: str | None,
     condition: Path | None,
@@ -51,33 +89,57 @@ def command(
     device: str,
     interpolate: bool,
     reconstruct: bool,
+    timelapse: bool,
     z: Path | None,
     settings: tuple[str, ...],
+    captions: bool,
 ) -> None:
-    """Draw from RUN: a picture, or arrays for programs.
+    """Draw from RUN: a picture, a film, or files for programs.
 
     RUN is a folder, or a name or a number under runs/; left out, it is the run that was trained last.
 
     \b
     ganzoo sample --class 7 -n 16
+    ganzoo sample --timelapse
+    ganzoo sample --interpolate --out walk.webp
     ganzoo sample --set truncation=0.7     (stylegan2: typical samples alone)
     """
-    if out is not None and out.suffix.lower() not in (".png", ".npz"):
-        raise UsageError(f"--out {out}: expected a name that ends in .png or .npz")
-    from ganzoo.running.folder import find
-
-    path = find(run)
-
-    from ganzoo.cli.conditions import class_index, read_conditions
-    from ganzoo.running.run import load
-    from ganzoo.system.console import say
-
-    ways = {"nearest": nearest, "interpolate": interpolate, "reconstruct": reconstruct}
+    ending = ".png" if out is None else out.suffix.lower()
+    is_film = ending in FILMS
+    if is_film and not (timelapse or interpolate):
+        raise UsageError(
+            f"--out {out}: a film is of --timelapse, the same z through training, or of --interpolate"
+        )
+    if not is_film and ending not in ENDINGS:
+        expected = ".png, .npz, .csv or .wav; with --timelapse or --interpolate, .webp, .gif or .mp4"
+        raise UsageError(f"--out {out}: expected a name that ends in {expected}")
+    ways = {
+        "timelapse": timelapse,
+        "nearest": nearest,
+        "interpolate": interpolate,
+        "reconstruct": reconstruct,
+    }
     asked = [way for way, is_asked in ways.items() if is_asked]
     if len(asked) > 1:
         raise UsageError(f"--{' and --'.join(asked)} are different pictures: give one of them")
     if z is not None and (interpolate or reconstruct):
         raise UsageError(f"--z and --{asked[0]} say twice where samples come from: give one of them")
+    from ganzoo.running.folder import find
+
+    path = find(run)
+
+    from ganzoo.running.run import load
+    from ganzoo.system.console import say
+
+    if timelapse:
+        if n or seed or class_ or condition or z or settings or not captions:
+            raise UsageError(
+                "--timelapse is of the pictures that the run drew of itself: it takes --out alone"
+            )
+        say(str(_timelapse(path, out)))
+        return
+    from ganzoo.cli.conditions import class_index, read_conditions
+
     loaded = load(path, device=device)
     options = dict(pair(setting, "KEY=VALUE, an option of the model's samples") for setting in settings)
     label = None if class_ is None else class_index(loaded, class_)
@@ -96,28 +158,69 @@ def command(
         *own,
     ]
     out = out or loaded.path / "samples" / f"{'-'.join(words)}.png"
-    if reconstruct:
-        _reconstruct(loaded, n, seed, label, out, options)
-        say(str(out))
+    says = [f"seed {seed}" if z is None else f"z of {z.name}", *own]
+    if is_film:
+        if not loaded.model.z_dim:
+            raise _no_z(loaded)
+        from ganzoo.running.film import walk
+
+        about = _titled(loaded).saying(*says) if captions else None
+        say(str(walk(loaded, out, n, seed, label, asked_for, _real(loaded), about, **options)))
         return
-    drawn = None if z is None else _latents(z, loaded)
-    if interpolate:
-        columns: int | None = _columns(n)
-        y = _y(loaded, n // _columns(n), label, asked_for)
-        samples, y = _interpolated(loaded, n, seed, y, options)
+    if reconstruct:
+        made = _reconstructed(loaded, n or USUAL, seed, label, options)
+    elif interpolate:
+        made = _interpolated(loaded, n or USUAL, seed, label, asked_for, options, finer=ending == ".png")
     else:
+        drawn = None if z is None else _latents(z, loaded)
         given = next((len(rows) for rows in (drawn, asked_for) if rows is not None), n)
-        y, columns = _y(loaded, given, label, asked_for, mixed=out.suffix.lower() == ".npz"), None
-        samples = _sampled(loaded, given, seed, y, drawn, options)
+        given = given or _usual(loaded, label, ending)
+        y = _y(loaded, given, label, asked_for, mixed=ending in (".npz", ".csv"))
+        made = _made(loaded, _sampled(loaded, given, seed, y, drawn, options), y)
+    if nearest:
+        _put_beside_nearest(loaded, made)
+    for one in _write(
+        out, ending, made, loaded, _titled(loaded).saying(made.says, *says) if captions else None
+    ):
+        say(str(one))
+
+
+def _timelapse(path: Path, out: Path | None) -> Path:
+    from ganzoo.plan.config import Config
+    from ganzoo.running.film import timelapse
+    from ganzoo.running.record import Shown
+
+    shown = Shown()  # without its weights, which may not be there
+    shown.path, shown.config = path, Config.read(path / "config.json")
+    return timelapse(shown, out or path / "samples" / "timelapse.webp")
+
+
+def _usual(run: Run, label: int | None, ending: str) -> int:
+    """How many samples, where nobody says."""
+    from ganzoo.data.kinds import kind_of
+    from ganzoo.data.pictures import AT_ONCE, at_once
+    from ganzoo.data.plots import SHOWN
+
+    kind = kind_of(run.config)
+    if ending == ".wav":
+        return 1
+    if kind not in AT_ONCE:
+        return SHOWN
+    of_classes = run.config.conditional and label is None and kind == "images" and ending == ".png"
+    return at_once(kind, run.config.num_classes) if of_classes else USUAL
+
+
+def _titled(run: Run) -> Words:
+    from ganzoo.data.captions import Words, titled
+
+    return Words(titled(run.config.model, run.config.dataset, run.step))
+
+
+def _made(run: Run, samples: Tensor, y: Tensor | None) -> Made:
     arrays: dict[str, Any] = {"samples": samples.numpy()}
     if y is not None:
-        arrays["conditions" if loaded.config.condition_shape else "labels"] = y.numpy()
-    made_of = y
-    if nearest:
-        samples, columns = _beside_nearest(loaded, samples, y, arrays)
-        made_of = None
-    _write(out, samples, arrays, loaded, columns, made_of)
-    say(str(out))
+        arrays["conditions" if run.config.condition_shape else "labels"] = y.numpy()
+    return Made(samples, arrays, y, says=f"{len(samples):,} sample{'s' * (len(samples) > 1)}")
 
 
 def _called(run: Run, label: int) -> str:
@@ -140,7 +243,7 @@ def _latents(path: Path, run: Run) -> Tensor:
     return torch.as_tensor(read_npy(path, check, lambda header: 4 * header.size)).float()
 
 
-def _reconstruct(run: Run, n: int, seed: int, label: int | None, out: Path, options: dict[str, str]) -> None:
+def _reconstructed(run: Run, n: int, seed: int, label: int | None, options: dict[str, str]) -> Made:
     """Rows of held-out images, each above the row of what encoder and generator make of them."""
     from ganzoo.data.pictures import rows_of_pairs
 
@@ -151,9 +254,14 @@ def _reconstruct(run: Run, n: int, seed: int, label: int | None, out: Path, opti
         x, y = x[y == label], y[y == label]
     x, y = x[:n], y[:n] if y is not None and run.model.is_conditional else None
     labels, condition = _as_asked(run, y)
-    made = run.reconstruct(x, labels, seed, condition, **options)
-    samples, columns = rows_of_pairs(x, made)
-    _write(out, samples, {"real": x.numpy(), "samples": made.numpy()}, run, columns)
+    samples = run.reconstruct(x, labels, seed, condition, **options)
+    return Made(
+        samples,
+        {"real": x.numpy(), "samples": samples.numpy()},
+        rows=rows_of_pairs(x, samples),
+        names=("held out", "rebuilt"),
+        says=f"{len(x):,} held-out images, through encoder and generator",
+    )
 
 
 def _y(run: Run, n: int, label: int | None, asked_for: Tensor | None, mixed: bool = False) -> Tensor | None:
@@ -178,20 +286,42 @@ def _as_asked(run: Run, y: Tensor | None) -> tuple[Tensor | None, Tensor | None]
     return (None, y) if run.config.condition_shape else (y, None)
 
 
+def _no_z(run: Run) -> UsageError:
+    return UsageError(f"--interpolate walks from one z to another, and {run.config.model} has no z")
+
+
 def _interpolated(
-    run: Run, n: int, seed: int, y: Tensor | None, options: dict[str, str]
-) -> tuple[Tensor, Tensor | None]:
-    """Rows that walk from one z to another, each with a y of its own."""
+    run: Run,
+    n: int,
+    seed: int,
+    label: int | None,
+    asked_for: Tensor | None,
+    options: dict[str, str],
+    finer: bool,
+) -> Made:
+    """Rows that walk from one z to another, each with a y of its own; of points the lines, if `finer`."""
+    from ganzoo.data.captions import class_name
+    from ganzoo.data.kinds import kind_of
+    from ganzoo.data.pictures import AT_ONCE
     from ganzoo.training.sampling import interpolate
 
     if not run.model.z_dim:
-        raise UsageError(f"--interpolate walks from one z to another, and {run.config.model} has no z")
+        raise _no_z(run)
     columns = _columns(n)
     rows = n // columns
+    y = _y(run, rows, label, asked_for)
     if y is not None and len(y) < rows:
         raise UsageError(f"--condition: expected one for each of the {rows} rows, got {len(y)}")
     samples = run.to_units(interpolate(run.model, rows, columns, seed, y, **options))
-    return samples, None if y is None else y.repeat_interleave(columns, dim=0)
+    made = _made(run, samples, None if y is None else y.repeat_interleave(columns, dim=0))
+    made.columns = columns
+    made.says = f"{rows:,} walk{'s' * (rows > 1)} of {columns} samples from one z to another"
+    if y is not None and y.dim() == 1 and run.config.num_classes:
+        made.names = tuple(class_name(run.card.class_names, row) for row in y.tolist())
+    if finer and kind_of(run.config) not in AT_ONCE:
+        fine = interpolate(run.model, rows, (columns - 1) * FINER + 1, seed, y, **options)
+        made.walks = run.to_units(fine).flatten(1).reshape(rows, -1, samples[0].numel())
+    return made
 
 
 def _columns(n: int) -> int:
@@ -210,17 +340,17 @@ def _columns(n: int) -> int:
     )
 
 
-def _beside_nearest(
-    run: Run, samples: Tensor, y: Tensor | None, arrays: dict[str, Any]
-) -> tuple[Tensor, int]:
-    """Rows of samples, each above the row of their nearest training images.
+def _put_beside_nearest(run: Run, made: Made) -> None:
+    """Have rows of samples, each above the row of their nearest training images.
 
     The nearest by their pixels; where the model has an encoder, by the z that it finds.
     """
+    from ganzoo.data.captions import Words, by_class
     from ganzoo.data.pictures import rows_of_pairs
     from ganzoo.system.console import notice
     from ganzoo.training.sampling import nearest_rows
 
+    samples = made.samples
     if samples.dim() != 4:
         raise UsageError("--nearest compares images, and this run makes others")
     x, own = run.dataset.train.all()
@@ -228,10 +358,12 @@ def _beside_nearest(
     if run.model.has_encoder:
         notice("the nearest are those whose z, by the model's encoder, is nearest")
         own = own if run.config.conditional else None
-        compared = run.encode(samples, *_as_asked(run, y)), run.encode(x, *_as_asked(run, own))
+        compared = run.encode(samples, *_as_asked(run, made.y)), run.encode(x, *_as_asked(run, own))
     real = x[nearest_rows(*compared)]
-    arrays["nearest"] = real.numpy()
-    return rows_of_pairs(samples, real)
+    made.arrays["nearest"] = real.numpy()
+    made.columns = by_class(Words(), made.y, run.card.class_names)[1]
+    made.rows, made.names = rows_of_pairs(samples, real, made.columns), ("generated", "training")
+    made.says += ", each above the training image that is nearest"
 
 
 def _real(run: Run) -> Tensor | None:
@@ -250,23 +382,30 @@ def _real(run: Run) -> Tensor | None:
         return None
 
 
-def _write(
-    out: Path,
-    samples: Tensor,
-    arrays: dict[str, Any],
-    run: Run,
-    columns: int | None,
-    made_of: Tensor | None = None,
-) -> None:
-    if out.suffix.lower() == ".png":
-        from ganzoo.data.pictures import picture
+def _write(out: Path, ending: str, made: Made, run: Run, words: Words | None) -> list[Path]:
+    """The files that were written."""
+    from ganzoo.running.written import write_arrays, write_sounds, write_table
 
-        picture(out, samples, _real(run), columns, run.path.name, made_of)
-        return
-    import numpy as np
+    if ending == ".npz":
+        return write_arrays(out, made.arrays)
+    if ending == ".csv":
+        return write_table(out, run, made.samples, made.y)
+    if ending == ".wav":
+        return write_sounds(out, run, made.samples)
+    from dataclasses import replace
 
-    from ganzoo.system.files import write_whole
+    from ganzoo.data.captions import by_class
+    from ganzoo.data.pictures import picture
 
-    file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
-    write_whole(out, file.getvalue())
+    columns, made_of, real = made.columns, None if made.rows else made.y, _real(run)
+    if words is not None:
+        words = replace(words, rows=made.names)
+        if not made.columns or made.rows:
+            labels = made.y if run.config.num_classes else None
+            words, of_classes = by_class(words, labels, run.card.class_names)
+            columns = columns or of_classes
+            if made.rows and words.each:
+                words = replace(words, each=())
+    modes = run.dataset.modes if real is not None else None
+    picture(out, made.samples, real, columns, words, made_of, modes, made.walks, made.rows)
+    return [out]

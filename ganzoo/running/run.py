@@ -85,9 +85,18 @@ class Run(Shown):
         return (self.card if self.card.knows_units else self.dataset).to_units(x)
 
     @cached_property
+    def _last(self) -> tuple[GAN, int]:
+        return self.load_model()
+
+    @property
     def model(self) -> GAN:
         """The model with the averaged generator of the last checkpoint, in eval mode, on `device`."""
-        return self.load_model()[0]
+        return self._last[0]
+
+    @property
+    def step(self) -> int:
+        """Of that generator."""
+        return self._last[1]
 
     @property
     def generator(self) -> nn.Module:
@@ -286,7 +295,7 @@ class Run(Shown):
         if dataset is not None:
             self.dataset = dataset
         self.steps_done, self.ended = training.train(self, progress, callbacks)
-        for made in ("model", "card"):
+        for made in ("_last", "card"):
             self.__dict__.pop(made, None)
 
     def move(

@@ -14,6 +14,8 @@ from ganzoo.table.statistics import Score, scores_of
 
 NONE = "-"
 LONG = 1e15  # from here on with an exponent
+LARGE = 1e6  # scores, from here on in millions
+UNITS = ((1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"))
 BETTER = {True: "higher", False: "lower", None: "as real"}
 MEASURED = ("train_seconds", "images_per_s", "peak_mib")  # worth something where nothing else ran beside
 COSTS = {
@@ -115,7 +117,7 @@ class Block:
     def _real(self, score: str) -> str:
         """Of real data; a range where rows have several: classes drawn beside those without labels, say."""
         values = [mean(found) for group in self.groups if (found := group.real(score))]
-        shown = list(dict.fromkeys(number(value) for value in sorted(values)))
+        shown = list(dict.fromkeys(readable(value) for value in sorted(values)))
         return " to ".join(dict.fromkeys([shown[0], shown[-1]])) if shown else NONE
 
 
@@ -145,15 +147,23 @@ def cost_of(row: Done, name: str) -> float:
 def spread(score: Score) -> str:
     """Mean and standard deviation, with two digits of the latter."""
     if score.std is None:
-        return number(score.mean)
-    if max(abs(score.mean), score.std) >= LONG:
+        return readable(score.mean)
+    most = max(abs(score.mean), score.std)
+    if most >= LONG:
         return f"{score.mean:.1e} ± {score.std:.1e}"
-    if score.std == 0.0:
-        return f"{number(score.mean)} ± 0"
-    digits = 1 - math.floor(math.log10(score.std))
+    if most >= LARGE:
+        size, unit = next((size, unit) for size, unit in reversed(UNITS) if most >= size)
+        return f"{_spread(score.mean / size, score.std / size)}{unit}"
+    return _spread(score.mean, score.std)
+
+
+def _spread(mean: float, std: float) -> str:
+    if std == 0.0:
+        return f"{number(mean)} ± 0"
+    digits = 1 - math.floor(math.log10(std))
     if digits > 6:
-        return f"{number(score.mean)} ± {score.std:.1e}"
-    return f"{score.mean:.{max(digits, 0)}f} ± {score.std:.{max(digits, 0)}f}"
+        return f"{number(mean)} ± {std:.1e}"
+    return f"{mean:.{max(digits, 0)}f} ± {std:.{max(digits, 0)}f}"
 
 
 def seeds(group: Group) -> str:
@@ -169,11 +179,24 @@ def seen(group: Group) -> str:
 
 
 def quantity(value: float) -> str:
-    """A cost to three digits, in thousands or millions where it is large."""
-    for unit, size in (("M", 1e6), ("k", 1e4)):
-        if value >= size:
-            return f"{value / (1e6 if unit == 'M' else 1e3):.3g}{unit}"
+    """A cost to three digits, in thousands, millions and so on where it is large: 33.7k, 260M."""
+    if value >= 1e4:
+        return large(value, 3)
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def readable(value: float) -> str:
+    """A score to four digits; a large one in millions and so on: 260M for 2.6e+08."""
+    return number(value) if abs(value) < LARGE else large(value, 4)
+
+
+def large(value: float, digits: int) -> str:
+    """So many digits, and a letter for a thousand, a million and so on; from 1e15 on an exponent."""
+    for size, unit in UNITS:
+        short = float(f"{value / size:.{digits}g}")  # rounded, it may be a thousand, which has another word
+        if abs(short) < 1000:
+            return f"{short:.{digits}g}{unit}"
+    return f"{value:.1e}"
 
 
 def general_notes(blocks: Sequence[Block]) -> list[str]:

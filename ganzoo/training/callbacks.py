@@ -1,25 +1,19 @@
-"""What happens between steps: the log, the pictures, the bar, and a clean end on Ctrl-C."""
+"""What happens between steps: the log, the pictures, and a clean end on Ctrl-C."""
 
 from __future__ import annotations
 
 import math
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from rich.console import RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
-from rich.text import Text
-
-from ganzoo.data.kinds import kind_of
+from ganzoo.data.kinds import has_pixels, kind_of
 from ganzoo.errors import WorkError
 from ganzoo.models.recipe import MOST_STEPS
 from ganzoo.registry.blame import known_as
 from ganzoo.registry.kinds import as_int
-from ganzoo.system.bars import Words
-from ganzoo.system.console import plain, stderr
 from ganzoo.system.lines import append_line
 from ganzoo.system.processes import ENDING
 from ganzoo.training.checkpoint import diverged
@@ -88,108 +82,46 @@ class Pictures(Every):
     """A picture of samples of the same z every so many steps and at the end, which shows them age.
 
     Args:
-        n: samples in it; none: 64 images, 2500 vectors.
+        n: samples in it; none: 64 images, or as many in whole rows of classes, 2500 vectors.
         every: steps between two pictures; none: a tenth of the plan.
+        captions: whether it says what is shown; else it has no margins.
     """
 
-    def __init__(self, n: int | None = None, every: int | None = None) -> None:
+    def __init__(self, n: int | None = None, every: int | None = None, captions: bool = True) -> None:
         self._n, self._every = (
             _asked("pictures: n", n, MOST_SHOWN),
             _asked("pictures: every", every, MOST_STEPS),
         )
+        self._captions = captions
 
     def begin(self, trainer: Trainer) -> None:
         self.every = self._every or trainer.config.sample_every
 
     def act(self, trainer: Trainer) -> None:
-        from ganzoo.data.pictures import AT_ONCE, SHOWN, picture
+        from ganzoo.data.captions import Words, by_class, titled
+        from ganzoo.data.pictures import at_once, picture
 
-        dataset = trainer.dataset
-        n = self._n or AT_ONCE.get(kind_of(dataset), SHOWN)
-        samples = dataset.to_units(trainer.generate(n, "fixed", trainer.config.seed))
+        dataset, config = trainer.dataset, trainer.config
+        n = self._n or at_once(kind_of(dataset), config.num_classes * config.conditional)
+        y = trainer.conditions.in_turn(n)
+        samples = dataset.to_units(trainer.generate(n, "fixed", config.seed))
+        title = titled(config.model, config.dataset, trainer.step)
+        words, columns = by_class(
+            Words(title, f"{n:,} samples, the same z at every step"), y, dataset.class_names
+        )
         picture(
             trainer.folder / "samples" / f"step-{trainer.step:08d}.png",
             samples,
-            None if kind_of(dataset) in AT_ONCE else dataset.test.all()[0],
-            title=f"step {trainer.step}",
-            made_of=trainer.conditions.in_turn(n),
+            None if has_pixels(dataset) else dataset.test.all()[0],
+            columns,
+            words if self._captions else None,
+            made_of=y,
+            modes=dataset.modes,
         )
 
 
 def _asked(label: str, value: int | None, most: int) -> int | None:
     return None if value is None else as_int(label, value, at_least=1, at_most=most)
-
-
-class TwoLines(Progress):
-    """A progress bar with a line of text below it, so that 80 columns are enough."""
-
-    text = ""
-
-    def get_renderables(self) -> Iterator[RenderableType]:
-        yield self.make_tasks_table(self.tasks)
-        yield Text(self.text)
-
-
-def judgement(values: Mapping[str, float], probabilistic: bool) -> str:
-    """D's answers, with what they are, and the losses; fits in 80 columns whatever the numbers are."""
-    unit = "probabilities" if probabilistic else "logits"
-    return (
-        f"D(real) {_short(values['d_real'])}  D(fake) {_short(values['d_fake'])} ({unit})  "
-        f"loss of D {_short(values['d_loss'], 3)}, of G {_short(values['g_loss'], 3)}"
-    )
-
-
-def _short(value: float, digits: int = 2) -> str:
-    return f"{value:.{digits}f}" if abs(value) < 1000 else f"{value:.1e}"
-
-
-class Watching(Callback):
-    """Has what a person wants to see while a run trains: D's judgement, the losses, the last scores."""
-
-    def __init__(self) -> None:
-        self._judged = self._scores = ""
-
-    def after_log(self, trainer: Trainer, row: Mapping[str, float]) -> None:
-        self._judged = judgement(row, trainer.loss.probabilistic)
-
-    def after_scores(self, trainer: Trainer, scores: Mapping[str, float]) -> None:
-        self._scores = "  ".join(f"{plain(key)} {value:.4g}" for key, value in scores.items())
-
-    def lines(self, trainer: Trainer) -> list[str]:
-        """These, and what other callbacks have to say."""
-        others = (plain(callback.line) for callback in trainer.callbacks)
-        return list(filter(None, [self._judged, self._scores, *others]))
-
-
-class Bar(Watching):
-    """A progress bar on stderr: speed and time left; below it D's judgement, the losses, the last scores."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._progress = TwoLines(
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            Words("{task.fields[speed]}"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=stderr,
-            refresh_per_second=4,
-            expand=True,
-        )
-        self._task: TaskID | None = None
-
-    def after_step(self, trainer: Trainer) -> None:
-        if self._task is None:
-            self._task = self._progress.add_task("", total=trainer.recipe.steps, speed="")
-            self._progress.start()
-        rate = (trainer.step - trainer.started_at) / max(trainer.seconds, 1e-9)
-        images = rate * trainer.recipe.n_dis * trainer.recipe.batch_size
-        self._progress.text = "\n".join(self.lines(trainer))
-        speed = f"{rate:.1f} steps/s, {images:.0f} images/s"
-        self._progress.update(self._task, completed=trainer.step, speed=speed)
-
-    def close(self) -> None:
-        if self._task is not None:
-            self._progress.stop()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from ganzoo.system.notebook import PAUSE, Cell, bar_of
-from ganzoo.training.callbacks import Watching
+from ganzoo.training.bar import Watching
 from ganzoo.training.trainer import Trainer
 
 

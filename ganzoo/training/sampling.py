@@ -118,6 +118,31 @@ def interpolate(
     return made.float().cpu().contiguous()
 
 
+@torch.no_grad()
+def tour(
+    gan: GAN, n: int, stops: int, between: int, seed: int, y: Tensor | None = None, **options: Any
+) -> Iterator[Tensor]:
+    """n samples that walk from z to z, `stops` of them, and back to the first: frame after frame [n, ...].
+
+    Args:
+        between: frames from one stop to the next.
+        y: of each walk, as for `draw`.
+    """
+    device = next(gan.generator.parameters()).device
+    options = sample_options(gan, options)
+    with counted(device, seed, "tour"):
+        ways = [gan.sample_z(n) for _ in range(stops)]
+    y = _checked(y, n, gan)
+    seen = None if y is None else as_seen_by_nets(y.to(device))
+    for frame in range(stops * between):
+        stop, part = divmod(frame, between)
+        t = torch.full((n, 1), part / between, device=device)
+        a, b = ways[stop], ways[(stop + 1) % stops]
+        rows = [torch.arange(n, device=device)[i : i + CHUNK] for i in range(0, n, CHUNK)]
+        parts = [gan.between(a[i], b[i], t[i], None if seen is None else seen[i], **options) for i in rows]
+        yield torch.cat(parts).float().cpu().contiguous()
+
+
 def sample_options(gan: GAN, given: Mapping[str, Any]) -> dict[str, Any]:
     """What was asked of a model's `sample`, checked. Raises UsageError for what it does not take."""
     known = options_of(gan.sample, ("z", "y"))

@@ -24,7 +24,7 @@ from ganzoo.plan.config import Config
 from ganzoo.system.console import notice
 from ganzoo.system.lines import read_lines
 from ganzoo.system.rng import counted
-from ganzoo.training.callbacks import Bar
+from ganzoo.training.bar import Bar
 from ganzoo.training.distances import axes, chance_of_more, flat, mean_distance, nearest, reached, share
 from ganzoo.training.ema import twin
 from ganzoo.training.rows import observed

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from ganzoo.errors import UsageError
+from ganzoo.training.loggers import need
 from ganzoo.training.trainer import Callback, Trainer
 
 if TYPE_CHECKING:
@@ -20,11 +19,7 @@ class TensorBoard(Callback):
     """
 
     def __init__(self) -> None:
-        if find_spec("tensorboard") is None:
-            raise UsageError(
-                "the callback tensorboard needs a package that is not installed: pip install "
-                '"ganzoo-torch[tensorboard]"'
-            )
+        need("tensorboard", "tensorboard")
         self._writer: SummaryWriter | None = None
 
     def begin(self, trainer: Trainer) -> None:

@@ -46,7 +46,7 @@ def content(folder: Path) -> dict[str, object]:
 def quick():
     """Pictures that cost nothing, and show all the same whether they are of the same samples."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ganzoo.data.pictures.plot", lambda samples, real, title: samples.numpy().tobytes())
+        patch.setattr("ganzoo.data.pictures.plot", lambda samples, *_: samples.numpy().tobytes())
         yield
 
 

@@ -14,7 +14,7 @@ from scipy.stats import ttest_ind
 
 from ganzoo.cli.main import main
 from ganzoo.system.console import Terminal
-from ganzoo.table.layout import blocks_of, quantity, spread
+from ganzoo.table.layout import blocks_of, quantity, readable, spread
 from ganzoo.table.read import columns_of, group_rows, read_rows
 from ganzoo.table.render import print_rich
 from ganzoo.table.statistics import Score, summarise, welch
@@ -353,6 +353,20 @@ def test_numbers():
     assert [quantity(x) for x in (1.454, 57.21, 640.4, 6400, 25_600, 2_048_000)] == [
         "1.45", "57.2", "640", "6400", "25.6k", "2.05M",
     ]  # fmt: skip
+    assert [quantity(x) for x in (33_697, 999_999, 2.6e9, 4e13, 1e16)] == [
+        "33.7k",
+        "1M",
+        "2.6G",
+        "40T",
+        "1.0e+16",
+    ]
+    assert [readable(x) for x in (2.6e8, -2.6e8, 1_234_567, 999_999, 12.3456, float("inf"))] == [
+        "260M", "-260M", "1.235M", "999999", "12.35", "inf",
+    ]  # fmt: skip
+    assert spread(Score(2.6e8, 1.2e6, 3)) == "260.0 ± 1.2M"
+    assert spread(Score(3.0, 2.6e9, 3)) == "0.0 ± 2.6G"
+    assert spread(Score(2.6e8, None, 1)) == "260M"
+    assert spread(Score(2.6e8, 0.0, 2)) == "260 ± 0M"
 
 
 # Refusals

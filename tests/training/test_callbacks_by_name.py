@@ -141,10 +141,10 @@ def test_what_is_recorded_and_what_resume_changes(seen, ganzoo):
     def read():
         return json.loads((run.path / "config.json").read_text())
 
-    assert read()["callbacks"] == ["seen:at=0,how=", "pictures:n=9,every=None"]
+    assert read()["callbacks"] == ["seen:at=0,how=", "pictures:n=9,every=None,captions=True"]
     assert read()["origins"]["callback seen"] == {"distribution": "(added by hand)", "version": ""}
     assert ganzoo("resume X --steps 8 --callback pictures:n=4 --callback tensorboard").code == 0
-    assert read()["callbacks"] == ["seen:at=0,how=", "pictures:n=4,every=None", "tensorboard"]
+    assert read()["callbacks"] == ["seen:at=0,how=", "pictures:n=4,every=None,captions=True", "tensorboard"]
     assert ganzoo("resume X --steps 10 --callback none").code == 0
     assert read()["callbacks"] == ["none"]
     assert "callback seen" not in read()["origins"]

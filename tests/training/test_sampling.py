@@ -17,9 +17,11 @@ from torch import nn
 from toys import ToyGAN
 
 import ganzoo
+from ganzoo.data.captions import Words
 from ganzoo.data.classes import has_shares, labels_by_shares
 from ganzoo.data.conditions import Conditions
-from ganzoo.data.pictures import SHOWN, grid, plot
+from ganzoo.data.plots import SHOWN, plot
+from ganzoo.data.sheets import grid
 from ganzoo.metrics.base import Metric
 from ganzoo.models.base import GAN
 from ganzoo.models.latent import slerp
@@ -154,7 +156,7 @@ def test_grid_shows_the_very_pixels(channels):
 @pytest.mark.parametrize("dim", [1, 2, 5])
 def test_plots_of_vectors_are_pictures(dim):
     samples, real = torch.randn(30, dim), torch.randn(40, dim)
-    picture = Image.open(io.BytesIO(plot(samples, real, "step 1")))
+    picture = Image.open(io.BytesIO(plot(samples, real, Words("step 1"))))
     assert picture.size[0] > 300
     assert len(picture.convert("RGB").getcolors(1 << 20)) > 10
 
@@ -169,7 +171,7 @@ def test_of_many_rows_some_of_all_are_shown(monkeypatch):
 
     monkeypatch.setattr(Axes, "scatter", watched)
     for _ in range(2):
-        plot(torch.zeros(5, 2), torch.arange(10_000.0)[:, None].expand(-1, 2), "sorted")
+        plot(torch.zeros(5, 2), torch.arange(10_000.0)[:, None].expand(-1, 2))
     real, samples, again, _ = shown
     assert (len(real), len(set(real.tolist())), len(samples)) == (SHOWN, SHOWN, 5)
     assert (real < 5_000).mean() == pytest.approx(0.5, abs=0.05)
