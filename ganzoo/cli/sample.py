@@ -143,6 +143,7 @@ def _latents(path: Path, run: Run) -> Tensor:
 def _reconstruct(run: Run, n: int, seed: int, label: int | None, out: Path, options: dict[str, str]) -> None:
     """Rows of held-out images, each above the row of what encoder and generator make of them."""
     from ganzoo.data.pictures import rows_of_pairs
+    from ganzoo.running.nearest import as_asked
 
     x, y = run.dataset.test.all()
     if x.dim() != 4:
@@ -150,7 +151,7 @@ def _reconstruct(run: Run, n: int, seed: int, label: int | None, out: Path, opti
     if label is not None and y is not None:
         x, y = x[y == label], y[y == label]
     x, y = x[:n], y[:n] if y is not None and run.model.is_conditional else None
-    labels, condition = _as_asked(run, y)
+    labels, condition = as_asked(run, y)
     made = run.reconstruct(x, labels, seed, condition, **options)
     samples, columns = rows_of_pairs(x, made)
     _write(out, samples, {"real": x.numpy(), "samples": made.numpy()}, run, columns)
@@ -169,13 +170,10 @@ def _y(run: Run, n: int, label: int | None, asked_for: Tensor | None, mixed: boo
 def _sampled(
     run: Run, n: int, seed: int, y: Tensor | None, z: Tensor | None, options: dict[str, str]
 ) -> Tensor:
-    labels, condition = _as_asked(run, y)
+    from ganzoo.running.nearest import as_asked
+
+    labels, condition = as_asked(run, y)
     return run.sample(n, seed, labels, z, condition, **options)
-
-
-def _as_asked(run: Run, y: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """y as labels, or as a condition."""
-    return (None, y) if run.config.condition_shape else (y, None)
 
 
 def _interpolated(
@@ -213,23 +211,14 @@ def _columns(n: int) -> int:
 def _beside_nearest(
     run: Run, samples: Tensor, y: Tensor | None, arrays: dict[str, Any]
 ) -> tuple[Tensor, int]:
-    """Rows of samples, each above the row of their nearest training images.
-
-    The nearest by their pixels; where the model has an encoder, by the z that it finds.
-    """
+    """Rows of samples, each above the row of their nearest training images."""
     from ganzoo.data.pictures import rows_of_pairs
+    from ganzoo.running.nearest import nearest_training
     from ganzoo.system.console import notice
-    from ganzoo.training.sampling import nearest_rows
 
-    if samples.dim() != 4:
-        raise UsageError("--nearest compares images, and this run makes others")
-    x, own = run.dataset.train.all()
-    compared = samples, x
-    if run.model.has_encoder:
-        notice("the nearest are those whose z, by the model's encoder, is nearest")
-        own = own if run.config.conditional else None
-        compared = run.encode(samples, *_as_asked(run, y)), run.encode(x, *_as_asked(run, own))
-    real = x[nearest_rows(*compared)]
+    real, by = nearest_training(run, samples, y)
+    if by != "pixels":
+        notice(f"the nearest are those whose z, by {by}, is nearest")
     arrays["nearest"] = real.numpy()
     return rows_of_pairs(samples, real)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import math
 import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
+import numpy as np
 from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 from rich.text import Text
+from torch import Tensor
 
 from ganzoo.data.kinds import kind_of
 from ganzoo.errors import WorkError
@@ -20,12 +24,15 @@ from ganzoo.registry.blame import known_as
 from ganzoo.registry.kinds import as_int
 from ganzoo.system.bars import Words
 from ganzoo.system.console import plain, stderr
+from ganzoo.system.files import write_whole
 from ganzoo.system.lines import append_line
 from ganzoo.system.processes import ENDING
 from ganzoo.training.checkpoint import diverged
+from ganzoo.training.stored import PICTURE, POINTS, SAMPLES
 from ganzoo.training.trainer import Callback, Every, Trainer
 
 MOST_SHOWN = 10_000  # samples in a picture
+MOST_AXES = 2  # of vectors whose points are kept beside their picture
 
 
 class Log(Callback):
@@ -87,6 +94,8 @@ class Log(Callback):
 class Pictures(Every):
     """A picture of samples of the same z every so many steps and at the end, which shows them age.
 
+    Of vectors with one or two axes the points are kept beside it, as step-N.npy.
+
     Args:
         n: samples in it; none: 64 images, 2500 vectors.
         every: steps between two pictures; none: a tenth of the plan.
@@ -107,13 +116,23 @@ class Pictures(Every):
         dataset = trainer.dataset
         n = self._n or AT_ONCE.get(kind_of(dataset), SHOWN)
         samples = dataset.to_units(trainer.generate(n, "fixed", trainer.config.seed))
+        folder = trainer.folder / SAMPLES
+        if kind_of(dataset) == "vectors" and dataset.sample_shape[0] <= MOST_AXES:
+            keep_points(folder / POINTS.format(trainer.step), samples)
         picture(
-            trainer.folder / "samples" / f"step-{trainer.step:08d}.png",
+            folder / PICTURE.format(trainer.step),
             samples,
             None if kind_of(dataset) in AT_ONCE else dataset.test.all()[0],
             title=f"step {trainer.step}",
             made_of=trainer.conditions.in_turn(n),
         )
+
+
+def keep_points(path: Path, points: Tensor) -> None:
+    """Keep points [N, D] in the data's own units: a report shows more of them than a picture does."""
+    file = io.BytesIO()
+    np.save(file, points.float().numpy())
+    write_whole(path, file.getvalue())
 
 
 def _asked(label: str, value: int | None, most: int) -> int | None:

@@ -9,6 +9,9 @@ NAME = "step-{:08d}.safetensors"
 BEST = "best-{:08d}.safetensors"
 BEST_GENERATOR = "best-{:08d}.generator.safetensors"
 GENERATOR = "generator.safetensors"
+SAMPLES = "samples"
+PICTURE = "step-{:08d}.png"
+POINTS = "step-{:08d}.npy"  # beside the picture: the points in it, where there are one or two axes
 
 
 def saved(folder: Path) -> list[Path]:
