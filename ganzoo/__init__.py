@@ -75,8 +75,8 @@ __all__ = [
     "Callback", "Common", "Context", "Critic", "Dataset", "Extractor", "Logits", "Loss", "Metric", "Modes",
     "Optimizer", "Recipe", "Run", "Sample", "Samples", "Schedule", "Score", "Split", "Stabilizer", "Trainer",
     "Turn", "UsageError", "WorkError", "callbacks", "datasets", "evaluate", "extractor", "extractors",
-    "keep_freed_memory", "load", "losses", "metrics", "models", "report", "resume", "runs", "score", "stabilizers",
-    "train", "turn",
+    "keep_freed_memory", "load", "losses", "metrics", "models", "report", "resume", "runs", "score",
+    "stabilizers", "train", "turn",
 ]  # fmt: skip
 
 

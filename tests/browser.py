@@ -1,10 +1,10 @@
 """Pages in a real Chromium: opened, watched and looked over for accessibility.
 
-    with chromium() as browser:
-        page = Watched(browser, width=360)
-        page.open(path)          # or an address
-        page.tab.keyboard.press("ArrowLeft")
-        assert page.faults == [] and page.requests == []
+with chromium() as browser:
+    page = Watched(browser, width=360)
+    page.open(path)          # or an address
+    page.tab.keyboard.press("ArrowLeft")
+    assert page.faults == [] and page.requests == []
 """
 
 from __future__ import annotations

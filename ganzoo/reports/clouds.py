@@ -66,9 +66,7 @@ class Cloud:
     radius: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        moments = [
-            {"step": one.step, "at": one.at, "hit": one.hit, "said": one.said} for one in self.moments
-        ]
+        moments = [{"step": one.step, "at": one.at, "hit": one.hit, "said": one.said} for one in self.moments]
         return {"moments": moments, "real": self.real, "modes": self.modes, "radius": self.radius,
                 "low": self.low, "high": self.high}  # fmt: skip
 
@@ -106,7 +104,9 @@ def cloud(
         inside = ((x >= low) & (x <= high)).all(1)
         hit = [] if centers is None else _hit(x, centers, RADIUS * modes.std)  # type: ignore[union-attr, operator]
         said = _said(x, hit, centers)
-        moments.append(Moment(step, _places(some(x[inside], points), low, high), hit, said, int((~inside).sum())))
+        moments.append(
+            Moment(step, _places(some(x[inside], points), low, high), hit, said, int((~inside).sum()))
+        )
     radius = 0.0 if centers is None else RADIUS * modes.std / float(width[0])  # type: ignore[union-attr, operator]
     made = Cloud(
         (float(low[0]), float(low[1])),
@@ -163,8 +163,8 @@ def _said(x: Points, hit: list[int], centers: Points | None) -> str:
         return f"{len(x):,} points"
     missed = [i for i, count in enumerate(hit) if not count]
     text = (
-        f"{len(hit) - len(missed)} of {len(hit)} modes reached, {sum(hit) / len(x):.0%} of {len(x):,} samples "
-        f"within {RADIUS:g} standard deviations of one"
+        f"{len(hit) - len(missed)} of {len(hit)} modes reached, {sum(hit) / len(x):.0%} of {len(x):,} "
+        f"samples within {RADIUS:g} standard deviations of one"
     )
     if not missed:
         return text

@@ -95,8 +95,8 @@ KINDS = (
     Kind(
         "Losses",
         {"d_loss": "D", "g_loss": "G"},
-        "Neither has to fall: each is measured against the other, which learns too. Levels that hold are a game "
-        "in balance; a D whose loss goes to nothing has won, and teaches G no more.",
+        "Neither has to fall: each is measured against the other, which learns too. Levels that hold are a "
+        "game in balance; a D whose loss goes to nothing has won, and teaches G no more.",
         parted=lambda run: run.config.recipe.loss,
         level=_nothing,
         first=True,
@@ -119,8 +119,8 @@ KINDS = (
     Kind(
         "Gradient norms",
         {f"{SIGNAL}grad_d": "D", f"{SIGNAL}grad_g": "G"},
-        "Of the last update, after what stabilizers did to it. A gradient that fades away teaches nothing; one "
-        "that jumps by powers of ten comes before a divergence.",
+        "Of the last update, after what stabilizers did to it. A gradient that fades away teaches nothing; "
+        "one that jumps by powers of ten comes before a divergence.",
         log=True,
         first=True,
     ),
@@ -158,8 +158,8 @@ KINDS = (
     Kind(
         "Where the mean of the samples is",
         {f"{SIGNAL}mean_1": "first direction", f"{SIGNAL}mean_2": "second direction"},
-        "In standard deviations of the data, along the two directions in which these vary most. Swings that do "
-        "not fade are players that chase each other round.",
+        "In standard deviations of the data, along the two directions in which these vary most. Swings that "
+        "do not fade are players that chase each other round.",
         level=_at("real data", 0.0),
     ),
     Kind(
@@ -211,8 +211,8 @@ def _apart(kind: Kind, runs: Sequence[Subject]) -> Iterator[Panel]:
             lines = [
                 Line(run.name, *points, i, i) for i, run in here if (points := column(run, name)) is not None
             ]
-            # A level may be of one of the columns alone: that of D's loss is the first.
-            level = kind.level(here[0][1]) if name == next(iter(kind.columns)) or kind.level is not _nothing else None
+            of_first = name == next(iter(kind.columns))
+            level = None if kind.level is _nothing and not of_first else kind.level(here[0][1])
             if lines:
                 yield Panel(title, kind.says, unit, lines, level, kind.log, kind.range(unit), kind.first)
 

@@ -1,4 +1,4 @@
-"""What a report needs of a run's data and of its generator: real points, modes, the nearest training images."""
+"""What a report asks of a run's data and generator: real points, modes, the nearest training images."""
 
 from __future__ import annotations
 

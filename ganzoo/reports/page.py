@@ -27,7 +27,7 @@ def render(view: dict[str, Any]) -> bytes:
         f"default-src 'none'; img-src data:; style-src {_hash(styles)}; "
         f"script-src {' '.join(map(_hash, scripts))}; base-uri 'none'; form-action 'none'"
     )
-    page = _template().render(
+    page: str = _template().render(
         **view,
         mark=Markup(MARK.decode()),
         policy=Markup(policy),

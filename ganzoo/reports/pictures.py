@@ -75,7 +75,13 @@ def read_picture(path: Path) -> Image.Image:
             if image.width * image.height > LARGEST:
                 raise UsageError(f"{path} is larger than a picture of ganzoo's")
             return image.convert("L" if image.mode in ("1", "L") else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"{path} is a damaged picture, and left out") from error

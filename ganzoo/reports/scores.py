@@ -17,8 +17,9 @@ from ganzoo.table.read import Column, protocol_of
 from ganzoo.training.rows import WHEN, MetricsRow
 
 OF_G = ("checkpoint", "generator")  # of a protocol, of which real data know nothing
+OF_DATA = ("fingerprint", "shape")
 TOLD = ("n_fake", "n_real", "reference", *OF_G)  # what a protocol is told by
-BETTER = {True: "higher", False: "lower", None: "as real data"}
+BETTER = {True: "higher", False: "lower", None: "near real data"}
 MOST_ROWS = 200  # classes of a table
 
 Key = tuple[str, frozenset[tuple[str, str]]]
@@ -111,9 +112,7 @@ def scores(runs: Sequence[Subject]) -> list[Score]:
                 column = Column(score, says["metric"], says["higher_is_better"])
                 protocol = protocol_of(row["protocol"], column)
                 key = (score, frozenset(protocol.items()))
-                one = found.setdefault(
-                    key, Score(score, column.metric, column.higher_is_better, protocol)
-                )
+                one = found.setdefault(key, Score(score, column.metric, column.higher_is_better, protocol))
                 value = (row["scores"][score], row["scores"].get(_spread(score)))
                 one.courses.setdefault(i, {})[row["step"]] = value
                 one.real = row["real"].get(score, one.real)
@@ -154,6 +153,8 @@ def _tell_apart(same: Sequence[Score]) -> None:
     """Say what differs where the usual words say the same of two protocols."""
     names = dict.fromkeys(name for one in same for name in one.protocol if name not in TOLD)
     differ = [name for name in names if len({one.protocol.get(name) for one in same}) > 1]
+    if "dataset" in differ:  # which says it
+        differ = [name for name in differ if name not in OF_DATA]
     for one in same:
         one.apart = ", ".join(f"{name} {one.protocol.get(name, 'none')}" for name in differ)
 
@@ -181,9 +182,9 @@ def score_panels(found: Sequence[Score], runs: Sequence[Subject]) -> list[Panel]
             for run, course in courses.items()
         ]
         if lines:
-            better = f"{one.says}; better: {one.better}" if one.says else f"better: {one.better}"
+            what = "; ".join(filter(None, [one.says, f"better: {one.better}"]))
             level = None if one.real is None else ("real data", one.real)
-            made.append(Panel(one.name, f"{better}. {one.measured}.", "", lines, level))
+            made.append(Panel(one.name, f"{what[:1].upper()}{what[1:]}. {one.measured}.", "", lines, level))
     return made
 
 
@@ -196,9 +197,7 @@ def by_class(run: Subject) -> ClassTable | None:
         except Damaged:
             continue
         names = list(dict.fromkeys(score for _, one in classes for score in one["scores"]))
-        table = [
-            (label, f"{one['n']:,}", [_cell(one, name) for name in names]) for label, one in classes
-        ]
+        table = [(label, f"{one['n']:,}", [_cell(one, name) for name in names]) for label, one in classes]
         return ClassTable(row["step"], names, table[:MOST_ROWS], max(0, len(table) - MOST_ROWS))
     return None
 

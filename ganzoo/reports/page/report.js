@@ -116,6 +116,9 @@
   const grid = { stroke: () => colour("--line"), width: 1 };
   const axis = { stroke: () => colour("--soft"), grid, ticks: grid, font: "12px system-ui, sans-serif" };
 
+  /** Of a logarithmic axis the powers of ten alone. */
+  const powers = (_, splits) => splits.map((y) => (Math.abs(Math.log10(y) % 1) < 1e-9 ? y : null));
+
   /** A line at the step of the slider. */
   function marker(plot) {
     if (step === null) return;
@@ -177,8 +180,13 @@
         cursor: { sync: { key: "step", setSeries: false }, drag: { x: true, y: false }, points: { size: 7 } },
         scales: { x: { time: false }, y: range(panel) },
         axes: [
-          { ...axis, values: (_, splits) => splits.map((x) => (Number.isInteger(x) ? count(x) : "")) },
-          { ...axis, size: 62, values: (_, splits) => splits.map((y) => (y === null ? "" : short(y))) },
+          { ...axis, size: 32, values: (_, splits) => splits.map((x) => (Number.isInteger(x) ? count(x) : "")) },
+          {
+            ...axis,
+            ...(panel.log ? { filter: powers, grid: { ...grid, filter: powers }, ticks: { ...grid, filter: powers } } : {}),
+            size: 62,
+            values: (_, splits) => splits.map((y) => (y === null ? "" : short(y))),
+          },
         ],
         series: [{}, ...series, ...(panel.level === null ? [] : [level])],
         hooks: { draw: [marker], setCursor: [say] },
@@ -241,7 +249,7 @@
   const system = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
   const themed = () => {
-    theme.setAttribute("aria-pressed", String(isDark()));
+    theme.textContent = isDark() ? "Light theme" : "Dark theme";
     show();
     redraw();
   };
