@@ -20,7 +20,7 @@ from ganzoo.training.stored import SAMPLES, step_of
 MOST = 48  # frames of a run
 LARGEST_FILE = 2**26  # bytes
 LARGEST = 2**26  # pixels
-LADDER = ((None, 0), (None, 85), (1400, 80), (1000, 75), (720, 70), (480, 60), (320, 50))
+LADDER = ((None, 0), (None, 85), (1400, 80), (1000, 75), (720, 70), (480, 60), (320, 50), (160, 45), (64, 40))
 """Longest side and quality, from what nobody tells from the original; 0 is lossless."""
 
 LIKE_PIXELS = 4  # times that a picture may be enlarged, so that small ones are taken for what they are
