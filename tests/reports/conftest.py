@@ -40,21 +40,31 @@ def copy(trained):
     return of
 
 
-@pytest.fixture
-def ring(copy):
+@pytest.fixture(scope="session")
+def trained_ring(trained):
     """Eight Gaussians: a row for each of 12 steps, a picture and scores every third."""
     more = {"steps": 12, "set": TINY, "eval_metric": "modes", "eval_every": 3, "skip_d_below": 0.5}
-    return copy("0001-ring", "mlp-gan", "ring8", callbacks=["pictures:every=3"], **more)
+    return trained("0001-ring", "mlp-gan", "ring8", callbacks=["pictures:every=3"], **more)
 
 
-@pytest.fixture
-def digits(copy):
+@pytest.fixture(scope="session")
+def trained_digits(trained):
     """Ten classes of digits, measured class by class and for copies."""
-    path = copy("0002-digits", "dcgan", "mnist-5k", set={"model.width": 4, "z_dim": 8}, conditional=True)
+    path = trained("0002-digits", "dcgan", "mnist-5k", set={"model.width": 4, "z_dim": 8}, conditional=True)
     if not (path / "metrics.jsonl").exists():
         metrics = ["memorization", "precision-recall"]
         library.load(path).evaluate(metrics, samples=200, per_class=True, progress=False)
     return path
+
+
+@pytest.fixture
+def ring(trained_ring):
+    return shutil.copytree(trained_ring, Path("runs", trained_ring.name))
+
+
+@pytest.fixture
+def digits(trained_digits):
+    return shutil.copytree(trained_digits, Path("runs", trained_digits.name))
 
 
 @pytest.fixture
