@@ -13,6 +13,7 @@ from torch import Tensor
 from ganzoo.data.base import Modes
 from ganzoo.data.kinds import kind_of
 from ganzoo.errors import UsageError, WorkError
+from ganzoo.registry.blame import blaming
 from ganzoo.reports.clouds import Points
 from ganzoo.reports.pictures import data_uri, webps
 from ganzoo.reports.subject import Subject
@@ -61,8 +62,9 @@ def points_of(subject: Subject) -> Opened:
     """The real points [M, 2] and the modes of the data in the plane that a run learnt from."""
     found = Opened()
     try:
-        dataset = _run(subject).dataset
-        found.real, found.modes = dataset.test.all()[0].float().numpy(), dataset.modes
+        with blaming():
+            dataset = _run(subject).dataset
+            found.real, found.modes = dataset.test.all()[0].float().numpy(), dataset.modes
     except (UsageError, WorkError, OSError) as error:
         found.notes.append(f"No real data are shown beside the samples: {error}.")
     return found
@@ -74,7 +76,8 @@ def nearest_of(subject: Subject, budget: int) -> Opened:
     if kind_of(subject.config) != "images":
         return found
     try:
-        found.nearest = _nearest(_run(subject), budget)
+        with blaming():
+            found.nearest = _nearest(_run(subject), budget)
     except (UsageError, WorkError, OSError) as error:
         found.notes.append(f"Not looked for: {error}.")
     return found
@@ -83,6 +86,9 @@ def nearest_of(subject: Subject, budget: int) -> Opened:
 def _run(subject: Subject) -> Run:
     """The run on the CPU, with data that are not downloaded for it."""
     run = load(subject.path, device="cpu")
+    given = None if subject.held is None else vars(subject.held).get("dataset")
+    if given is not None:  # in Python, or open already
+        run.dataset = given
     run.config = dataclasses.replace(run.config, data_options={**run.config.data_options, "offline": True})
     return run
 

@@ -18,6 +18,7 @@ from ganzoo.registry.spec import Ref
 from ganzoo.running.folder import find
 from ganzoo.running.history import History
 from ganzoo.running.listing import RunRow, list_runs
+from ganzoo.running.record import Shown
 from ganzoo.system.console import typed
 from ganzoo.system.lines import read_lines
 from ganzoo.training.rows import MetricsRow, metrics_row, observed
@@ -31,6 +32,7 @@ class Subject:
         name: of its folder, or its path where two have that name.
         row: how far it is, as `ganzoo runs` has it.
         log, scored: the rows of log.jsonl and of metrics.jsonl.
+        held: the run as somebody has it, who may have given it its data.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class Subject:
     row: RunRow
     log: list[dict[str, Any]]
     scored: list[MetricsRow]
+    held: Shown | None = None
 
     @cached_property
     def history(self) -> History:
@@ -86,26 +89,28 @@ class Subject:
         return found
 
 
-def subjects(runs: Sequence[str | Path | None]) -> list[Subject]:
+def subjects(runs: Sequence[str | Path | Shown | None]) -> list[Subject]:
     """The runs by folder, name or number; the one that was trained last for None. Each once.
 
     Raises:
         UsageError: there is no such run, or its settings or records cannot be read.
     """
-    paths = dict.fromkeys(find(None if run is None else str(run)) for run in runs)
-    if len({path.resolve() for path in paths}) < len(paths):
-        paths = dict.fromkeys({path.resolve(): path for path in paths}.values())
-    names = [path.resolve().name for path in paths]
+    found: dict[Path, tuple[Path, Shown | None]] = {}
+    for run in runs:
+        held = run if isinstance(run, Shown) else None
+        path = held.path if held is not None else find(None if run is None else str(run))
+        found.setdefault(path.resolve(), (path, held))
+    names = [path.name for path in found]
     return [
-        _subject(path, name if names.count(name) == 1 else str(path))
-        for path, name in zip(paths, names, strict=True)
+        _subject(path, name if names.count(name) == 1 else str(path), held)
+        for (path, held), name in zip(found.values(), names, strict=True)
     ]
 
 
-def _subject(path: Path, name: str) -> Subject:
+def _subject(path: Path, name: str, held: Shown | None) -> Subject:
     (row,) = list_runs(path)
     if row.damage:
         raise UsageError(row.damage)
     log = read_lines(path / "log.jsonl", observed)
     scored = read_lines(path / "metrics.jsonl", metrics_row)
-    return Subject(path, name, Config.read(path / "config.json"), row, log, scored)
+    return Subject(path, name, Config.read(path / "config.json"), row, log, scored, held)

@@ -12,6 +12,7 @@ from ganzoo.reports.pictures import MOST, Frame, frames
 from ganzoo.reports.scores import ClassTable, Score, by_class, score_panels, scores
 from ganzoo.reports.settings import all_settings, facts
 from ganzoo.reports.subject import Subject
+from ganzoo.training.stored import IN_THE_PLANE
 
 PICTURES = 2_700_000  # bytes of all pictures of samples; base64 makes four thirds of it
 NEAREST = 300_000
@@ -113,7 +114,7 @@ def _weight(one: Score) -> tuple[int, int]:
 
 def _look(run: Subject, several: int, nearest: bool) -> Look:
     look = Look(run, classes=by_class(run))
-    if kind_of(run.config) == "vectors" and run.config.sample_shape == (2,):
+    if run.config.sample_shape == IN_THE_PLANE:
         _add_cloud(look, several)
     images = kind_of(run.config) == "images"
     most = 1 if look.cloud is not None else MOST  # for those who have no scripts

@@ -31,10 +31,9 @@ def report(*runs: str | Path | Shown, out: str | Path | None = None, nearest: bo
         UsageError: there is no such run, or it is damaged; or `out` is something else that is kept.
         WorkError: the file cannot be written.
     """
-    asked = [run.path if isinstance(run, Shown) else run for run in runs]
     if out is not None:
         refuse_other(typed_path(out))
-    found = subjects(asked or [None])
+    found = subjects(runs or [None])
     if len(found) > MOST:
         raise UsageError(f"{len(found)} runs are too many for one page: name {MOST} at most")
     path = (found[0].path if len(found) == 1 else Path()) / NAME if out is None else typed_path(out)

@@ -28,11 +28,10 @@ from ganzoo.system.files import write_whole
 from ganzoo.system.lines import append_line
 from ganzoo.system.processes import ENDING
 from ganzoo.training.checkpoint import diverged
-from ganzoo.training.stored import PICTURE, POINTS, SAMPLES
+from ganzoo.training.stored import IN_THE_PLANE, PICTURE, POINTS, SAMPLES
 from ganzoo.training.trainer import Callback, Every, Trainer
 
 MOST_SHOWN = 10_000  # samples in a picture
-MOST_AXES = 2  # of vectors whose points are kept beside their picture
 
 
 class Log(Callback):
@@ -94,7 +93,7 @@ class Log(Callback):
 class Pictures(Every):
     """A picture of samples of the same z every so many steps and at the end, which shows them age.
 
-    Of vectors with one or two axes the points are kept beside it, as step-N.npy.
+    Of vectors in the plane the points are kept beside it, as step-N.npy.
 
     Args:
         n: samples in it; none: 64 images, 2500 vectors.
@@ -117,7 +116,7 @@ class Pictures(Every):
         n = self._n or AT_ONCE.get(kind_of(dataset), SHOWN)
         samples = dataset.to_units(trainer.generate(n, "fixed", trainer.config.seed))
         folder = trainer.folder / SAMPLES
-        if kind_of(dataset) == "vectors" and dataset.sample_shape[0] <= MOST_AXES:
+        if tuple(dataset.sample_shape) == IN_THE_PLANE:
             keep_points(folder / POINTS.format(trainer.step), samples)
         picture(
             folder / PICTURE.format(trainer.step),
@@ -129,7 +128,7 @@ class Pictures(Every):
 
 
 def keep_points(path: Path, points: Tensor) -> None:
-    """Keep points [N, D] in the data's own units: a report shows more of them than a picture does."""
+    """Keep points [N, 2] in the data's own units: a report shows more of them than a picture does."""
     file = io.BytesIO()
     np.save(file, points.float().numpy())
     write_whole(path, file.getvalue())

@@ -11,7 +11,8 @@ BEST_GENERATOR = "best-{:08d}.generator.safetensors"
 GENERATOR = "generator.safetensors"
 SAMPLES = "samples"
 PICTURE = "step-{:08d}.png"
-POINTS = "step-{:08d}.npy"  # beside the picture: the points in it, where there are one or two axes
+IN_THE_PLANE = (2,)  # the shape of vectors whose points are kept
+POINTS = "step-{:08d}.npy"  # beside the picture: the points in it, in the data's own units
 
 
 def saved(folder: Path) -> list[Path]:

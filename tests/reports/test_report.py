@@ -398,6 +398,13 @@ def test_from_python(ring):
     assert library.report(out="x.html") == Path("x.html")
 
 
+def test_a_run_that_was_given_its_data_shows_its_neighbours(copy, page):
+    x = np.random.default_rng(0).integers(0, 256, (80, 3, 16, 16), dtype=np.uint8)
+    run = copy("0001-noise", "dcgan", x, set={"model.width": 4})
+    assert "which no name opens" in page(run).text
+    assert len(page(library.load(run, x)).all("img", alt="Its nearest training image")) == 12
+
+
 def test_pictures_alone_need_no_torch(trained):
     run = trained("series", "wavegan", "waves", set={"model.width": 4})
     words = [sys.executable, "-c", WITHOUT_TORCH, "report", str(run), "--out", "page.html"]

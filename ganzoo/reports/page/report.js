@@ -59,10 +59,10 @@
     }
 
     function ring(context, [x, y], isHit, unit) {
-      const size = Math.max(radius * canvas.width, 7 * unit);
+      const size = Math.max(radius * canvas.width, 8 * unit);
       context.strokeStyle = colour(isHit ? "--c2" : "--bad");
       context.lineWidth = 2 * unit;
-      context.setLineDash(isHit ? [] : [2 * unit, 3 * unit]);
+      context.setLineDash(isHit ? [] : [4 * unit, 4 * unit]);
       context.beginPath();
       context.arc(x * canvas.width, (1 - y) * canvas.height, size, 0, 2 * Math.PI);
       context.stroke();
@@ -70,8 +70,8 @@
       context.setLineDash([]);
       context.beginPath();
       for (const side of [1, -1]) {
-        context.moveTo(x * canvas.width - 4 * unit, (1 - y) * canvas.height - 4 * unit * side);
-        context.lineTo(x * canvas.width + 4 * unit, (1 - y) * canvas.height + 4 * unit * side);
+        context.moveTo(x * canvas.width - 3.5 * unit, (1 - y) * canvas.height - 3.5 * unit * side);
+        context.lineTo(x * canvas.width + 3.5 * unit, (1 - y) * canvas.height + 3.5 * unit * side);
       }
       context.stroke();
     }
