@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ganzoo.registry import CALLBACKS as callbacks
     from ganzoo.registry import DATASETS as datasets
     from ganzoo.registry.registry import CONTRACT
+    from ganzoo.reports.write import report
     from ganzoo.running.evaluation import evaluate
     from ganzoo.running.run import Run, load
     from ganzoo.stabilizers.base import Stabilizer
@@ -43,6 +44,7 @@ _WHERE = {
     "ganzoo.api": ("extractor", "resume", "runs", "train"),
     "ganzoo.data.base": ("Dataset", "Modes", "Split"),
     "ganzoo.errors": ("UsageError", "WorkError"),
+    "ganzoo.reports.write": ("report",),
     "ganzoo.running.evaluation": ("evaluate",),
     "ganzoo.extractors.base": ("Extractor",),
     "ganzoo.models.base": ("GAN", "Common"),
@@ -73,8 +75,8 @@ __all__ = [
     "Callback", "Common", "Context", "Critic", "Dataset", "Extractor", "Logits", "Loss", "Metric", "Modes",
     "Optimizer", "Recipe", "Run", "Sample", "Samples", "Schedule", "Score", "Split", "Stabilizer", "Trainer",
     "Turn", "UsageError", "WorkError", "callbacks", "datasets", "evaluate", "extractor", "extractors",
-    "keep_freed_memory", "load", "losses", "metrics", "models", "resume", "runs", "score", "stabilizers",
-    "train", "turn",
+    "keep_freed_memory", "load", "losses", "metrics", "models", "report", "resume", "runs", "score",
+    "stabilizers", "train", "turn",
 ]  # fmt: skip
 
 

@@ -29,7 +29,12 @@ def test_both_distributions_hold_the_whole_package(ci, tmp_path):
     sdist, wheel = ci("build").build(tmp_path / "out")
     assert re.fullmatch(r"ganzoo_torch-[\d.]+\.tar\.gz", sdist.name)
     names = ci("build").contents(wheel)
-    for data in ("py.typed", "extractors/mnist-cnn-v1.safetensors", "templates/pyproject.toml.txt"):
+    for data in (
+        "py.typed",
+        "extractors/mnist-cnn-v1.safetensors",
+        "templates/pyproject.toml.txt",
+        "reports/page/report.js",
+    ):
         assert f"ganzoo/{data}" in names
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"ganzoo", "ganzoo_torch"}
 

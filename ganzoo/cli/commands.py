@@ -20,6 +20,7 @@ OWN = {
     "sample": "Draw pictures or arrays from a run.",
     "eval": "Measure a run, or samples from any program.",
     "diagnose": "What is wrong with a training, by its log, and what to try.",
+    "report": "A run, or several side by side, as one page to open and to send.",
     "bench": "Train and measure a whole suite; stopped, it goes on.",
     "table": "Results as a table: mean and spread over seeds, cost, commands.",
     "compare": "What differs between two runs, in options and in scores.",

@@ -246,6 +246,7 @@ def _latents(path: Path, run: Run) -> Tensor:
 def _reconstructed(run: Run, n: int, seed: int, label: int | None, options: dict[str, str]) -> Made:
     """Rows of held-out images, each above the row of what encoder and generator make of them."""
     from ganzoo.data.pictures import rows_of_pairs
+    from ganzoo.running.nearest import as_asked
 
     x, y = run.dataset.test.all()
     if x.dim() != 4:
@@ -253,7 +254,7 @@ def _reconstructed(run: Run, n: int, seed: int, label: int | None, options: dict
     if label is not None and y is not None:
         x, y = x[y == label], y[y == label]
     x, y = x[:n], y[:n] if y is not None and run.model.is_conditional else None
-    labels, condition = _as_asked(run, y)
+    labels, condition = as_asked(run, y)
     samples = run.reconstruct(x, labels, seed, condition, **options)
     return Made(
         samples,
@@ -277,13 +278,10 @@ def _y(run: Run, n: int, label: int | None, asked_for: Tensor | None, mixed: boo
 def _sampled(
     run: Run, n: int, seed: int, y: Tensor | None, z: Tensor | None, options: dict[str, str]
 ) -> Tensor:
-    labels, condition = _as_asked(run, y)
+    from ganzoo.running.nearest import as_asked
+
+    labels, condition = as_asked(run, y)
     return run.sample(n, seed, labels, z, condition, **options)
-
-
-def _as_asked(run: Run, y: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """y as labels, or as a condition."""
-    return (None, y) if run.config.condition_shape else (y, None)
 
 
 def _no_z(run: Run) -> UsageError:
@@ -347,19 +345,13 @@ def _put_beside_nearest(run: Run, made: Made) -> None:
     """
     from ganzoo.data.captions import Words, by_class
     from ganzoo.data.pictures import rows_of_pairs
+    from ganzoo.running.nearest import nearest_training
     from ganzoo.system.console import notice
-    from ganzoo.training.sampling import nearest_rows
 
     samples = made.samples
-    if samples.dim() != 4:
-        raise UsageError("--nearest compares images, and this run makes others")
-    x, own = run.dataset.train.all()
-    compared = samples, x
-    if run.model.has_encoder:
-        notice("the nearest are those whose z, by the model's encoder, is nearest")
-        own = own if run.config.conditional else None
-        compared = run.encode(samples, *_as_asked(run, made.y)), run.encode(x, *_as_asked(run, own))
-    real = x[nearest_rows(*compared)]
+    real, by = nearest_training(run, samples, made.y)
+    if by != "pixels":
+        notice(f"the nearest are those whose z, by {by}, is nearest")
     made.arrays["nearest"] = real.numpy()
     made.columns = by_class(Words(), made.y, run.card.class_names)[1]
     made.rows, made.names = rows_of_pairs(samples, real, made.columns), ("generated", "training")

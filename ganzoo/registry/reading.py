@@ -21,7 +21,7 @@ from ganzoo.registry.expressions import RUN, Foreign, StandIn, Unreadable, evalu
 from ganzoo.registry.installed import changed, find
 from ganzoo.registry.kinds import Options
 
-ATTRIBUTES = ("contract", "conditions", "tried_on", "recipes", "paths", "uses", "higher_is_better")
+ATTRIBUTES = ("contract", "conditions", "tried_on", "recipes", "paths", "uses", "higher_is_better", "says")
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from ganzoo.plan.config import Config
 from ganzoo.plan.stopping import StopWhen, why_ended
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
-from ganzoo.system.lines import append_line, read_lines
-from ganzoo.training.rows import WHEN, MetricsRow, is_of_training, metrics_row
+from ganzoo.system.lines import append_line
+from ganzoo.training.rows import WHEN, measured
 from ganzoo.training.sampling import draw
 from ganzoo.training.trainer import Every, Trainer
 
@@ -63,8 +63,8 @@ def evaluation_of(config: Config, dataset: Dataset) -> Evaluation:
 class Evaluations(Every):
     """Scores every `--eval-every` steps and at the end, of `--eval-metric`: lines of metrics.jsonl.
 
-    Of few samples, without real data. It finds the best step by the first of them, and ends a run early where
-    `--stop-when` or `--patience` say so.
+    Of few samples; as many real ones are measured too, at the first evaluation. It finds the best step by the
+    first score, and ends a run early where `--stop-when` or `--patience` say so.
     """
 
     uses: ClassVar = ("ganzoo run mlp-gan --dataset ring8 --eval-metric modes --callback NAME",)
@@ -79,19 +79,20 @@ class Evaluations(Every):
         n = self._n
         y = scored_y(n, gan, self._evaluation, trainer.conditions)
         x = trainer.dataset.to_units(draw(gan, n, trainer.config.seed, y=y))
+        before = [row["scores"] for row in measured(trainer.folder)]
         try:
-            result = self._evaluation(x, y, gan, with_real=False, progress=False)
+            # Beside the first alone: real data do not age.
+            result = self._evaluation(x, y, gan, with_real=not before, progress=False)
         except (UsageError, WorkError) as error:  # scores are worth less than the run
             notice(f"step {trainer.step} was not measured: {error}")
             return
         made_by = {"generator": "averaged, eval mode", "labels": told_of_y(gan)}
         made_by["checkpoint"] = WHEN
-        before = [row["scores"] for row in measured(trainer.folder)]
         ended = self._why_ended([*before, result["scores"]], trainer.config)
         row = {
             "step": trainer.step,
             "scores": result["scores"],
-            "real": {},
+            "real": result["real"],
             "protocol": {**result["protocol"], **made_by},
             "provenance": {"seed": trainer.config.seed, "seconds": result["seconds"]},
             "notes": result["notes"],
@@ -109,12 +110,6 @@ class Evaluations(Every):
         when = StopWhen.parse(config.stop_when) if config.stop_when else None
         first, higher = self._evaluation.first_score, self._evaluation.first_is_higher
         return why_ended(scores, when, config.patience, first, higher)
-
-
-def measured(folder: Path) -> list[MetricsRow]:
-    """The lines of metrics.jsonl that were written during the training."""
-    rows = read_lines(folder / "metrics.jsonl", metrics_row)
-    return [row for row in rows if is_of_training(row)]
 
 
 def ended_at(folder: Path, step: int) -> str:

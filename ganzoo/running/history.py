@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo.running.evaluations import measured
 from ganzoo.system.lines import read_lines
-from ganzoo.training.rows import FAULT, observed
+from ganzoo.training.rows import FAULT, measured, observed
 
 Column = NDArray[np.float64]
 

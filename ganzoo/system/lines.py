@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any, Generic, TypeVar
 
 from ganzoo.errors import UsageError
-from ganzoo.system.console import notice
+from ganzoo.system.console import notice, stderr
 from ganzoo.system.files import as_json, unwritten, whole
 from ganzoo.system.records import LONGEST, Damaged, checked, parsed
 from ganzoo.system.told import first_time
@@ -136,6 +136,6 @@ def _copy(file: IO[bytes], new: IO[bytes], line: Line[T]) -> None:
 
 
 def _tell(sentence: str) -> None:
-    """Once, however often a command reads its file."""
-    if first_time(sentence):
+    """Once, however often a command reads its file, and not where nobody would hear it."""
+    if not stderr.quiet and first_time(sentence):
         notice(sentence)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import math
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
+
+import numpy as np
+from torch import Tensor
 
 from ganzoo.data.kinds import has_pixels, kind_of
 from ganzoo.errors import WorkError
 from ganzoo.models.recipe import MOST_STEPS
 from ganzoo.registry.blame import known_as
 from ganzoo.registry.kinds import as_int
+from ganzoo.system.files import write_whole
 from ganzoo.system.lines import append_line
 from ganzoo.system.processes import ENDING
 from ganzoo.training.checkpoint import diverged
+from ganzoo.training.stored import IN_THE_PLANE, PICTURE, POINTS, SAMPLES
 from ganzoo.training.trainer import Callback, Every, Trainer
 
 MOST_SHOWN = 10_000  # samples in a picture
@@ -81,6 +88,8 @@ class Log(Callback):
 class Pictures(Every):
     """A picture of samples of the same z every so many steps and at the end, which shows them age.
 
+    Of vectors in the plane the points are kept beside it, as step-N.npy.
+
     Args:
         n: samples in it; none: 64 images, or as many in whole rows of classes, 2500 vectors.
         every: steps between two pictures; none: a tenth of the plan.
@@ -105,12 +114,15 @@ class Pictures(Every):
         n = self._n or at_once(kind_of(dataset), config.num_classes * config.conditional)
         y = trainer.conditions.in_turn(n)
         samples = dataset.to_units(trainer.generate(n, "fixed", config.seed))
+        folder = trainer.folder / SAMPLES
+        if tuple(dataset.sample_shape) == IN_THE_PLANE:
+            keep_points(folder / POINTS.format(trainer.step), samples)
         title = titled(config.model, config.dataset, trainer.step)
         words, columns = by_class(
             Words(title, f"{n:,} samples, the same z at every step"), y, dataset.class_names
         )
         picture(
-            trainer.folder / "samples" / f"step-{trainer.step:08d}.png",
+            folder / PICTURE.format(trainer.step),
             samples,
             None if has_pixels(dataset) else dataset.test.all()[0],
             columns,
@@ -118,6 +130,13 @@ class Pictures(Every):
             made_of=y,
             modes=dataset.modes,
         )
+
+
+def keep_points(path: Path, points: Tensor) -> None:
+    """Keep points [N, 2] in the data's own units: a report shows more of them than a picture does."""
+    file = io.BytesIO()
+    np.save(file, points.float().numpy())
+    write_whole(path, file.getvalue())
 
 
 def _asked(label: str, value: int | None, most: int) -> int | None:

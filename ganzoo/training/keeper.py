@@ -32,6 +32,7 @@ from ganzoo.training.checkpoint import (
     write_state,
 )
 from ganzoo.training.rows import stepped
+from ganzoo.training.stored import SAMPLES
 from ganzoo.training.trainer import Callback, Trainer
 
 KEEP = 2
@@ -132,7 +133,7 @@ def newest_whole(folder: Path, tell: bool = True) -> tuple[State, Checkpoint] | 
 def settle(folder: Path, checkpoint: Checkpoint | None, every: int) -> None:
     """Take back what is newer than a checkpoint, and finish or remove what a dead process left half done."""
     step = checkpoint.step if checkpoint else 0
-    for place in (folder, folder / FOLDER, folder / "samples"):
+    for place in (folder, folder / FOLDER, folder / SAMPLES):
         drop_orphans(place)
     staged = folder / NEXT
     if checkpoint is not None and holds(staged, checkpoint):
@@ -144,9 +145,10 @@ def settle(folder: Path, checkpoint: Checkpoint | None, every: int) -> None:
     sweep(folder, every)
     for name in LINES:
         cut_lines(folder / name, lambda row: row["step"] <= step, stepped)
-    for picture in (folder / "samples").glob("step-*.png"):
-        if step_of(picture) > step:
-            picture.unlink()
+    for name in ("step-*.png", "step-*.npy"):
+        for picture in (folder / SAMPLES).glob(name):
+            if step_of(picture) > step:
+                picture.unlink()
 
 
 def holds(generator: Path, checkpoint: Checkpoint) -> bool:

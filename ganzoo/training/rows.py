@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from ganzoo.system.lines import read_lines
 from ganzoo.system.records import Count, Damaged, checked
 
 WHEN = "during training"  # what a protocol says of the checkpoint, for scores of that time
@@ -62,3 +64,8 @@ def log_row(value: Any) -> LogRow:
 
 def metrics_row(value: Any) -> MetricsRow:
     return checked(value, MetricsRow)
+
+
+def measured(folder: Path) -> list[MetricsRow]:
+    """The lines of a run's metrics.jsonl that were written during the training."""
+    return [row for row in read_lines(folder / "metrics.jsonl", metrics_row) if is_of_training(row)]

@@ -9,6 +9,10 @@ NAME = "step-{:08d}.safetensors"
 BEST = "best-{:08d}.safetensors"
 BEST_GENERATOR = "best-{:08d}.generator.safetensors"
 GENERATOR = "generator.safetensors"
+SAMPLES = "samples"
+PICTURE = "step-{:08d}.png"
+IN_THE_PLANE = (2,)  # the shape of vectors whose points are kept
+POINTS = "step-{:08d}.npy"  # beside the picture: the points in it, in the data's own units
 
 
 def saved(folder: Path) -> list[Path]:
