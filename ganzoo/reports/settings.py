@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from ganzoo.plan.config import flatten
 from ganzoo.reports.subject import Subject
@@ -78,8 +79,21 @@ def _optimizer(kind: str, rate: float) -> str:
 def all_settings(runs: Sequence[Subject]) -> list[Setting]:
     """Everything that config.json has, by dotted name, but for versions and machines."""
     flat = [
-        {key: value for key, value in flatten(run.config.as_json()).items() if not key.startswith(LEFT_OUT)}
+        {
+            key: value
+            for key, value in flatten(_listed(run.config.as_json())).items()
+            if not key.startswith(LEFT_OUT)
+        }
         for run in runs
     ]
     names = dict.fromkeys(name for one in flat for name in one)
     return [Setting(name, [one.get(name, NONE) for one in flat]) for name in names]
+
+
+def _listed(value: Any) -> Any:
+    """Lists as text, with commas."""
+    if isinstance(value, Mapping):
+        return {key: _listed(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or NONE
+    return NONE if value is None or value == "" else value

@@ -23,6 +23,7 @@ from ganzoo.metrics.kept import statistics_folder
 from ganzoo.registry import METRICS
 from ganzoo.running.evaluation import evaluate
 from ganzoo.system.lines import read_lines
+from ganzoo.training.rows import measured
 
 FEW = {"model.width": 4, "z_dim": 8}
 AT = "@mnist-cnn-v1"
@@ -253,8 +254,10 @@ def test_eval_during_training_keeps_the_best_and_changes_nothing(tmp_path):
     for later in run.path.glob("checkpoints/step-*6.safetensors"):  # as after a crash past step 4
         later.unlink()
     resumed = ganzoo.resume(run.path, progress=False)
-    after = [row for row in read_lines(resumed.path / "metrics.jsonl") if not row["real"]]
+    after = measured(resumed.path)
     assert [row["scores"] for row in after] == [row["scores"] for row in rows]
+    # Of real data once: they do not age.
+    assert [set(row["real"]) for row in after] == [{f"fid{AT}", "d_accuracy"}, set(), set()]
 
 
 def test_a_metric_that_fails_is_named(digits):

@@ -115,7 +115,7 @@ def test_every_hook_is_called_with_what_is_recorded(seen):
 def test_options_of_the_zoo_s_own():
     run = train("X", callback=["log:every=5", "pictures:every=6,n=10"])
     assert [row["step"] for row in read_lines(run.path / "log.jsonl")] == [5, 10, 12]
-    pictures = [path.name for path in sorted(run.path.glob("samples/*"))]
+    pictures = [path.name for path in sorted(run.path.glob("samples/*.png"))]
     assert pictures == ["step-00000006.png", "step-00000012.png"]
     assert (run.config.log_every, run.config.sample_every) == (5, 6)
     assert not list(train("Y", callback="none").path.glob("samples/*"))
