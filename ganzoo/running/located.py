@@ -1,0 +1,43 @@
+"""Which generator somebody names: a run, a file, one that came with ganzoo, or one that was pulled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganzoo.running.folder import find
+from ganzoo.system.files import is_file, is_folder
+from ganzoo.system.paths import typed_path
+from ganzoo.training.stored import GENERATOR
+
+HUB_WEIGHTS = "model.safetensors"  # as the hub calls it
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file of a generator; or the folder of a `run`."""
+
+    path: Path
+    run: Path | None = None
+    name: str = ""
+
+
+def locate(word: str | None) -> Found:
+    """The generator that is meant by a word; the run that was trained last where there is none.
+
+    A file or a folder by its path; a run by its name or number under runs/.
+
+    Raises:
+        UsageError: there is none; names what is near.
+    """
+    if word is None:
+        run = find(None)
+        return Found(run / GENERATOR, run, run.name)
+    path = typed_path(word)
+    if is_file(path):
+        return Found(path, name=path.name)
+    for name in (HUB_WEIGHTS, GENERATOR):
+        if is_folder(path) and is_file(path / name) and not is_file(path / "log.jsonl"):
+            return Found(path / name, name=path.name)
+    run = find(word)
+    return Found(run / GENERATOR, run, run.name)
