@@ -19,6 +19,7 @@ OWN = {
     "rm": "Remove runs.",
     "sample": "Draw pictures or arrays from a run.",
     "eval": "Measure a run, or samples from any program.",
+    "export": "A generator as a file for other programs: ONNX, torch.export, safetensors.",
     "diagnose": "What is wrong with a training, by its log, and what to try.",
     "bench": "Train and measure a whole suite; stopped, it goes on.",
     "table": "Results as a table: mean and spread over seeds, cost, commands.",

@@ -226,6 +226,16 @@ class RunName(RunOrFile):
         return value
 
 
+class GeneratorName(RunOrFile):
+    """Whatever samples can be drawn from: a run, as above, or a file of a generator."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from ganzoo.running.located import locate
+
+        locate(str(value))
+        return value
+
+
 class RunsToRemove(RunName):
     """Completed by their numbers, and not by when they were trained."""
 
@@ -242,6 +252,7 @@ TEXT_PATH = Word(more="file")
 FOLDER = Word(more="dir")
 RUN = RunName(more="dir")
 RUNS_TO_REMOVE = RunsToRemove(more="dir")
+GENERATOR = GeneratorName(more="file")
 RUN_OR_FILE = RunOrFile(more="file")
 DATASET = Data()
 MODEL = Member(MODELS)

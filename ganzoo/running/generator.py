@@ -17,6 +17,7 @@ from ganzoo.plan.assemble import build_trained
 from ganzoo.plan.config import Config
 from ganzoo.registry import changes
 from ganzoo.running.located import locate
+from ganzoo.running.run import Run
 from ganzoo.running.sampler import Sampler
 from ganzoo.running.weights import find_weights
 from ganzoo.system.console import notice
@@ -33,16 +34,17 @@ class Generator(Sampler):
         path: the file.
         name: what it is called: a file's name, or MODEL:DATASET.
         about: what the file says of itself: architecture, options, data, scores, how it was made.
-        step: of training, after which the weights were kept.
+        step, t: of training, after which the weights were kept, and how far that was in its plan.
         model: the `GAN`, in eval mode, on `device`; its discriminator is not trained.
         card: what samples need to know of the data.
         device: where samples are drawn.
     """
 
     def __init__(
-        self, path: Path, about: About, model: GAN, card: DataCard, step: int, name: str = ""
+        self, path: Path, about: About, model: GAN, card: DataCard, when: tuple[int, float], name: str = ""
     ) -> None:
-        self.path, self.about, self.step = path, about, step
+        self.path, self.about = path, about
+        self.step, self.t = when
         self.name = name or path.name
         self.device = next(model.parameters()).device
         self._model, self._card = model, card
@@ -112,13 +114,16 @@ class Generator(Sampler):
         return f"<Generator {self.name}: {self.about.model} on {self.about.dataset}, step {self.step:,}>"
 
 
-def load_generator(which: str | Path, device: str | torch.device = "auto") -> Generator:
+def load_generator(
+    which: str | Path, device: str | torch.device = "auto", checkpoint: str = "last"
+) -> Generator:
     """A trained generator, to be drawn from: `ganzoo.load_generator("generator.safetensors").sample(64)`.
 
     Args:
         which: a file that ganzoo wrote (a run's generator.safetensors, what `ganzoo export` made), which
             needs nothing beside it; a run folder, or the name or number of a run.
         device: where samples are drawn.
+        checkpoint: of a run, "last" or "best".
 
     Raises:
         UsageError: there is no such thing, the file is damaged, or the model is not installed here, or is
@@ -126,10 +131,14 @@ def load_generator(which: str | Path, device: str | torch.device = "auto") -> Ge
     """
     found = locate(str(which))
     if found.run is not None:
-        return _of_run(found.run, device)
+        return _of_run(found.run, device, checkpoint)
+    if checkpoint != "last":
+        raise UsageError(f"checkpoint {checkpoint!r} is of a run, and {which} is a file")
     beside = found.path.parent
     if (beside / "config.json").exists() and KEY not in read_meta(found.path):
-        return _of_run(beside, device, found.path)  # an older ganzoo wrote it: it does not say what it is of
+        return _of_run(
+            beside, device, file=found.path
+        )  # an older ganzoo wrote it: it does not say what it is of
     return read_generator(found.path, device, found.name)
 
 
@@ -138,7 +147,7 @@ def read_generator(path: Path, device: str | torch.device = "auto", name: str = 
     chosen = choose_device(device)
     tensors, meta = read_tensors(path)
     about = About.read(meta, path)
-    step, t = time_of(meta, path)
+    when = time_of(meta, path)
     weights, beside = split_units(tensors)
     for sentence in changes(about.origins, str(path)):
         notice(sentence)
@@ -149,19 +158,20 @@ def read_generator(path: Path, device: str | torch.device = "auto", name: str = 
     except (KeyError, UsageError, WorkError) as error:
         raise UsageError(f"{path} cannot be opened: {error}") from error
     fill_generator(weights, gan, path)
-    gan.progress(t)
+    gan.progress(when[1])
     gan.eval()
-    return Generator(path, about, gan, card, step, name)
+    return Generator(path, about, gan, card, when, name)
 
 
-def _of_run(folder: Path, device: str | torch.device, file: Path | None = None) -> Generator:
-    """The averaged generator of a run's last checkpoint, with all the scores that are known of it."""
-    from ganzoo.running.run import Run
-
+def _of_run(
+    folder: Path, device: str | torch.device, checkpoint: str = "last", file: Path | None = None
+) -> Generator:
+    """The averaged generator of a run, with all the scores that are known of it."""
     run = Run(folder, Config.read(folder / "config.json"), device)
-    gan, step = run.load_model()
-    about = About.of(run.config, run.card, measured_at(folder, step))
-    path = find_weights(folder, "last").generator
+    path = find_weights(folder, checkpoint).generator
+    gan, _ = run.load_model(checkpoint)
+    when = time_of(read_meta(path), path)
+    about = About.of(run.config, run.card, measured_at(folder, when[0]))
     if file is not None and file.resolve() != path.resolve():
         raise DamagedFile(f"{file} is not what its run draws from")
-    return Generator(path, about, gan, run.card, step, folder.name)
+    return Generator(path, about, gan, run.card, when, folder.name)

@@ -136,14 +136,23 @@ def diverged(folder: Path, what: str, step: int) -> Diverged:
 
 
 def save_generator(
-    path: Path, gan: GAN, meta: dict[str, Any], about: About | None = None, card: DataCard | None = None
+    path: Path,
+    gan: GAN,
+    meta: dict[str, Any],
+    about: About | None = None,
+    card: DataCard | None = None,
+    half: bool = False,
 ) -> str:
     """The weights of a generator, with its step and its time; returns their hash.
 
     Args:
         about, card: what it takes to draw from the file alone.
+        half: keep single precision as half.
     """
-    tensors = {**gan.net("g").state_dict(), **({} if card is None else units(card))}
+    weights = gan.net("g").state_dict()
+    if half:
+        weights = {name: w.half() if w.dtype == torch.float32 else w for name, w in weights.items()}
+    tensors = {**weights, **({} if card is None else units(card))}
     return write_tensors(path, tensors, {**meta, **({} if about is None else {KEY: about.as_json()})})
 
 
