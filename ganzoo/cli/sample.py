@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.words import PATH, RUN, Whole, device_option
+from ganzoo.cli.words import GENERATOR, PATH, Whole, device_option
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.registry.spec import pair
 
+NO_NAME = r"[^\w.-]+"  # what is in no name of a file
 WALK = range(4, 17)  # how many samples a walk from one z to another may have
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganzoo.running.run import Run
+    from ganzoo.running.sampler import Sampler
 
 
 @click.command("sample")
-@click.argument("run", required=False, type=RUN)
+@click.argument("run", required=False, type=GENERATOR, metavar="[RUN|NAME|FILE]")
 @click.option("-n", "n", type=Whole(1), default=64, show_default=True, help="How many samples.")
 @click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N", help="Of what is drawn.")
 @click.option(
@@ -56,19 +58,22 @@ def command(
 ) -> None:
     """Draw from RUN: a picture, or arrays for programs.
 
-    RUN is a folder, or a name or a number under runs/; left out, it is the run that was trained last.
+    RUN is a folder, or a name or a number under runs/; left out, it is the run that was trained last. NAME is
+    one of `ganzoo list pretrained`, FILE what `ganzoo export` wrote, or a run's generator.safetensors.
 
     \b
+    ganzoo sample dcgan:mnist
     ganzoo sample --class 7 -n 16
     ganzoo sample --set truncation=0.7     (stylegan2: typical samples alone)
     """
     if out is not None and out.suffix.lower() not in (".png", ".npz"):
         raise UsageError(f"--out {out}: expected a name that ends in .png or .npz")
-    from ganzoo.running.folder import find
+    from ganzoo.running.located import locate
 
-    path = find(run)
+    found = locate(run)
 
     from ganzoo.cli.conditions import class_index, read_conditions
+    from ganzoo.running.generator import load_generator
     from ganzoo.running.run import load
     from ganzoo.system.console import say
 
@@ -78,7 +83,7 @@ def command(
         raise UsageError(f"--{' and --'.join(asked)} are different pictures: give one of them")
     if z is not None and (interpolate or reconstruct):
         raise UsageError(f"--z and --{asked[0]} say twice where samples come from: give one of them")
-    loaded = load(path, device=device)
+    loaded = load(found.run, device=device) if found.run else load_generator(run or "", device)
     options = dict(pair(setting, "KEY=VALUE, an option of the model's samples") for setting in settings)
     label = None if class_ is None else class_index(loaded, class_)
     asked_for = None if condition is None else read_conditions(condition, loaded)
@@ -95,7 +100,9 @@ def command(
         *([f"class{_called(loaded, label)}"] if label is not None else []),
         *own,
     ]
-    out = out or loaded.path / "samples" / f"{'-'.join(words)}.png"
+    named = f"{'-'.join(words)}.png"
+    here = Path(f"{re.sub(NO_NAME, '-', Path(found.name).stem)}-{named}")
+    out = out or (here if found.run is None else found.run / "samples" / named)
     if reconstruct:
         _reconstruct(loaded, n, seed, label, out, options)
         say(str(out))
@@ -111,7 +118,7 @@ def command(
         samples = _sampled(loaded, given, seed, y, drawn, options)
     arrays: dict[str, Any] = {"samples": samples.numpy()}
     if y is not None:
-        arrays["conditions" if loaded.config.condition_shape else "labels"] = y.numpy()
+        arrays["conditions" if loaded.known.condition_shape else "labels"] = y.numpy()
     made_of = y
     if nearest:
         samples, columns = _beside_nearest(loaded, samples, y, arrays)
@@ -120,13 +127,13 @@ def command(
     say(str(out))
 
 
-def _called(run: Run, label: int) -> str:
+def _called(run: Sampler, label: int) -> str:
     """A class in the name of a file: as it is asked for, where that is a number."""
     names = run.card.class_names
     return names[label] if any(name.isdecimal() for name in names) else str(label)
 
 
-def _latents(path: Path, run: Run) -> Tensor:
+def _latents(path: Path, run: Sampler) -> Tensor:
     """The z in a file."""
     import torch
 
@@ -140,7 +147,9 @@ def _latents(path: Path, run: Run) -> Tensor:
     return torch.as_tensor(read_npy(path, check, lambda header: 4 * header.size)).float()
 
 
-def _reconstruct(run: Run, n: int, seed: int, label: int | None, out: Path, options: dict[str, str]) -> None:
+def _reconstruct(
+    run: Sampler, n: int, seed: int, label: int | None, out: Path, options: dict[str, str]
+) -> None:
     """Rows of held-out images, each above the row of what encoder and generator make of them."""
     from ganzoo.data.pictures import rows_of_pairs
 
@@ -156,36 +165,38 @@ def _reconstruct(run: Run, n: int, seed: int, label: int | None, out: Path, opti
     _write(out, samples, {"real": x.numpy(), "samples": made.numpy()}, run, columns)
 
 
-def _y(run: Run, n: int, label: int | None, asked_for: Tensor | None, mixed: bool = False) -> Tensor | None:
+def _y(
+    run: Sampler, n: int, label: int | None, asked_for: Tensor | None, mixed: bool = False
+) -> Tensor | None:
     """The y of n samples: as asked for, or in turn for a picture, by shares (`mixed`) for arrays."""
     if asked_for is not None:
         return asked_for[:n]
-    if not run.config.conditional:
+    if not run.known.conditional:
         return None
     own = run.card.conditions
     return own.by_shares(n) if mixed and label is None else own.in_turn(n, label)
 
 
 def _sampled(
-    run: Run, n: int, seed: int, y: Tensor | None, z: Tensor | None, options: dict[str, str]
+    run: Sampler, n: int, seed: int, y: Tensor | None, z: Tensor | None, options: dict[str, str]
 ) -> Tensor:
     labels, condition = _as_asked(run, y)
     return run.sample(n, seed, labels, z, condition, **options)
 
 
-def _as_asked(run: Run, y: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+def _as_asked(run: Sampler, y: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
     """y as labels, or as a condition."""
-    return (None, y) if run.config.condition_shape else (y, None)
+    return (None, y) if run.known.condition_shape else (y, None)
 
 
 def _interpolated(
-    run: Run, n: int, seed: int, y: Tensor | None, options: dict[str, str]
+    run: Sampler, n: int, seed: int, y: Tensor | None, options: dict[str, str]
 ) -> tuple[Tensor, Tensor | None]:
     """Rows that walk from one z to another, each with a y of its own."""
     from ganzoo.training.sampling import interpolate
 
     if not run.model.z_dim:
-        raise UsageError(f"--interpolate walks from one z to another, and {run.config.model} has no z")
+        raise UsageError(f"--interpolate walks from one z to another, and {run.known.model} has no z")
     columns = _columns(n)
     rows = n // columns
     if y is not None and len(y) < rows:
@@ -211,7 +222,7 @@ def _columns(n: int) -> int:
 
 
 def _beside_nearest(
-    run: Run, samples: Tensor, y: Tensor | None, arrays: dict[str, Any]
+    run: Sampler, samples: Tensor, y: Tensor | None, arrays: dict[str, Any]
 ) -> tuple[Tensor, int]:
     """Rows of samples, each above the row of their nearest training images.
 
@@ -227,19 +238,19 @@ def _beside_nearest(
     compared = samples, x
     if run.model.has_encoder:
         notice("the nearest are those whose z, by the model's encoder, is nearest")
-        own = own if run.config.conditional else None
+        own = own if run.known.conditional else None
         compared = run.encode(samples, *_as_asked(run, y)), run.encode(x, *_as_asked(run, own))
     real = x[nearest_rows(*compared)]
     arrays["nearest"] = real.numpy()
     return rows_of_pairs(samples, real)
 
 
-def _real(run: Run) -> Tensor | None:
+def _real(run: Sampler) -> Tensor | None:
     """What is shown beside samples: real vectors, if they are here."""
     from ganzoo.data.kinds import kind_of
     from ganzoo.data.pictures import AT_ONCE
 
-    if kind_of(run.config) in AT_ONCE:
+    if kind_of(run.known) in AT_ONCE:
         return None
     from ganzoo.system.console import notice
 
@@ -254,14 +265,14 @@ def _write(
     out: Path,
     samples: Tensor,
     arrays: dict[str, Any],
-    run: Run,
+    run: Sampler,
     columns: int | None,
     made_of: Tensor | None = None,
 ) -> None:
     if out.suffix.lower() == ".png":
         from ganzoo.data.pictures import picture
 
-        picture(out, samples, _real(run), columns, run.path.name, made_of)
+        picture(out, samples, _real(run), columns, run.name, made_of)
         return
     import numpy as np
 

@@ -45,9 +45,13 @@ class Generator(Sampler):
     ) -> None:
         self.path, self.about = path, about
         self.step, self.t = when
-        self.name = name or path.name
+        self._name = name or path.name
         self.device = next(model.parameters()).device
         self._model, self._card = model, card
+
+    @property
+    def name(self) -> str:
+        return self._name
 
     @property
     def config(self) -> About:
@@ -121,7 +125,8 @@ def load_generator(
 
     Args:
         which: a file that ganzoo wrote (a run's generator.safetensors, what `ganzoo export` made), which
-            needs nothing beside it; a run folder, or the name or number of a run.
+            needs nothing beside it; a run folder, or the name or number of a run; MODEL:DATASET, one of those
+            that `ganzoo list pretrained` shows; or OWNER/NAME, which `ganzoo pull` has fetched.
         device: where samples are drawn.
         checkpoint: of a run, "last" or "best".
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganzoo.running.folder import find
+from ganzoo.errors import UsageError, nearest
+from ganzoo.running import pretrained
+from ganzoo.running.folder import RUNS, find
+from ganzoo.running.hub_cache import WEIGHTS, pulled
 from ganzoo.system.files import is_file, is_folder
 from ganzoo.system.paths import typed_path
 from ganzoo.training.stored import GENERATOR
-
-HUB_WEIGHTS = "model.safetensors"  # as the hub calls it
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Found:
 def locate(word: str | None) -> Found:
     """The generator that is meant by a word; the run that was trained last where there is none.
 
-    A file or a folder by its path; a run by its name or number under runs/.
+    A file or a folder by its path; a run by its name or number under runs/; MODEL:DATASET of those that come
+    with ganzoo; OWNER/NAME of what was pulled from the hub.
 
     Raises:
         UsageError: there is none; names what is near.
@@ -36,8 +38,16 @@ def locate(word: str | None) -> Found:
     path = typed_path(word)
     if is_file(path):
         return Found(path, name=path.name)
-    for name in (HUB_WEIGHTS, GENERATOR):
+    for name in (WEIGHTS, GENERATOR):
         if is_folder(path) and is_file(path / name) and not is_file(path / "log.jsonl"):
             return Found(path / name, name=path.name)
+    shipped = pretrained.file_of(word)
+    if shipped is not None:
+        return Found(shipped, name=word)
+    if ":" in word and word.partition(":")[0] in {name.partition(":")[0] for name in pretrained.names()}:
+        raise UsageError(f"no pretrained generator {word!r}: {nearest(word, pretrained.names())}")
+    fetched = None if path.exists() or (RUNS / word).exists() else pulled(word)
+    if fetched is not None:
+        return Found(fetched, name=word)
     run = find(word)
     return Found(run / GENERATOR, run, run.name)

@@ -56,6 +56,11 @@ class Sampler:
     device: torch.device
 
     @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.path.name
+
+    @property
     def known(self) -> Known:
         raise NotImplementedError
 

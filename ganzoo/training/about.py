@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -151,6 +151,9 @@ class About:
         if len(self.class_names) not in (0, self.num_classes):
             raise UsageError(f"{len(self.class_names)} names of {self.num_classes} classes")
 
+    def with_measured(self, measured: Iterable[Measured]) -> About:
+        return replace(self, measured=tuple(measured))
+
     def as_json(self) -> dict[str, Any]:
         said: dict[str, Any] = asdict(self)
         return said
@@ -169,7 +172,7 @@ class About:
         """Each score as it was measured last, by its name."""
         return {name: value for one in self.measured for name, value in one.scores.items()}
 
-    def lines(self) -> list[tuple[str, str]]:
+    def facts(self) -> list[tuple[str, str]]:
         """What a person wants to know of it, as pairs of a word and what there is to say."""
         made = self.made
         kind, shape = kind_of(self), " x ".join(map(str, self.sample_shape))
@@ -191,9 +194,15 @@ class About:
                 )
             )
             told.append(("loss", " with ".join(filter(None, [str(made.get("loss", "?")), _several(made)]))))
-        for one in self.measured:
-            told += [(name, _beside(value, one.real.get(name))) for name, value in one.scores.items()]
         return told
+
+    def lines(self) -> list[tuple[str, str]]:
+        """The facts, and then the scores."""
+        return self.facts() + [
+            (name, _beside(value, one.real.get(name)))
+            for one in self.measured
+            for name, value in one.scores.items()
+        ]
 
 
 MOST_NAMES = 12
