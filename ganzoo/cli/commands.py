@@ -20,6 +20,7 @@ OWN = {
     "sample": "Draw pictures or arrays from a run.",
     "eval": "Measure a run, or samples from any program.",
     "export": "A generator as a file for other programs: ONNX, torch.export, safetensors.",
+    "demo": "A page to play with a generator, in the browser.",
     "push": "Upload a generator to the Hugging Face hub.",
     "pull": "Fetch a generator from the Hugging Face hub.",
     "diagnose": "What is wrong with a training, by its log, and what to try.",
