@@ -25,7 +25,6 @@ DIGITS = ("fid", "is", "precision-recall", "conditional-accuracy", "memorization
 MADE: dict[str, tuple[str, ...]] = {
     "dcgan:mnist": DIGITS,
     "mlp-gan:ring8": ("modes", "kl", "js"),
-    "r3gan:grid25": ("modes", "kl", "js"),
     "wavegan:waves": ("swd", "c2st"),
 }
 """By name what it is measured with; all is trained by the model's default recipe."""

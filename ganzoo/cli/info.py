@@ -55,7 +55,7 @@ def _pretrained(name: str) -> None:
     table = Grid()
     for title in ("what", "value"):
         table.column(title, overflow="fold")
-    for what, value in loaded.about.lines():
+    for what, value in [*loaded.facts(), *loaded.about.told_scores()]:
         table.row(what, value)
     _table(console, table, 12)
     console.print()

@@ -89,6 +89,10 @@ class Generator(Sampler):
         """Each score as it was measured last, by its name; `about.measured` has their protocols."""
         return self.about.scores
 
+    def facts(self) -> list[tuple[str, str]]:
+        """What a person wants to know of it, as pairs of a word and what there is to say."""
+        return [*self.about.facts(), ("kept", f"at step {self.step:,}")]
+
     @cached_property
     def dataset(self) -> Dataset:
         """The data, where their name alone opens them. Raises UsageError where it does not."""

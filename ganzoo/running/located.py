@@ -13,6 +13,8 @@ from ganzoo.system.files import is_file, is_folder
 from ganzoo.system.paths import typed_path
 from ganzoo.training.stored import GENERATOR
 
+CONFIG = "config.json"
+
 
 @dataclass(frozen=True)
 class Found:
@@ -38,9 +40,10 @@ def locate(word: str | None) -> Found:
     path = typed_path(word)
     if is_file(path):
         return Found(path, name=path.name)
-    for name in (WEIGHTS, GENERATOR):
-        if is_folder(path) and is_file(path / name) and not is_file(path / "log.jsonl"):
-            return Found(path / name, name=path.name)
+    if is_folder(path) and is_file(path / WEIGHTS):
+        return Found(path / WEIGHTS, name=path.name)  # as the hub has it
+    if is_folder(path) and is_file(path / GENERATOR) and not is_file(path / CONFIG):
+        return Found(path / GENERATOR, name=path.name)  # of a run of which nothing else is left
     shipped = pretrained.file_of(word)
     if shipped is not None:
         return Found(shipped, name=word)

@@ -80,7 +80,7 @@ def described(generator: Generator) -> dict[str, Any]:
         "options": {each.name: each.default for each in graph.inputs if each.shape is None},
         "places": _places(generator),
         "directions": _rounded(directions(generator)),
-        "facts": about.lines(),
+        "facts": [*generator.facts(), *about.told_scores()],
     }
 
 

@@ -29,7 +29,7 @@ def model_card(generator: Generator, repo: str) -> str:
         eval_results=[_result(generator, name, value) for _, name, value in measured] or None,
     )
     header = data.to_yaml(line_break="\n")
-    rows = [f"| {plain(word)} | {plain(told)} |" for word, told in about.facts()]
+    rows = [f"| {plain(word)} | {plain(told)} |" for word, told in generator.facts()]
     scores = [
         f"| {plain(name)} | {number(value)} | {number(one.real[name]) if name in one.real else ''} "
         f"| {plain(_protocol(one.protocol))} |"

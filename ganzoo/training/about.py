@@ -187,18 +187,14 @@ class About:
                 ("conditional", of_classes if self.num_classes else f"on values of {self.condition_shape}")
             )
         if made:
-            told.append(
-                (
-                    "made",
-                    f"{made.get('steps', '?')} steps of recipe {made.get('recipe', '?')}, seed {self.seed}",
-                )
-            )
+            recipe, steps = (made.get(key, "?") for key in ("recipe", "steps"))
+            told.append(("made", f"by recipe {recipe} for {steps} steps, seed {self.seed}"))
             told.append(("loss", " with ".join(filter(None, [str(made.get("loss", "?")), _several(made)]))))
         return told
 
-    def lines(self) -> list[tuple[str, str]]:
-        """The facts, and then the scores."""
-        return self.facts() + [
+    def told_scores(self) -> list[tuple[str, str]]:
+        """Scores as a person reads them, each beside that of real data."""
+        return [
             (name, _beside(value, one.real.get(name)))
             for one in self.measured
             for name, value in one.scores.items()

@@ -98,7 +98,7 @@ def test_what_it_says_of_itself(tmp_path):
     assert len(ganzoo.load_generator(run.path / "generator.safetensors").about.measured) == 1
     later = ganzoo.load_generator(run.path)
     assert [one.protocol["n_fake"] for one in later.about.measured] == [1000, 700]
-    assert dict(later.about.lines())["data"] == "ring8: vectors of 2"
+    assert dict(later.facts())["data"] == "ring8: vectors of 2"
 
 
 def test_values_have_to_be_given(tmp_path):

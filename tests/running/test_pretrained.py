@@ -67,7 +67,7 @@ def test_they_are_listed_and_described(ganzoo):
     assert [row["name"] for row in listed] == pretrained.names()
     assert "dcgan:mnist" in ganzoo("list pretrained").out
     said = ganzoo("info dcgan:mnist").out
-    for word in ("dcgan", "10 classes", "6000 steps", "fid@mnist-cnn-v1", "ganzoo sample dcgan:mnist"):
+    for word in ("dcgan", "10 classes", "step 6,000", "fid@mnist-cnn-v1", "ganzoo sample dcgan:mnist"):
         assert word in said
 
 
