@@ -19,6 +19,7 @@ from ganzoo.running.generator import Generator, load_generator, read_generator
 from ganzoo.running.pretrained import FOLDER
 from ganzoo.sharing.formats import save
 from ganzoo.training.about import Measured
+from ganzoo.training.stored import steps_done
 
 SEED = 0
 DIGITS = ("fid", "is", "precision-recall", "conditional-accuracy", "memorization")
@@ -54,8 +55,12 @@ def make(name: str, runs: Path) -> None:
 
 def trained(model: str, dataset: str, folder: Path) -> ganzoo.Run:
     if (folder / "config.json").exists():
-        return ganzoo.resume(folder)  # which does nothing where nothing is left to do
-    return ganzoo.train(model, dataset, seed=SEED, out=folder)
+        run = ganzoo.resume(folder)  # which does nothing where nothing is left to do
+    else:
+        run = ganzoo.train(model, dataset, seed=SEED, out=folder)
+    if steps_done(folder) < run.config.recipe.steps:
+        raise SystemExit(f"{folder} was stopped at step {steps_done(folder):,}: type the same again to go on")
+    return run
 
 
 def measure(shipped: Generator, dataset: str, metrics: tuple[str, ...]) -> Measured:
