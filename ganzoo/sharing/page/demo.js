@@ -2,7 +2,7 @@
 
 import * as ort from "./ort.wasm.bundle.min.mjs";
 import { between, draw, walked } from "./latent.js";
-import { show, size, values } from "./view.js";
+import { THUMB, show, size, values } from "./view.js";
 
 ort.env.wasm.numThreads = 1; // more need headers that not every web server sends
 ort.env.wasm.wasmPaths = { wasm: new URL("ort-wasm-simd-threaded.wasm", import.meta.url).href };
@@ -143,7 +143,7 @@ async function keep(end) {
 }
 
 async function showEnd(end) {
-  show($(end), told, await made([ends[end].z], [ends[end].y]), cloud);
+  show($(end), told, await made([ends[end].z], [ends[end].y]), cloud, THUMB);
 }
 
 function drawOthers() {
@@ -156,7 +156,7 @@ function drawOthers() {
       button.type = "button";
       button.setAttribute("aria-label", `Take sample ${i + 1}`);
       const canvas = element("canvas");
-      show(canvas, told, x.slice(i * each, (i + 1) * each), cloud);
+      show(canvas, told, x.slice(i * each, (i + 1) * each), cloud, THUMB);
       button.append(canvas);
       button.addEventListener("click", () => { z = own; walk(() => steps.fill(0)); });
       return button;
