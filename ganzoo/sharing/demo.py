@@ -16,6 +16,7 @@ from ganzoo.running.generator import Generator
 from ganzoo.sharing.formats import onnx_of
 from ganzoo.sharing.graph import Graph
 from ganzoo.sharing.web_runtime import LICENSE, runtime
+from ganzoo.system.console import notice
 from ganzoo.system.rng import counted
 
 PAGE = Path(__file__).parent / "page"
@@ -39,6 +40,7 @@ def page(generators: list[Generator], offline: bool = False) -> dict[str, bytes]
     files = {name: (PAGE / name).read_bytes() for name in ASSETS} | runtime(offline)
     told = []
     for i, generator in enumerate(generators):
+        notice(f"{generator.name} is exported as ONNX, and tried")
         files[f"{i}.onnx"], _ = onnx_of(generator)
         told.append({"file": f"{i}.onnx", **described(generator)})
     files["generators.json"] = json.dumps(told).encode()

@@ -281,3 +281,26 @@ def test_the_page_as_a_folder(registry, tmp_path, capsys):
         main(["demo", str(run.path), "--out", str(run.path)])
     assert done.value.code == 2
     assert "is no page of ganzoo demo" in capsys.readouterr().err
+
+
+def test_the_command_serves_until_ctrl_c(registry, tmp_path, capsys, monkeypatch):
+    served = []
+
+    def serve(server):
+        served.append(server.server_address[:2])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("http.server.ThreadingHTTPServer.serve_forever", serve)
+    monkeypatch.setattr(demo, "onnx_of", lambda generator: (b"", []))
+    words = {"steps": 1, "batch_size": 8, "progress": False, "device": "cpu", "set": {"model.width": 8}}
+    ganzoo.train("mlp-gan", "ring8", out=tmp_path / "run", **words)
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    for more in ([], ["--no-browser"]):
+        with pytest.raises(SystemExit) as done:
+            main(["demo", "run", *more])
+        assert done.value.code == 0
+    ((host, port), _) = served
+    assert host == "127.0.0.1"
+    assert opened == [f"http://127.0.0.1:{port}/"]
+    assert capsys.readouterr().out.startswith(opened[0])
