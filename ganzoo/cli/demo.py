@@ -15,12 +15,12 @@ from ganzoo.errors import UsageError
 @click.option(
     "--out", type=FOLDER, metavar="FOLDER", help="Write the page there, for any web server, and stop."
 )
-@click.option(
-    "--port", type=Whole(0), default=0, metavar="N", help="Of this machine; a free one if left out."
-)
+@click.option("--port", type=Whole(0), metavar="N", help="Of this machine; a free one if left out.")
 @click.option("--no-browser", is_flag=True, help="Open none: the address is on stdout.")
 @click.option("--offline", is_flag=True, help="Download nothing: the page's runtime is in the cache.")
-def command(generators: tuple[str, ...], out: str | None, port: int, no_browser: bool, offline: bool) -> None:
+def command(
+    generators: tuple[str, ...], out: str | None, port: int | None, no_browser: bool, offline: bool
+) -> None:
     """A page to play with: walk through z, draw, go from one sample to another, pick a class, mix styles.
 
     RUN is a folder, or a name or a number under runs/; left out, it is the run that was trained last. Samples
@@ -49,7 +49,7 @@ def command(generators: tuple[str, ...], out: str | None, port: int, no_browser:
             write_whole(folder / name, content)
         say(str(folder / "index.html"))
         return
-    server = local_site(files, port)
+    server = local_site(files, port or 0)
     address = f"http://{LOOPBACK}:{server.server_port}/"
     say(address)
     notice("Ctrl-C ends it")

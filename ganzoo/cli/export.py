@@ -20,11 +20,15 @@ ENDINGS = {"onnx": ".onnx", "torch-export": ".pt2", "safetensors": ".safetensors
     "kind",
     type=Word(*ENDINGS),
     metavar="NAME",
-    help="onnx, torch-export or safetensors; by the end of --out if left out.",
+    help="One of onnx, torch-export and safetensors; by the end of --out if left out.",
 )
 @click.option("--out", type=PATH, metavar="FILE", help="Where to; here, by the run's name, if left out.")
 @click.option(
-    "--checkpoint", type=Word("last", "best"), default="last", show_default=True, help="last or best, of RUN."
+    "--checkpoint",
+    type=Word("last", "best"),
+    default="last",
+    show_default=True,
+    help="The last or the best one, of RUN.",
 )
 @click.option("--half", is_flag=True, help="Weights as float16, of safetensors: half the size.")
 def command(generator: str | None, kind: str | None, out: Path | None, checkpoint: str, half: bool) -> None:

@@ -10,7 +10,7 @@ import click
 @click.option("--revision", metavar="NAME", help="A branch, a tag or a commit.")
 @click.option("--offline", is_flag=True, help="Download nothing: say where it lies.")
 def command(repo: str, revision: str | None, offline: bool) -> None:
-    """Fetch a generator from the Hugging Face hub; its name stands for it from then on.
+    """Fetch a generator from the Hugging Face hub; OWNER/NAME stands for it from then on.
 
     \b
     ganzoo pull me/digits

@@ -11,11 +11,15 @@ from ganzoo.errors import UsageError
 @click.command("push")
 @click.argument("words", nargs=-1, required=True, metavar="[RUN|NAME|FILE] OWNER/NAME")
 @click.option("--private", is_flag=True, help="A repository that others do not see, if it is new.")
-@click.option("--message", default="", metavar="TEXT", help="Of the commit.")
+@click.option("--message", metavar="TEXT", help="Of the commit.")
 @click.option(
-    "--checkpoint", type=Word("last", "best"), default="last", show_default=True, help="last or best, of RUN."
+    "--checkpoint",
+    type=Word("last", "best"),
+    default="last",
+    show_default=True,
+    help="The last or the best one, of RUN.",
 )
-def command(words: tuple[str, ...], private: bool, message: str, checkpoint: str) -> None:
+def command(words: tuple[str, ...], private: bool, message: str | None, checkpoint: str) -> None:
     """Upload a generator to the Hugging Face hub, with a card that says how it was made and how good it is.
 
     RUN is a folder, or a name or a number under runs/; left out, it is the run that was trained last.
@@ -35,4 +39,4 @@ def command(words: tuple[str, ...], private: bool, message: str, checkpoint: str
     check_repo(repo)
     found = locate(named[0] if named else None)
     loaded = load_generator(found.run or named[0], "cpu", checkpoint)
-    say(push(loaded, repo, private, message))
+    say(push(loaded, repo, private, message or ""))
