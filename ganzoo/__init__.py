@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ganzoo.registry.registry import CONTRACT
     from ganzoo.reports.write import report
     from ganzoo.running.evaluation import evaluate
+    from ganzoo.running.generator import Generator, load_generator
     from ganzoo.running.run import Run, load
     from ganzoo.stabilizers.base import Stabilizer
     from ganzoo.system.memory import keep_freed_memory
@@ -60,6 +61,7 @@ _WHERE = {
         "CALLBACKS", "DATASETS", "EXTRACTORS", "LOSSES", "METRICS", "MODELS", "STABILIZERS",
     ),
     "ganzoo.registry.registry": ("CONTRACT",),
+    "ganzoo.running.generator": ("Generator", "load_generator"),
     "ganzoo.running.run": ("Run", "load"),
     "ganzoo.stabilizers.base": ("Stabilizer",),
     "ganzoo.system.memory": ("keep_freed_memory",),
@@ -72,11 +74,11 @@ _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names
 
 __all__ = [
     "CALLBACKS", "CONTRACT", "DATASETS", "EXTRACTORS", "GAN", "LOSSES", "METRICS", "MODELS", "STABILIZERS",
-    "Callback", "Common", "Context", "Critic", "Dataset", "Extractor", "Logits", "Loss", "Metric", "Modes",
-    "Optimizer", "Recipe", "Run", "Sample", "Samples", "Schedule", "Score", "Split", "Stabilizer", "Trainer",
-    "Turn", "UsageError", "WorkError", "callbacks", "datasets", "evaluate", "extractor", "extractors",
-    "keep_freed_memory", "load", "losses", "metrics", "models", "report", "resume", "runs", "score",
-    "stabilizers", "train", "turn",
+    "Callback", "Common", "Context", "Critic", "Dataset", "Extractor", "Generator", "Logits", "Loss",
+    "Metric", "Modes", "Optimizer", "Recipe", "Run", "Sample", "Samples", "Schedule", "Score", "Split",
+    "Stabilizer", "Trainer", "Turn", "UsageError", "WorkError", "callbacks", "datasets", "evaluate",
+    "extractor", "extractors", "keep_freed_memory", "load", "load_generator", "losses", "metrics", "models",
+    "report", "resume", "runs", "score", "stabilizers", "train", "turn",
 ]  # fmt: skip
 
 

@@ -13,27 +13,27 @@ from ganzoo.system.files import is_folder
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganzoo.running.run import Run
+    from ganzoo.running.sampler import Sampler
 
 
-def class_index(run: Run, word: str) -> int:
+def class_index(run: Sampler, word: str) -> int:
     """The class that somebody asks for. Raises UsageError if the run has none, or none that is called so."""
     from ganzoo.running.asked import class_called
 
-    if not run.config.conditional:
+    if not run.known.conditional:
         raise UsageError(f"--class {word}: {run.path} is not conditional; train with --conditional")
-    if run.config.condition_shape:
+    if run.known.condition_shape:
         raise UsageError(f"--class {word}: {run.path} is conditional on values: give --condition FILE")
-    return class_called(word, run.card.class_names, run.config.num_classes, run.path, f"--class {word}")
+    return class_called(word, run.card.class_names, run.known.num_classes, run.path, f"--class {word}")
 
 
-def read_conditions(path: Path, run: Run) -> Tensor:
+def read_conditions(path: Path, run: Sampler) -> Tensor:
     """What a run is asked for: rows of a .npy file, an image, or a folder of images.
 
     Raises:
         UsageError: the run is not conditional on values, or these are not of their shape.
     """
-    config = run.config
+    config = run.known
     if not config.conditional or not config.condition_shape:
         instead = "name a class, --class K" if config.conditional else "train with --conditional"
         raise UsageError(f"--condition {path}: {run.path} is not conditional on values; {instead}")

@@ -16,6 +16,7 @@ from ganzoo.registry import REGISTRIES
 from ganzoo.registry.kinds import kind_in, plainly, required, told
 from ganzoo.registry.reading import Said
 from ganzoo.registry.registry import Registry
+from ganzoo.running import pretrained
 from ganzoo.system.console import Grid, Terminal, say, terminal
 
 HEADING = re.compile(r"[A-Z][\w ]*:")  # of a section of a docstring
@@ -28,15 +29,39 @@ def command(name: str) -> None:
 
     \b
     ganzoo info dcgan
+    ganzoo info dcgan:mnist     (a generator that comes with ganzoo: how it was made, and its scores)
     """
+    if name in pretrained.names():
+        _pretrained(name)
+        return
     registries = [registry for registry in REGISTRIES.values() if name in registry.names()]
     if not registries and name in COMMANDS.names():
         raise UsageError(f"{name} is a command: ganzoo {name} --help says what it does")
     if not registries:
         everything = [known for registry in REGISTRIES.values() for known in registry.names()]
+        everything += pretrained.names()
         raise UsageError(f"nothing is called {name!r}: {nearest(name, everything)}")
     for registry in registries:
         _describe(registry, name)
+
+
+def _pretrained(name: str) -> None:
+    from ganzoo.running.generator import load_generator
+
+    loaded = load_generator(name, "cpu")
+    console = terminal()
+    console.say((name, "bold"), " is a generator that comes with ganzoo")
+    console.print()
+    table = Grid()
+    for title in ("what", "value"):
+        table.column(title, overflow="fold")
+    for what, value in [*loaded.facts(), *loaded.about.told_scores()]:
+        table.row(what, value)
+    _table(console, table, 12)
+    console.print()
+    console.say(("try it", "bold"))
+    for line in (f"ganzoo sample {name}", f"ganzoo export {name} --format onnx"):
+        say(f"  {line}")
 
 
 def _describe(registry: Registry, name: str) -> None:

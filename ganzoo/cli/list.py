@@ -9,22 +9,28 @@ from ganzoo.cli.words import Word
 from ganzoo.errors import UsageError, nearest
 from ganzoo.registry import REGISTRIES
 from ganzoo.registry.registry import DISTRIBUTION, Entry, Registry
+from ganzoo.running.pretrained import names, summary
 from ganzoo.system.console import Grid, say_json, terminal
 
+PRETRAINED = "pretrained"
 LISTED: dict[str, Registry] = {**REGISTRIES, "commands": COMMANDS}
 
 
 @click.command("list")
-@click.argument("kind", required=False, type=Word(*LISTED))
+@click.argument("kind", required=False, type=Word(*LISTED, PRETRAINED))
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on stdout.")
 @click.option("--check", is_flag=True, help="Import every member, and say which are broken and why.")
 def command(kind: str | None, as_json: bool, check: bool) -> int:
     """What there is.
 
-    KIND is models, losses, stabilizers, metrics, datasets, extractors, callbacks or commands.
+    KIND is models, losses, stabilizers, metrics, datasets, extractors, callbacks, commands; or pretrained:
+    generators that come with ganzoo.
     """
+    if kind == PRETRAINED:
+        _pretrained(as_json)
+        return 0
     if kind is not None and kind not in LISTED:
-        raise UsageError(f"no kind {kind!r}: {nearest(kind, LISTED)}")
+        raise UsageError(f"no kind {kind!r}: {nearest(kind, [*LISTED, PRETRAINED])}")
     everything = LISTED if check else REGISTRIES  # of commands there is --help
     registries = [LISTED[kind]] if kind else list(everything.values())
     entries = [entry for registry in registries for entry in registry.entries()]
@@ -35,6 +41,19 @@ def command(kind: str | None, as_json: bool, check: bool) -> int:
     else:
         _print(entries, faults)
     return 1 if any(faults.values()) else 0
+
+
+def _pretrained(as_json: bool) -> None:
+    rows = [{"name": name, "kind": PRETRAINED, "summary": summary(name)} for name in names()]
+    if as_json:
+        say_json(rows)
+        return
+    table = Grid()
+    for title in ("name", "what"):
+        table.column(title, no_wrap=title == "name")
+    for row in rows:
+        table.row(row["name"], row["summary"])
+    terminal().table(table)
 
 
 def _fault(entry: Entry) -> str:

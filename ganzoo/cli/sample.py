@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.words import PATH, RUN, Whole, device_option
+from ganzoo.cli.words import GENERATOR, PATH, Whole, device_option
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.registry.spec import pair
 
+NO_NAME = r"[^\w.-]+"  # what is in no name of a file
 WALK = range(4, 17)  # how many samples a walk from one z to another may have
 FINER = 16  # times as many points has the line of a walk
 USUAL = 64  # samples of a kind that is no points
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ganzoo.data.captions import Words
-    from ganzoo.running.run import Run
+    from ganzoo.running.located import Found
+    from ganzoo.running.sampler import Sampler
 
 
 @dataclass
@@ -50,7 +53,7 @@ class Made:
 
 
 @click.command("sample")
-@click.argument("run", required=False, type=RUN)
+@click.argument("run", required=False, type=GENERATOR, metavar="[RUN|NAME|FILE]")
 @click.option(
     "-n", "n", type=Whole(1), metavar="N", help="How many samples; left out, 64, or 2,500 points of vectors."
 )
@@ -96,9 +99,11 @@ def command(
 ) -> None:
     """Draw from RUN: a picture, a film, or files for programs.
 
-    RUN is a folder, or a name or a number under runs/; left out, it is the run that was trained last.
+    RUN is a folder, or a name or a number under runs/; left out, it is the run that was trained last. NAME is
+    one of `ganzoo list pretrained`, FILE what `ganzoo export` wrote, or a run's generator.safetensors.
 
     \b
+    ganzoo sample dcgan:mnist
     ganzoo sample --class 7 -n 16
     ganzoo sample --timelapse
     ganzoo sample --interpolate --out walk.webp
@@ -124,10 +129,11 @@ def command(
         raise UsageError(f"--{' and --'.join(asked)} are different pictures: give one of them")
     if z is not None and (interpolate or reconstruct):
         raise UsageError(f"--z and --{asked[0]} say twice where samples come from: give one of them")
-    from ganzoo.running.folder import find
+    from ganzoo.running.located import locate
 
-    path = find(run)
+    found = locate(run)
 
+    from ganzoo.running.generator import load_generator
     from ganzoo.running.run import load
     from ganzoo.system.console import say
 
@@ -136,11 +142,11 @@ def command(
             raise UsageError(
                 "--timelapse is of the pictures that the run drew of itself: it takes --out alone"
             )
-        say(str(_timelapse(path, out)))
+        say(str(_timelapse(found, out)))
         return
     from ganzoo.cli.conditions import class_index, read_conditions
 
-    loaded = load(path, device=device)
+    loaded = load(found.run, device=device) if found.run else load_generator(run or "", device)
     options = dict(pair(setting, "KEY=VALUE, an option of the model's samples") for setting in settings)
     label = None if class_ is None else class_index(loaded, class_)
     asked_for = None if condition is None else read_conditions(condition, loaded)
@@ -157,7 +163,9 @@ def command(
         *([f"class{_called(loaded, label)}"] if label is not None else []),
         *own,
     ]
-    out = out or loaded.path / "samples" / f"{'-'.join(words)}.png"
+    named = f"{'-'.join(words)}.png"
+    here = Path(f"{re.sub(NO_NAME, '-', Path(found.name).stem)}-{named}")
+    out = out or (here if found.run is None else found.run / "samples" / named)
     says = [f"seed {seed}" if z is None else f"z of {z.name}", *own]
     if is_film:
         if not loaded.model.z_dim:
@@ -185,51 +193,55 @@ def command(
         say(str(one))
 
 
-def _timelapse(path: Path, out: Path | None) -> Path:
+def _timelapse(found: Found, out: Path | None) -> Path:
+    if found.run is None:
+        raise UsageError(
+            f"--timelapse is of a run, which drew pictures as it trained, and {found.name} is none"
+        )
     from ganzoo.plan.config import Config
     from ganzoo.running.film import timelapse
     from ganzoo.running.record import Shown
 
     shown = Shown()  # without its weights, which may not be there
-    shown.path, shown.config = path, Config.read(path / "config.json")
-    return timelapse(shown, out or path / "samples" / "timelapse.webp")
+    shown.path, shown.config = found.run, Config.read(found.run / "config.json")
+    return timelapse(shown, out or found.run / "samples" / "timelapse.webp")
 
 
-def _usual(run: Run, label: int | None, ending: str) -> int:
+def _usual(run: Sampler, label: int | None, ending: str) -> int:
     """How many samples, where nobody says."""
     from ganzoo.data.kinds import kind_of
     from ganzoo.data.pictures import AT_ONCE, at_once
     from ganzoo.data.plots import SHOWN
 
-    kind = kind_of(run.config)
+    kind = kind_of(run.known)
     if ending == ".wav":
         return 1
     if kind not in AT_ONCE:
         return SHOWN
-    of_classes = run.config.conditional and label is None and kind == "images" and ending == ".png"
-    return at_once(kind, run.config.num_classes) if of_classes else USUAL
+    of_classes = run.known.conditional and label is None and kind == "images" and ending == ".png"
+    return at_once(kind, run.known.num_classes) if of_classes else USUAL
 
 
-def _titled(run: Run) -> Words:
+def _titled(run: Sampler) -> Words:
     from ganzoo.data.captions import Words, titled
 
-    return Words(titled(run.config.model, run.config.dataset, run.step))
+    return Words(titled(run.known.model, run.known.dataset, run.step))
 
 
-def _made(run: Run, samples: Tensor, y: Tensor | None) -> Made:
+def _made(run: Sampler, samples: Tensor, y: Tensor | None) -> Made:
     arrays: dict[str, Any] = {"samples": samples.numpy()}
     if y is not None:
-        arrays["conditions" if run.config.condition_shape else "labels"] = y.numpy()
+        arrays["conditions" if run.known.condition_shape else "labels"] = y.numpy()
     return Made(samples, arrays, y, says=f"{len(samples):,} sample{'s' * (len(samples) > 1)}")
 
 
-def _called(run: Run, label: int) -> str:
+def _called(run: Sampler, label: int) -> str:
     """A class in the name of a file: as it is asked for, where that is a number."""
     names = run.card.class_names
     return names[label] if any(name.isdecimal() for name in names) else str(label)
 
 
-def _latents(path: Path, run: Run) -> Tensor:
+def _latents(path: Path, run: Sampler) -> Tensor:
     """The z in a file."""
     import torch
 
@@ -243,7 +255,7 @@ def _latents(path: Path, run: Run) -> Tensor:
     return torch.as_tensor(read_npy(path, check, lambda header: 4 * header.size)).float()
 
 
-def _reconstructed(run: Run, n: int, seed: int, label: int | None, options: dict[str, str]) -> Made:
+def _reconstructed(run: Sampler, n: int, seed: int, label: int | None, options: dict[str, str]) -> Made:
     """Rows of held-out images, each above the row of what encoder and generator make of them."""
     from ganzoo.data.pictures import rows_of_pairs
     from ganzoo.running.nearest import as_asked
@@ -265,18 +277,20 @@ def _reconstructed(run: Run, n: int, seed: int, label: int | None, options: dict
     )
 
 
-def _y(run: Run, n: int, label: int | None, asked_for: Tensor | None, mixed: bool = False) -> Tensor | None:
+def _y(
+    run: Sampler, n: int, label: int | None, asked_for: Tensor | None, mixed: bool = False
+) -> Tensor | None:
     """The y of n samples: as asked for, or in turn for a picture, by shares (`mixed`) for arrays."""
     if asked_for is not None:
         return asked_for[:n]
-    if not run.config.conditional:
+    if not run.known.conditional:
         return None
     own = run.card.conditions
     return own.by_shares(n) if mixed and label is None else own.in_turn(n, label)
 
 
 def _sampled(
-    run: Run, n: int, seed: int, y: Tensor | None, z: Tensor | None, options: dict[str, str]
+    run: Sampler, n: int, seed: int, y: Tensor | None, z: Tensor | None, options: dict[str, str]
 ) -> Tensor:
     from ganzoo.running.nearest import as_asked
 
@@ -284,12 +298,12 @@ def _sampled(
     return run.sample(n, seed, labels, z, condition, **options)
 
 
-def _no_z(run: Run) -> UsageError:
-    return UsageError(f"--interpolate walks from one z to another, and {run.config.model} has no z")
+def _no_z(run: Sampler) -> UsageError:
+    return UsageError(f"--interpolate walks from one z to another, and {run.known.model} has no z")
 
 
 def _interpolated(
-    run: Run,
+    run: Sampler,
     n: int,
     seed: int,
     label: int | None,
@@ -314,9 +328,9 @@ def _interpolated(
     made = _made(run, samples, None if y is None else y.repeat_interleave(columns, dim=0))
     made.columns = columns
     made.says = f"{rows:,} walk{'s' * (rows > 1)} of {columns} samples from one z to another"
-    if y is not None and y.dim() == 1 and run.config.num_classes:
+    if y is not None and y.dim() == 1 and run.known.num_classes:
         made.names = tuple(class_name(run.card.class_names, row) for row in y.tolist())
-    if finer and kind_of(run.config) not in AT_ONCE:
+    if finer and kind_of(run.known) not in AT_ONCE:
         fine = interpolate(run.model, rows, (columns - 1) * FINER + 1, seed, y, **options)
         made.walks = run.to_units(fine).flatten(1).reshape(rows, -1, samples[0].numel())
     return made
@@ -338,7 +352,7 @@ def _columns(n: int) -> int:
     )
 
 
-def _put_beside_nearest(run: Run, made: Made) -> None:
+def _put_beside_nearest(run: Sampler, made: Made) -> None:
     """Have rows of samples, each above the row of their nearest training images.
 
     The nearest by their pixels; where the model has an encoder, by the z that it finds.
@@ -358,12 +372,12 @@ def _put_beside_nearest(run: Run, made: Made) -> None:
     made.says += ", each above the training image that is nearest"
 
 
-def _real(run: Run) -> Tensor | None:
+def _real(run: Sampler) -> Tensor | None:
     """What is shown beside samples: real vectors, if they are here."""
     from ganzoo.data.kinds import kind_of
     from ganzoo.data.pictures import AT_ONCE
 
-    if kind_of(run.config) in AT_ONCE:
+    if kind_of(run.known) in AT_ONCE:
         return None
     from ganzoo.system.console import notice
 
@@ -374,7 +388,7 @@ def _real(run: Run) -> Tensor | None:
         return None
 
 
-def _write(out: Path, ending: str, made: Made, run: Run, words: Words | None) -> list[Path]:
+def _write(out: Path, ending: str, made: Made, run: Sampler, words: Words | None) -> list[Path]:
     """The files that were written."""
     from ganzoo.running.written import write_arrays, write_sounds, write_table
 
@@ -393,7 +407,7 @@ def _write(out: Path, ending: str, made: Made, run: Run, words: Words | None) ->
     if words is not None:
         words = replace(words, rows=made.names)
         if not made.columns or made.rows:
-            labels = made.y if run.config.num_classes else None
+            labels = made.y if run.known.num_classes else None
             words, of_classes = by_class(words, labels, run.card.class_names)
             columns = columns or of_classes
             if made.rows and words.each:

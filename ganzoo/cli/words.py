@@ -13,6 +13,7 @@ from ganzoo.errors import UsageError
 from ganzoo.registry import DATASETS, LOSSES, METRICS, MODELS, REGISTRIES, STABILIZERS
 from ganzoo.registry.kinds import Options, as_int, choices, plainly, required
 from ganzoo.registry.registry import Registry
+from ganzoo.running import pretrained
 from ganzoo.system.paths import typed_path
 
 NONE = "none"
@@ -140,6 +141,7 @@ class AnyMember(Word):
             for entry in registry.entries():
                 if entry.name.startswith(incomplete):
                     yield CompletionItem(entry.name, help=f"{entry.kind}: {entry.summary()}")
+        yield from (CompletionItem(name) for name in pretrained.names() if name.startswith(incomplete))
 
 
 class RecipeName(Word):
@@ -226,6 +228,20 @@ class RunName(RunOrFile):
         return value
 
 
+class GeneratorName(RunOrFile):
+    """Whatever samples can be drawn from: a run, as above, a file of a generator, or one that comes along."""
+
+    def complete(self, ctx: click.Context, incomplete: str) -> Iterable[CompletionItem]:
+        yield from super().complete(ctx, incomplete)
+        yield from (CompletionItem(name) for name in pretrained.names() if name.startswith(incomplete))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from ganzoo.running.located import locate
+
+        locate(str(value))
+        return value
+
+
 class RunsToRemove(RunName):
     """Completed by their numbers, and not by when they were trained."""
 
@@ -242,6 +258,7 @@ TEXT_PATH = Word(more="file")
 FOLDER = Word(more="dir")
 RUN = RunName(more="dir")
 RUNS_TO_REMOVE = RunsToRemove(more="dir")
+GENERATOR = GeneratorName(more="file")
 RUN_OR_FILE = RunOrFile(more="file")
 DATASET = Data()
 MODEL = Member(MODELS)

@@ -152,6 +152,14 @@ class GAN(nn.Module):
         """
         return self.sample(slerp(a, b, t), y, **options)
 
+    def graph(self) -> nn.Module:
+        """A net (z, y) -> samples for `ganzoo export`: it draws nothing, and no value decides what it does.
+
+        Options of `sample` that it can take follow z and y under their names, as tensors of no dimension. It
+        is asked of a model in eval mode, and shares its weights.
+        """
+        return Sampled(self)
+
     @property
     def has_encoder(self) -> bool:
         return type(self).encode is not GAN.encode
@@ -196,3 +204,14 @@ class GAN(nn.Module):
     def samples(self, sample: Sample) -> Tensor:
         """The full-resolution samples in what the generator made."""
         return sample[-1] if isinstance(sample, tuple) else sample
+
+
+class Sampled(nn.Module):
+    """(z [N, z_dim], y) -> what a model samples of them."""
+
+    def __init__(self, gan: GAN) -> None:
+        super().__init__()
+        self.gan = gan
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.gan.sample(z, y)

@@ -107,17 +107,22 @@ class Layer(nn.Module):
     """A modulated convolution, noise of a learnt strength on what it gives, and LeakyReLU.
 
     The noise is one map for all channels, each sample's own. In eval mode a batch shares one, so that a
-    sample does not depend on how many are drawn together.
+    sample does not depend on how many are drawn together: a fresh one, or `noise` where that is set.
     """
+
+    noise: Tensor | None
 
     def __init__(self, before: int, after: int, w_dim: int, up: bool = False) -> None:
         super().__init__()
         self.conv = ModulatedConv(before, after, w_dim, up=up)
         self.strength = nn.Parameter(torch.zeros(()))
+        self.register_buffer("noise", None, persistent=False)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         h = self.conv(x, w)
-        noise = torch.randn(len(h) if self.training else 1, 1, *h.shape[2:], device=h.device)
+        noise = self.noise
+        if noise is None:
+            noise = torch.randn(len(h) if self.training else 1, 1, *h.shape[2:], device=h.device)
         return F.leaky_relu(h + (self.strength * noise).to(h.dtype), LEAK, inplace=True)
 
 
@@ -142,6 +147,13 @@ class Synthesis(nn.Module):
             ModulatedConv(width, channels, w_dim, kernel=1, gain=None) for width in widths
         )
         self.up = nn.Upsample(scale_factor=2, mode="bilinear")
+
+    def fix_noise(self) -> None:
+        """Keep the noise that is drawn now, in eval mode, for good."""
+        side = self.constant.shape[-1]
+        for level, block in enumerate(self.blocks):
+            for layer in block:  # type: ignore[attr-defined]
+                layer.noise = torch.randn(1, 1, side << level, side << level, device=self.constant.device)
 
     def forward(self, w: Tensor) -> Tensor:
         own = w.unbind(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from itertools import pairwise
 from typing import Any, ClassVar, Unpack
@@ -84,6 +85,29 @@ def critic(sizes: list[int], widths: list[int], channels: int) -> nn.Sequential:
     for after, before in reversed(list(pairwise(widths))):
         layers.append(Block(before, after))
     return nn.Sequential(*layers, last_block(widths[0], widths[0], sizes[0]))
+
+
+class Still(nn.Module):
+    """z, y, truncation, mix -> images, as `StyleGAN2.sample` makes them, without draws and without branches.
+
+    Args:
+        mean: the mean w of each class, [classes or 1, w_dim].
+    """
+
+    def __init__(self, generator: Generator, mean: Tensor) -> None:
+        super().__init__()
+        self.generator = generator
+        self.register_buffer("mean", mean)
+
+    def forward(self, z: Tensor, y: Tensor | None = None, *, truncation: Tensor, mix: Tensor) -> Tensor:
+        w = self.generator.styles(z, y)
+        assert isinstance(self.mean, Tensor)
+        place = torch.arange(w.shape[1], device=w.device)[:, None]
+        before = torch.cat([w[-1:], w[:-1]])
+        w = torch.where((place < mix) | (mix == 0), w, before)
+        mean = (self.mean if y is None else self.mean[y])[:, None]
+        images: Tensor = self.generator.synthesis(mean + truncation * (w - mean))
+        return images
 
 
 class StyleGAN2(LadderGAN):
@@ -186,6 +210,17 @@ class StyleGAN2(LadderGAN):
             w = mean + truncation * (w - mean)
         images: Tensor = self.generator.synthesis(w)
         return images
+
+    def graph(self) -> nn.Module:
+        """(z, y, truncation, mix) -> samples, whose noise is that of the first ones that seed 0 draws."""
+        still = copy.deepcopy(self.generator)
+        device = still.synthesis.constant.device
+        with counted(device, 0, "sample", 0):  # as `draw` does
+            self.sample_z(256)
+            still.synthesis.fix_noise()
+        classes = torch.arange(self.num_classes, device=device) if self.num_classes else None
+        with torch.no_grad():
+            return Still(still, self._mean_w(still.synthesis.constant, classes)[:, 0])
 
     def _mean_w(self, like: Tensor, y: Tensor | None) -> Tensor:
         """[N or 1, 1, w_dim]: over z that are always the same."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -13,7 +13,6 @@ from ganzoo.errors import UsageError, WorkError
 from ganzoo.losses import Loss
 from ganzoo.models.base import GAN
 from ganzoo.models.nets import refuse_stray_nets
-from ganzoo.plan.config import Config
 from ganzoo.registry import LOSSES, MODELS
 from ganzoo.registry.kinds import as_int
 from ganzoo.registry.options import known_options, options_of
@@ -26,7 +25,30 @@ from ganzoo.system.rng import counted
 LARGEST = 10**7  # size of any option of a model
 
 
-def build_model(config: Config, device: torch.device) -> GAN:
+class Built(Protocol):
+    """What a model is built from: all settings of a run, or what a generator's file says of itself."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def model_options(self) -> Mapping[str, Any]: ...
+    @property
+    def stabilizers(self) -> Sequence[str | Spec]: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def sample_shape(self) -> tuple[int, ...]: ...
+    @property
+    def num_classes(self) -> int: ...
+    @property
+    def conditional(self) -> bool: ...
+    @property
+    def condition_shape(self) -> tuple[int, ...]: ...
+    @property
+    def kind(self) -> str: ...
+
+
+def build_model(config: Built, device: torch.device) -> GAN:
     """The model of a run with its first weights, which follow from the seed; conv nets lie channels_last.
 
     Raises:
@@ -44,7 +66,7 @@ def build_model(config: Config, device: torch.device) -> GAN:
         return gan.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def _of_the_data(config: Config) -> dict[str, Any]:
+def _of_the_data(config: Built) -> dict[str, Any]:
     """What the model is told of its data: what is plain from their shape it is not."""
     told: dict[str, Any] = {"num_classes": config.num_classes if config.conditional else 0}
     if config.conditional and config.condition_shape:
@@ -74,7 +96,7 @@ def _within_memory(model: str, options: Mapping[str, Any]) -> Iterator[None]:
         raise UsageError(f"model {model} needs more memory than there is: lower its {shown}") from error
 
 
-def build_trained(config: Config, device: torch.device) -> tuple[GAN, list[Stabilizer]]:
+def build_trained(config: Built, device: torch.device) -> tuple[GAN, list[Stabilizer]]:
     """The model of a run as its training has it: changed by its stabilizers, which come along.
 
     What they draw when they change it follows from the seed.
@@ -83,7 +105,7 @@ def build_trained(config: Config, device: torch.device) -> tuple[GAN, list[Stabi
         UsageError: one of them cannot be set up on this model.
     """
     gan = build_model(config, device)
-    stabilizers = [open_stabilizer(spec) for spec in config.recipe.stabilizers]
+    stabilizers = [open_stabilizer(spec) for spec in config.stabilizers]
     with counted(next(gan.parameters()).device, config.seed, "setup"):
         for stabilizer in stabilizers:
             if not isinstance(getattr(stabilizer, "state", None), dict):

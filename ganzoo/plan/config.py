@@ -108,23 +108,20 @@ class Config:
             raise UsageError("conditional needs labels, and num_classes is 0")
         if self.kind and self.kind not in KINDS:
             raise UsageError(f"kind {self.kind!r}: {nearest(self.kind, KINDS)}")
-        for what, origin in self.origins.items():
-            if what.partition(" ")[0] not in OF_KIND or not {"distribution", "version"} <= origin.keys():
-                raise UsageError(f"origins: expected a member's kind, distribution and version at {what!r}")
+        check_origins(self.origins)
         root, offline = self.data_options.get("root"), self.data_options.get("offline", False)
         if not isinstance(root, str | None) or not isinstance(offline, bool):
             raise UsageError("data_options: expected a path or null as root, and true or false as offline")
         if "\0" in f"{self.dataset}{root}":
             raise UsageError("dataset, data_options.root: no path has a character 0")
 
+    @property
+    def stabilizers(self) -> tuple[Spec, ...]:
+        return self.recipe.stabilizers
+
     def _check_sizes(self) -> None:
-        shape, numbers = self.sample_shape, math.prod(self.sample_shape)
-        for name, sizes in (("sample_shape", shape), ("condition_shape", self.condition_shape or (1,))):
-            if len(sizes) not in DIMENSIONS or min(sizes) < 1 or math.prod(sizes) > LARGEST_SAMPLE:
-                raise UsageError(
-                    f"{name}: expected [D] of vectors, [C, L] of series, [C, H, W] of images, ..., of up to "
-                    f"{LARGEST_SAMPLE:,} numbers, got {list(sizes)}"
-                )
+        check_shapes(self.sample_shape, self.condition_shape)
+        numbers = math.prod(self.sample_shape)
         if self.recipe.batch_size * numbers > LARGEST_BATCH:
             raise UsageError(
                 f"batch_size: expected at most {LARGEST_BATCH // numbers:,} for samples of {numbers:,} "
@@ -188,6 +185,23 @@ class Config:
             return cls.from_json(said)
         except (Damaged, UsageError) as error:
             raise UsageError(f"{path} is damaged ({error}): {remedy}") from error
+
+
+def check_origins(origins: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise a UsageError unless it says of members which distribution they are of."""
+    for what, origin in origins.items():
+        if what.partition(" ")[0] not in OF_KIND or not {"distribution", "version"} <= origin.keys():
+            raise UsageError(f"origins: expected a member's kind, distribution and version at {what!r}")
+
+
+def check_shapes(sample_shape: tuple[int, ...], condition_shape: tuple[int, ...]) -> None:
+    """Raise a UsageError for what no sample or condition can have as its shape."""
+    for name, sizes in (("sample_shape", sample_shape), ("condition_shape", condition_shape or (1,))):
+        if len(sizes) not in DIMENSIONS or min(sizes) < 1 or math.prod(sizes) > LARGEST_SAMPLE:
+            raise UsageError(
+                f"{name}: expected [D] of vectors, [C, L] of series, [C, H, W] of images, ..., of up to "
+                f"{LARGEST_SAMPLE:,} numbers, got {list(sizes)}"
+            )
 
 
 def usual_checkpoint_every(steps: int) -> int:

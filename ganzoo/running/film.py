@@ -21,7 +21,7 @@ from ganzoo.training.sampling import tour
 
 if TYPE_CHECKING:
     from ganzoo.running.record import Shown
-    from ganzoo.running.run import Run
+    from ganzoo.running.sampler import Sampler
 
 MOST = 120  # frames
 WALKERS = {"images": 16, "series": 9, "video": 4}
@@ -63,7 +63,7 @@ def timelapse(run: Shown, out: Path) -> Path:
 
 
 def walk(
-    run: Run,
+    run: Sampler,
     out: Path,
     n: int | None = None,
     seed: int = 0,
@@ -86,14 +86,14 @@ def walk(
         UsageError: the model has no z, or these are not options of it.
     """
     check_film(out)
-    kind = kind_of(run.config)
+    kind = kind_of(run.known)
     n = n or (len(y) if y is not None else WALKERS.get(kind, POINTS))
-    if y is None and run.config.conditional:
+    if y is None and run.known.conditional:
         y = run.card.conditions.in_turn(n, label)
     columns = None
     if words is not None:
         words = words.saying(f"{n:,} samples on a walk from z to z")
-        words, columns = by_class(words, y if run.config.num_classes else None, run.card.class_names)
+        words, columns = by_class(words, y if run.known.num_classes else None, run.card.class_names)
     modes = run.dataset.modes if real is not None else None
     frames = []
     made = tour(run.model, n, STOPS, BETWEEN, seed, y, **options)

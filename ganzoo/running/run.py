@@ -7,13 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ganzoo.data.base import Dataset
 from ganzoo.data.card import DataCard
-from ganzoo.data.conditions import as_seen_by_nets
 from ganzoo.data.given import as_dataset
 from ganzoo.data.open import open_dataset
 from ganzoo.data.ranges import Range
@@ -30,26 +28,22 @@ from ganzoo.registry.blame import blaming
 from ganzoo.registry.kinds import as_int
 from ganzoo.registry.spec import Spec
 from ganzoo.running import training
-from ganzoo.running.asked import classes_of, rows_of
 from ganzoo.running.evaluation import Document, document
 from ganzoo.running.evaluations import scored_y, told_of_y
 from ganzoo.running.folder import find, new_folder
 from ganzoo.running.places import moved, open_data, read_card, same_data
 from ganzoo.running.record import Shown
+from ganzoo.running.sampler import Sampler
 from ganzoo.running.weights import find_weights
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.files import write_json
 from ganzoo.system.lines import append_line
-from ganzoo.system.memory import room_for
 from ganzoo.training.sampling import draw
 from ganzoo.training.trainer import Callback
 
-Rows = Tensor | np.ndarray[Any, Any] | Sequence[Any]
-Labels = Tensor | np.ndarray[Any, Any] | Sequence[int | str] | int | str | None
 
-
-class Run(Shown):
+class Run(Shown, Sampler):
     """One run folder.
 
     Attributes:
@@ -80,9 +74,9 @@ class Run(Shown):
         """What samples need to know of the data: from the run folder, or else from the data."""
         return read_card(self.path, self.config) or DataCard.of(self.dataset, self.config.conditional)
 
-    def to_units(self, x: Tensor) -> Tensor:
-        """From what the generator makes to the data's own units."""
-        return (self.card if self.card.knows_units else self.dataset).to_units(x)
+    @property
+    def known(self) -> Config:
+        return self.config
 
     @cached_property
     def _last(self) -> tuple[GAN, int]:
@@ -193,93 +187,6 @@ class Run(Shown):
         measured = document(evaluation(x, y, gan, progress=progress), made_by, source)
         append_line(self.path / "metrics.jsonl", {"step": step, **measured})
         return measured
-
-    @blaming()
-    def sample(
-        self,
-        n: int | None = None,
-        seed: int = 0,
-        labels: Labels = None,
-        z: Rows | None = None,
-        condition: Rows | None = None,
-        **options: Any,
-    ) -> Tensor:
-        """n samples [n, ...] in the data's own units: pixels uint8, all others float32.
-
-        Args:
-            n: 64 where left out, or as many as there are z, labels or conditions.
-            labels: n classes for a conditional run, by index or by name, or one for all of them; 0, 1, 2, ...
-                in turn where left out.
-            condition: [n, ...] for a run that is conditional on values, in their own units (images uint8);
-                some that were held out where left out.
-            z: [n, z_dim], latent vectors of your own; drawn from the seed where left out.
-            options: of the model's `sample`, such as truncation=0.7 of stylegan2.
-
-        Raises:
-            UsageError: there are no weights yet, or one of these does not fit the model.
-        """
-        n = None if n is None else as_int("n", n, at_least=1)
-        seed = as_int("seed", seed, at_least=0)
-        own = None if z is None else rows_of("z", z)
-        y = self._asked(labels, condition, n or (64 if own is None else len(own)))
-        count = n or next((len(given) for given in (own, y) if given is not None), 64)
-        if y is None and self.config.conditional:
-            with room_for(f"{count:,} samples"):
-                y = self.card.conditions.in_turn(count)
-        return self.to_units(draw(self.model, count, seed, "sample", y, z=own, **options))
-
-    def _asked(self, labels: Labels, condition: Rows | None, count: int) -> Tensor | None:
-        """The y that somebody asks for, of `count` samples: classes, or values."""
-        if labels is not None and condition is not None:
-            raise UsageError("labels and condition say twice what to make: give one of them")
-        if (labels is not None and self.config.condition_shape) or (
-            condition is not None and self.config.num_classes
-        ):
-            right, wrong = ("condition", "labels") if labels is not None else ("labels", "condition")
-            raise UsageError(f"{self.path} has no {wrong}: give {right}")
-        if labels is None:
-            return None if condition is None else rows_of("condition", condition)
-        if not self.config.conditional:
-            raise UsageError(
-                f"{self.path} is not conditional, and takes no labels: train with conditional=True"
-            )
-        return classes_of(labels, count, self.card.class_names, self.config.num_classes, self.path)
-
-    def reconstruct(
-        self,
-        x: Rows,
-        labels: Labels = None,
-        seed: int = 0,
-        condition: Rows | None = None,
-        **options: Any,
-    ) -> Tensor:
-        """Samples x in the data's own units, through the model's encoder and back, in the same units.
-
-        Args:
-            labels, condition: of x, for a conditional run.
-            options: as for `sample`.
-
-        Raises:
-            UsageError: the model has no encoder.
-        """
-        z = self.encode(x, labels, condition)
-        return self.sample(len(x), seed, labels, z, condition, **options)
-
-    @blaming()
-    @torch.no_grad()
-    def encode(self, x: Rows, labels: Labels = None, condition: Rows | None = None) -> Tensor:
-        """The z [n, z_dim] of samples in the data's own units. Raises UsageError without an encoder."""
-        data = self.card if self.card.knows_units else self.dataset
-        x = rows_of("x", x)
-        asked = self._asked(labels, condition, len(x))
-        if asked is not None and len(asked) != len(x):
-            raise UsageError(f"labels, or condition: expected {len(x)}, one for each of x, got {len(asked)}")
-        y = None if asked is None else torch.split(as_seen_by_nets(asked), 256)
-        parts = []
-        for i, part in enumerate(torch.split(x, 256)):
-            seen = data.from_units(part).to(self.device)
-            parts.append(self.model.encode(seen, None if y is None else y[i].to(self.device)).cpu())
-        return torch.cat(parts)
 
     def train(
         self, dataset: Dataset | None = None, progress: bool = True, callbacks: Sequence[Callback] = ()

@@ -17,7 +17,7 @@ from ganzoo.system.console import notice, plain
 from ganzoo.system.files import write_whole
 
 if TYPE_CHECKING:
-    from ganzoo.running.run import Run
+    from ganzoo.running.sampler import Sampler
 
 RATE = 16_000  # values per second of a sound, where nobody has said
 EARS = 2
@@ -32,7 +32,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> list[Path]:
     return [path]
 
 
-def write_table(path: Path, run: Run, samples: Tensor, y: Tensor | None) -> list[Path]:
+def write_table(path: Path, run: Sampler, samples: Tensor, y: Tensor | None) -> list[Path]:
     """Vectors as a .csv file with a row each, and their class in the column `label`; `csv:` reads it.
 
     Raises UsageError for samples that are no vectors.
@@ -55,16 +55,16 @@ def write_table(path: Path, run: Run, samples: Tensor, y: Tensor | None) -> list
     return [path]
 
 
-def write_sounds(path: Path, run: Run, samples: Tensor) -> list[Path]:
+def write_sounds(path: Path, run: Sampler, samples: Tensor) -> list[Path]:
     """Series of one channel or two as .wav files of 32-bit floats: NAME.wav, or NAME-1.wav, ... of several.
 
     Raises UsageError for samples that are no sounds.
     """
-    if kind_of(run.config) != "series" or samples.shape[1] > EARS:
+    if kind_of(run.known) != "series" or samples.shape[1] > EARS:
         raise UsageError(f"--out {path}: a sound is a series of one channel or two, and {_others(run)}")
     from scipy.io import wavfile
 
-    rate = run.config.data_options.get("rate") or 0
+    rate = getattr(run.known, "data_options", {}).get("rate") or 0
     if not isinstance(rate, int) or rate < 1:
         rate = RATE
         notice(f"as no --set data.rate is recorded, the sounds have {RATE:,} values per second")
@@ -91,5 +91,5 @@ def _cell(text: str) -> str:
     return f"'{text}" if text.lstrip().startswith(FORMULA) else text
 
 
-def _others(run: Run) -> str:
-    return f"this run makes {kind_of(run.config)} of shape {tuple(run.config.sample_shape)}"
+def _others(run: Sampler) -> str:
+    return f"this run makes {kind_of(run.known)} of shape {tuple(run.known.sample_shape)}"

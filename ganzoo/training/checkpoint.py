@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from ganzoo.data.card import DataCard
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.models.base import GAN
 from ganzoo.system.tensors import DamagedFile, pack, read_meta, read_tensors, unpack, write_tensors
+from ganzoo.training.about import KEY, About, split_units, units
 from ganzoo.training.restoring import fill
 from ganzoo.training.stored import BEST as BEST
 from ganzoo.training.stored import BEST_GENERATOR as BEST_GENERATOR
@@ -132,18 +135,53 @@ def diverged(folder: Path, what: str, step: int) -> Diverged:
     return error
 
 
-def save_generator(path: Path, gan: GAN, meta: dict[str, Any]) -> str:
-    """The weights of a generator, with its step and its time; returns their hash."""
-    return write_tensors(path, gan.net("g").state_dict(), meta)
+def save_generator(
+    path: Path,
+    gan: GAN,
+    meta: dict[str, Any],
+    about: About | None = None,
+    card: DataCard | None = None,
+    half: bool = False,
+) -> str:
+    """The weights of a generator, with its step and its time; returns their hash.
+
+    Args:
+        about, card: what it takes to draw from the file alone.
+        half: keep single precision as half.
+    """
+    weights = gan.net("g").state_dict()
+    if half:
+        weights = {name: w.half() if w.dtype == torch.float32 else w for name, w in weights.items()}
+    tensors = {**weights, **({} if card is None else units(card))}
+    return write_tensors(path, tensors, {**meta, **({} if about is None else {KEY: about.as_json()})})
 
 
 def load_generator(path: Path, gan: GAN, hashed: bool = True) -> dict[str, Any]:
     """Fill G, and what goes with it, from a file; returns its metadata. Raises UsageError if it is unfit."""
-    weights, meta = read_tensors(path, hashed)
-    _fill(gan.net("g"), weights, f"{path} does not hold this run's generator")
-    if type(meta.get("t")) not in (int, float) or type(meta.get("step", 0)) is not int:
-        raise DamagedFile(f"{path} does not hold this run's generator: it says no step and no time")
+    tensors, meta = read_tensors(path, hashed)
+    weights, _ = split_units(tensors)
+    fill_generator(weights, gan, path)
+    time_of(meta, path)
     return meta
+
+
+def fill_generator(weights: Mapping[str, Tensor], gan: GAN, path: Path) -> None:
+    """Fill G, and what goes with it, with weights of a file; of half precision too, as some are shipped.
+
+    Raises:
+        UsageError: they do not fit.
+    """
+    single = {name: w.float() if w.dtype == torch.float16 else w for name, w in weights.items()}
+    _fill(gan.net("g"), single, f"{path} does not hold this run's generator")
+
+
+def time_of(meta: Mapping[str, Any], path: Path) -> tuple[int, float]:
+    """The step and the time, in [0, 1] of the plan, of a generator's file. Raises DamagedFile without."""
+    step: Any = meta.get("step", 0)
+    t: Any = meta.get("t")
+    if type(t) not in (int, float) or type(step) is not int or not 0 <= float(t) <= 1:
+        raise DamagedFile(f"{path} does not hold this run's generator: it says no step and no time")
+    return step, float(t)
 
 
 def fill_discriminator(state: State, gan: GAN, path: Path) -> None:

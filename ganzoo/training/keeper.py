@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ganzoo.data.card import DataCard
 from ganzoo.errors import UsageError
 from ganzoo.system.console import notice
 from ganzoo.system.files import drop_orphans, flush
 from ganzoo.system.lines import cut_lines
 from ganzoo.system.tensors import HASH, DamagedFile, read_tensors
+from ganzoo.training.about import About, measured_at
 from ganzoo.training.checkpoint import (
     BEST,
     BEST_GENERATOR,
@@ -51,6 +53,7 @@ class Keeper(Callback):
         self.best: Best | None = None
         self._kept_at = -1
         self._published = False
+        self._card: DataCard | None = None
 
     def begin(self, trainer: Trainer) -> None:
         self.folder, self.every = trainer.folder, trainer.config.checkpoint_every
@@ -78,9 +81,9 @@ class Keeper(Callback):
         refuse_nonfinite(state, self.folder)
         for name in LINES:
             flush(self.folder / name)
-        step, meta = trainer.step, {"step": trainer.step, "t": trainer.growth}
+        step = trainer.step
         try:
-            generator = save_generator(self.folder / NEXT, trainer.snapshot(), meta)
+            generator = self._save_generator(self.folder / NEXT, trainer)
             checkpoint = Checkpoint(step, generator, self.best, trainer.is_last)
             write_state(self.folder / FOLDER / NAME.format(step), state, checkpoint)
         except BaseException:  # the disk is full, say
@@ -97,9 +100,17 @@ class Keeper(Callback):
         refuse_nonfinite(state, self.folder)
         folder = self.folder / FOLDER
         written = write_state(folder / BEST.format(step), state)
-        meta = {"step": step, "t": trainer.growth}
-        generator = save_generator(folder / BEST_GENERATOR.format(step), trainer.snapshot(), meta)
+        generator = self._save_generator(folder / BEST_GENERATOR.format(step), trainer)
         self.best = Best(step, written, generator)
+
+    def _save_generator(self, path: Path, trainer: Trainer) -> str:
+        """The averaged generator of this step, in a file that needs nothing else; returns its hash."""
+        if self._card is None:
+            self._card = DataCard.of(trainer.dataset, trainer.config.conditional)
+        measured = measured_at(self.folder, trainer.step, in_training=True)
+        about = About.of(trainer.config, self._card, measured)
+        meta = {"step": trainer.step, "t": trainer.growth}
+        return save_generator(path, trainer.snapshot(), meta, about, self._card)
 
 
 def newest_whole(folder: Path, tell: bool = True) -> tuple[State, Checkpoint] | None:

@@ -20,6 +20,7 @@ from ganzoo.cli.info import uses
 from ganzoo.cli.main import ganzoo as tree
 from ganzoo.cli.shells import Bash
 from ganzoo.registry import DATASETS, REGISTRIES
+from ganzoo.running.pretrained import names
 
 MEMBERS = [(plural, name) for plural, registry in REGISTRIES.items() for name in registry.names()]
 
@@ -153,7 +154,8 @@ def test_paths_of_datasets_and_runs_are_completed():
     assert completed("run dcgan --dataset folder:pi") == ["folder:pictures/"]
     assert completed("run dcgan --dataset folder:pictures/") == ["folder:pictures/cats/"]
     assert completed("run cyclegan --dataset unpaired:a,pi") == ["unpaired:a,pictures/"]
-    for line in ("sample ", "resume ", "diagnose ", "compare 0003-x ", "rm ", "eval ", "run --from "):
+    assert sorted(completed("sample ")) == ["0003-x", "0012-y", *names()]
+    for line in ("resume ", "diagnose ", "compare 0003-x ", "rm ", "eval ", "run --from "):
         assert sorted(completed(line)) == ["0003-x", "0012-y"]
         assert completed(f"{line}1") == ["12"]
         assert completed(f"{line}0012") == ["0012-y"]
