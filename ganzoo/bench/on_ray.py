@@ -24,14 +24,14 @@ class RayStarter:
     results is on storage that the nodes share, else from the start.
 
     Args:
-        address: as `ray.init` takes it; "" for RAY_ADDRESS, or this machine.
+        address: as `ray.init` takes it; None for RAY_ADDRESS, or this machine.
 
     Raises:
         UsageError: Ray is not installed.
         WorkError: there is no cluster at that address.
     """
 
-    def __init__(self, address: str = "") -> None:
+    def __init__(self, address: str | None = None) -> None:
         try:
             import ray
         except ImportError as error:
@@ -41,7 +41,7 @@ class RayStarter:
         self._ray: Any = ray
         try:
             if not ray.is_initialized():
-                ray.init(address or None, log_to_driver=False, logging_level=logging.ERROR)
+                ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise WorkError(f"no Ray cluster at {address or 'this machine'}: {first_line(error)}") from error
 

@@ -47,7 +47,7 @@ LAUNCHERS = ("local", "ray", "slurm")
     metavar="NAME",
     help="Where cells run: local, on this machine, or on a cluster of ray or of slurm.",
 )
-@click.option("--address", default="", metavar="ADDR", help="Of the Ray cluster; RAY_ADDRESS if left out.")
+@click.option("--address", metavar="ADDR", help="Of the Ray cluster; RAY_ADDRESS if left out.")
 @click.option(
     "--with",
     "with_",
@@ -64,7 +64,7 @@ def command(
     steps: int | None,
     samples: int | None,
     launcher: str,
-    address: str,
+    address: str | None,
     with_: Sequence[str],
     dry_run: bool,
 ) -> int:
@@ -150,7 +150,7 @@ def command(
     return 0
 
 
-def _launcher(kind: str, address: str, out: Path, options: Sequence[str]) -> Launcher | None:
+def _launcher(kind: str, address: str | None, out: Path, options: Sequence[str]) -> Launcher | None:
     """What starts cells elsewhere; None for this machine."""
     if kind == "ray":
         from ganzoo.bench.on_ray import RayStarter
