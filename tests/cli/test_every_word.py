@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -314,6 +315,7 @@ def test_what_info_says_to_try_is_what_the_commands_take(plural, name):
 
 
 ELSEWHERE = {"cifar10", "fashion-mnist"}  # to be downloaded
+ELSEWHERE |= {name for name in ("wandb", "mlflow") if find_spec(name) is None}  # which [test] does not bring
 
 
 @pytest.mark.slow
