@@ -29,7 +29,6 @@ from ganzoo.bench.rows import Done
 from ganzoo.data.base import Modes
 from ganzoo.data.plots import SHOWN, curves, plot
 from ganzoo.data.sheets import grid
-from ganzoo.metrics.modes import RADIUS
 from ganzoo.table.read import group_rows, read_rows
 
 LARGEST = 100_000  # bytes
@@ -39,8 +38,8 @@ MOST_CLASSES = 16  # that are columns
 
 def over_modes(axes: Axes, samples: Tensor, modes: Modes) -> None:
     """Samples [N, 2] over the true modes: discs where one was found, crosses where none was."""
-    distance, nearest = torch.cdist(samples.double(), modes.centers.double()).min(1)
-    found = set(nearest[distance < RADIUS * modes.std].tolist())
+    nearest, near = modes.nearest(samples)
+    found = set(nearest[near].tolist())
     x, y = modes.centers.T.numpy()
     covered = [i in found for i in range(modes.count)]
     missed = [not here for here in covered]

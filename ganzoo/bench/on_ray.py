@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from ganzoo.bench.remote import Delivered, Order, deliver, unpack
+from ganzoo.bench.remote import Afar, Order, deliver
 from ganzoo.bench.work import STOPPED
-from ganzoo.errors import UsageError, WorkError, first_line
+from ganzoo.errors import WorkError, first_line
+from ganzoo.system.extras import extra
 
 RETRIES = 20  # of a cell whose node is lost
-TICK = 0.1
 
 
 class RayStarter:
@@ -32,13 +30,7 @@ class RayStarter:
     """
 
     def __init__(self, address: str | None = None) -> None:
-        try:
-            import ray
-        except ImportError as error:
-            raise UsageError(
-                "--launcher ray needs Ray, which is not installed: pip install 'ganzoo-torch[ray]'"
-            ) from error
-        self._ray: Any = ray
+        self._ray = ray = extra("ray", "--launcher ray", "ray")
         try:
             if not ray.is_initialized():
                 ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
@@ -62,39 +54,24 @@ class RayStarter:
         self._ray.shutdown()
 
 
-class RayProcess:
+class RayProcess(Afar):
     """A task of Ray, looked at as if it were a process of this machine."""
 
+    title = "a task of Ray"
+
     def __init__(self, ray: Any, task: Any, folder: Path, log: Path) -> None:
-        self._ray, self._task, self._folder, self._log = ray, task, folder, log
-        self.returncode: int | None = None
-        self.stdin: IO[bytes] | None = None
+        super().__init__(folder, log)
+        self._ray, self._task = ray, task
 
-    def poll(self) -> int | None:
-        if self.returncode is None and self._ray.wait([self._task], timeout=0)[0]:
-            self.returncode = self._fetched()
-        return self.returncode
-
-    def _fetched(self) -> int:
+    def status(self) -> int | None:
+        if not self._ray.wait([self._task], timeout=0)[0]:
+            return None
         try:
-            found: Delivered = self._ray.get(self._task)
+            return self.received(self._ray.get(self._task))
         except (self._ray.exceptions.TaskCancelledError, KeyboardInterrupt):
             return STOPPED
         except self._ray.exceptions.RayError as error:
-            self._log.write_text(f"{type(error).__name__}: {first_line(error)}\n", encoding="utf-8")
-            return 1
-        if found.archive is not None:
-            unpack(found.archive, self._folder)
-        self._log.write_bytes(found.said)
-        return found.status
-
-    def wait(self, timeout: float | None = None) -> int:
-        until = time.monotonic() + (float("inf") if timeout is None else timeout)
-        while (status := self.poll()) is None:
-            if time.monotonic() > until:
-                raise subprocess.TimeoutExpired("a task of Ray", timeout or 0.0)
-            time.sleep(TICK)
-        return status
+            return self.lost(error)
 
     def send_signal(self, sig: int) -> None:
         self.terminate()

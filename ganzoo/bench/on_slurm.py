@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import pickle
-import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from ganzoo.bench.remote import Delivered, Order, deliver, unpack
+from ganzoo.bench.remote import Afar, Delivered, Order, deliver
 from ganzoo.errors import UsageError, WorkError, first_line
+from ganzoo.system.extras import extra
 
 ROOM = 100  # cells at a time, where nobody says how many: the scheduler has a queue of its own
-TICK = 0.5
 
 
 class Cell:
@@ -46,12 +44,7 @@ class SlurmStarter:
     """
 
     def __init__(self, folder: Path, options: Mapping[str, Any], kind: str = "slurm") -> None:
-        try:
-            import submitit
-        except ImportError as error:
-            raise UsageError(
-                "--launcher slurm needs submitit, which is not installed: pip install 'ganzoo-torch[slurm]'"
-            ) from error
+        submitit = extra("submitit", "--launcher slurm", "slurm")
         self._failed: Any = (submitit.core.utils.UncompletedJobError, submitit.core.utils.FailedJobError)
         try:
             self._waiting: list[SlurmProcess] = []
@@ -90,41 +83,26 @@ class SlurmStarter:
         """Jobs are ended one by one."""
 
 
-class SlurmProcess:
+class SlurmProcess(Afar):
     """A job, looked at as if it were a process of this machine."""
+
+    title = "a job"
+    tick = 0.5
 
     def __init__(
         self, cell: Cell, need: tuple[tuple[str, int], ...], folder: Path, log: Path, failed: Any
     ) -> None:
-        self.cell, self.need = cell, need
+        super().__init__(folder, log)
+        self.cell, self.need, self._failed = cell, need, failed
         self.job: Any = None  # until it is submitted
-        self._folder, self._log, self._failed = folder, log, failed
-        self.returncode: int | None = None
-        self.stdin: IO[bytes] | None = None
 
-    def poll(self) -> int | None:
-        if self.returncode is None and self.job is not None and self.job.done():
-            self.returncode = self._fetched()
-        return self.returncode
-
-    def _fetched(self) -> int:
+    def status(self) -> int | None:
+        if self.job is None or not self.job.done():
+            return None
         try:
-            found: Delivered = self.job.result()
+            return self.received(self.job.result())
         except (*self._failed, OSError, pickle.UnpicklingError) as error:
-            self._log.write_text(f"{type(error).__name__}: {first_line(error)}\n", encoding="utf-8")
-            return 1
-        if found.archive is not None:
-            unpack(found.archive, self._folder)
-        self._log.write_bytes(found.said)
-        return found.status
-
-    def wait(self, timeout: float | None = None) -> int:
-        until = time.monotonic() + (float("inf") if timeout is None else timeout)
-        while (status := self.poll()) is None:
-            if time.monotonic() > until:
-                raise subprocess.TimeoutExpired("a job", timeout or 0.0)
-            time.sleep(TICK)
-        return status
+            return self.lost(error)
 
     def send_signal(self, sig: int) -> None:
         self.kill()

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.bench.work import RESULT
-from ganzoo.errors import WorkError
-from ganzoo.system.processes import APART, ask_to_end
+from ganzoo.errors import WorkError, first_line
+from ganzoo.system.processes import APART, Polled, ask_to_end
 
 SENT = ("config.json", "trial.json")  # with which a cell begins
 
@@ -49,6 +49,25 @@ class Delivered:
     status: int
     said: bytes
     archive: bytes | None
+
+
+class Afar(Polled):
+    """A cell that a launcher has somewhere: what came of it is put into its run folder here."""
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        super().__init__()
+        self._folder, self._log = folder, log
+
+    def received(self, found: Delivered) -> int:
+        if found.archive is not None:
+            unpack(found.archive, self._folder)
+        self._log.write_bytes(found.said)
+        return found.status
+
+    def lost(self, error: Exception) -> int:
+        """Nothing came, and why is said where its process would have said it."""
+        self._log.write_text(f"{type(error).__name__}: {first_line(error)}\n", encoding="utf-8")
+        return 1
 
 
 def deliver(order: Order) -> Delivered:

@@ -8,15 +8,13 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
-from ganzoo.system.processes import APART, Process
+from ganzoo.system.processes import APART, Polled, Process
 
 FORKS = sys.platform == "linux"  # elsewhere there is no fork, or system libraries do not bear it
-TICK = 0.02
 
 
 class Launcher(Protocol):
@@ -129,26 +127,18 @@ class Warm:
             self._asks.close()
 
 
-class Forked:
+class Forked(Polled):
     """A cell's process that a `Warm` has forked."""
 
+    title = "ganzoo.bench.work"
+    tick = 0.02
+
     def __init__(self, warm: Warm, number: int) -> None:
+        super().__init__()
         self._warm, self._number = warm, number
-        self.returncode: int | None = None
-        self.stdin: IO[bytes] | None = None
 
-    def poll(self) -> int | None:
-        if self.returncode is None:
-            self.returncode = self._warm.status_of(self._number)
-        return self.returncode
-
-    def wait(self, timeout: float | None = None) -> int:
-        until = time.monotonic() + (float("inf") if timeout is None else timeout)
-        while (status := self.poll()) is None:
-            if time.monotonic() > until:
-                raise subprocess.TimeoutExpired("ganzoo.bench.work", timeout or 0.0)
-            time.sleep(TICK)
-        return status
+    def status(self) -> int | None:
+        return self._warm.status_of(self._number)
 
     def send_signal(self, sig: int) -> None:
         if self.poll() is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.words import GENERATOR, PATH, Word
+from ganzoo.cli.words import GENERATOR, PATH, Word, checkpoint_option
 from ganzoo.errors import UsageError, nearest
 
 ENDINGS = {"onnx": ".onnx", "torch-export": ".pt2", "safetensors": ".safetensors"}
@@ -23,13 +23,7 @@ ENDINGS = {"onnx": ".onnx", "torch-export": ".pt2", "safetensors": ".safetensors
     help="One of onnx, torch-export and safetensors; by the end of --out if left out.",
 )
 @click.option("--out", type=PATH, metavar="FILE", help="Where to; here, by the run's name, if left out.")
-@click.option(
-    "--checkpoint",
-    type=Word("last", "best"),
-    default="last",
-    show_default=True,
-    help="The last or the best one, of RUN.",
-)
+@checkpoint_option
 @click.option("--half", is_flag=True, help="Weights as float16, of safetensors: half the size.")
 def command(generator: str | None, kind: str | None, out: Path | None, checkpoint: str, half: bool) -> None:
     """Write a generator as one file, and check it by drawing from it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ganzoo.cli.words import Word
+from ganzoo.cli.words import checkpoint_option
 from ganzoo.errors import UsageError
 
 
@@ -12,13 +12,7 @@ from ganzoo.errors import UsageError
 @click.argument("words", nargs=-1, required=True, metavar="[RUN|NAME|FILE] OWNER/NAME")
 @click.option("--private", is_flag=True, help="A repository that others do not see, if it is new.")
 @click.option("--message", metavar="TEXT", help="Of the commit.")
-@click.option(
-    "--checkpoint",
-    type=Word("last", "best"),
-    default="last",
-    show_default=True,
-    help="The last or the best one, of RUN.",
-)
+@checkpoint_option
 def command(words: tuple[str, ...], private: bool, message: str | None, checkpoint: str) -> None:
     """Upload a generator to the Hugging Face hub, with a card that says how it was made and how good it is.
 

@@ -278,6 +278,13 @@ device_option = click.option(
     metavar="NAME",
     help="Where to compute: auto, cpu, cuda or mps.",
 )
+checkpoint_option = click.option(
+    "--checkpoint",
+    type=Word("last", "best"),
+    default="last",
+    show_default=True,
+    help="The last or the best one, of RUN.",
+)
 data_root_option = click.option(
     "--data-root", type=FOLDER, metavar="DIR", help="Where datasets are, or are downloaded to."
 )

@@ -11,6 +11,8 @@ from torch import Tensor
 from ganzoo.data.kinds import PIXELS, kind_of
 from ganzoo.errors import UsageError
 
+RADIUS = 3.0  # standard deviations from the centre of a mode, within which a sample is one of it
+
 
 @dataclass(frozen=True)
 class Modes:
@@ -29,6 +31,17 @@ class Modes:
     std: float | None = None
     shares: Tensor | None = None
     balanced: bool = False
+
+    @property
+    def radius(self) -> float:
+        """How far from its centre a sample is of a mode; 0 where it is not known how wide they are."""
+        return RADIUS * (self.std or 0.0)
+
+    def nearest(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Of samples [N, D] the nearest centre each, [N], and whether it is within the radius, bool [N]."""
+        assert self.centers is not None
+        distance, nearest = torch.cdist(x.double(), self.centers.double()).min(1)
+        return nearest, distance < self.radius
 
 
 @dataclass(frozen=True, eq=False)

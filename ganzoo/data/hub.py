@@ -19,6 +19,7 @@ from ganzoo.data.network import first_to_answer
 from ganzoo.data.own import OwnArrays
 from ganzoo.errors import UsageError, first_line
 from ganzoo.system.console import notice
+from ganzoo.system.extras import extra
 from ganzoo.system.paths import typed_path
 
 SITE = "https://huggingface.co"
@@ -108,12 +109,7 @@ def _folder(path: str) -> Path | None:
 
 
 def _load(name: str, path: str, folder: Path | None, config: str, offline: bool) -> Mapping[str, Any]:
-    try:
-        import datasets
-    except ImportError as error:
-        raise UsageError(
-            f"{name} needs the library datasets, which is missing: pip install 'ganzoo-torch[hf]'"
-        ) from error
+    datasets = extra("datasets", name, "hf")
     known = [config] if config else []
     try:
         if folder is not None:

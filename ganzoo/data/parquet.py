@@ -12,6 +12,7 @@ from ganzoo.data.columns import Chosen, as_classes, as_table, choose_columns, re
 from ganzoo.data.own import Samples, check_memory
 from ganzoo.data.tensors import Array
 from ganzoo.errors import UsageError, first_line
+from ganzoo.system.extras import extra
 from ganzoo.system.files import open_regular
 
 MAGIC = b"PAR1"
@@ -28,13 +29,7 @@ def read_parquet(path: Path, label: str, columns: Sequence[str]) -> tuple[Chosen
 
     Raises UsageError, with one sentence, for what is no table of numbers, or where pyarrow is missing.
     """
-    try:
-        import pyarrow
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise UsageError(
-            f"{path} needs the library pyarrow, which is missing: pip install 'ganzoo-torch[parquet]'"
-        ) from error
+    pyarrow, parquet = (extra(module, str(path), "parquet") for module in ("pyarrow", "pyarrow.parquet"))
     with open_regular(path, "a parquet file") as file:
         try:
             table = parquet.ParquetFile(file)

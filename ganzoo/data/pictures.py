@@ -76,8 +76,8 @@ def drawn(
         return sheet(rows or torch.split(samples, columns), words)
     with _no_figure_left():
         if samples.dim() == 3:
-            bounds = None if real is None else tuple(float(bound) for bound in real.float().aminmax())
-            return curves(samples, columns, words, bounds)  # type: ignore[arg-type]  # two of them
+            low, high = (samples if real is None else real).float().aminmax()
+            return curves(samples, columns, words, (float(low), float(high)))
         flat = None if real is None else real.flatten(1)
         return plot(samples.flatten(1), flat, words, modes, walks)
 

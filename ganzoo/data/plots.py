@@ -24,7 +24,6 @@ SHOWN = 2500  # points of a scatter plot
 AXES = 4  # of vectors, that are shown against each other
 MIDDLE = 0.998  # of the real data in the frame, and a margin
 MARGIN = 0.15
-FOUND = 3.0  # standard deviations from the centre of a mode
 LIKE = 4.0  # how many times as long an axis may be, where both have one unit
 LONGEST = 68  # characters of a title
 REAL, GENERATED, MISSED = "0.72", "#d93025", "#1967d2"
@@ -167,10 +166,9 @@ def _lines(axes: Axes, walks: Tensor) -> None:
 def _mark_modes(axes: Axes, samples: Tensor, modes: Modes) -> str:
     """Rings around the modes that samples [N, 2] have found, crosses on those they have missed."""
     assert modes.centers is not None
-    assert modes.std is not None
-    distance, nearest = torch.cdist(samples.double(), modes.centers.double()).min(1)
+    nearest, near = modes.nearest(samples)
     found = torch.zeros(modes.count, dtype=torch.bool)
-    found[nearest[distance <= FOUND * modes.std]] = True
+    found[nearest[near]] = True
     x, y = modes.centers.T.numpy()
     here, gone = found.numpy(), (~found).numpy()
     axes.scatter(x[here], y[here], s=190, facecolors="none", edgecolors="0.35", linewidths=0.8)

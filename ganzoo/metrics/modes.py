@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.data.base import Dataset, Modes
+from ganzoo.data.base import RADIUS, Dataset, Modes
 from ganzoo.data.classes import class_shares, labels_by_shares
 from ganzoo.errors import UsageError
 from ganzoo.metrics.base import Metric, Need, Scores
 from ganzoo.metrics.context import Context
 
-RADIUS = 3.0  # standard deviations
 NORMAL_MAD = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
 DRAWS = 200  # of a perfect sampler, for the floor
 
@@ -118,10 +117,8 @@ def classified(context: Context, logits: Tensor, count: int) -> Tensor:
 
 def by_geometry(x: Tensor, modes: Modes) -> Scores:
     """All five scores of samples [N, D] against known centres."""
-    assert modes.centers is not None
     assert modes.std is not None
-    distance, nearest = torch.cdist(x.double(), modes.centers.double()).min(1)
-    good = distance < RADIUS * modes.std
+    nearest, good = modes.nearest(x)
     counts = torch.bincount(nearest[good], minlength=modes.count)
     return {
         "modes": float((counts > 0).sum()),

@@ -152,7 +152,7 @@ class Synthesis(nn.Module):
         """Keep the noise that is drawn now, in eval mode, for good."""
         side = self.constant.shape[-1]
         for level, block in enumerate(self.blocks):
-            for layer in block:  # type: ignore[attr-defined]
+            for layer in block.children():
                 layer.noise = torch.randn(1, 1, side << level, side << level, device=self.constant.device)
 
     def forward(self, w: Tensor) -> Tensor:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ganzoo.data.arrays import Header, read_npy
-from ganzoo.data.base import Modes
+from ganzoo.data.base import RADIUS, Modes
 from ganzoo.data.counted import Order
 from ganzoo.errors import UsageError
-from ganzoo.metrics.modes import RADIUS
 from ganzoo.reports.pictures import chosen
 from ganzoo.system.console import number
 from ganzoo.training.stored import SAMPLES, step_of
@@ -95,19 +94,21 @@ def cloud(
             faults.append(str(error))
     if not kept:
         return None, faults
-    centers = None if modes is None or modes.centers is None or modes.std is None else modes.centers.numpy()
+    if modes is not None and (modes.centers is None or modes.std is None):
+        modes = None  # of which nobody knows where they are
+    centers = None if modes is None or modes.centers is None else modes.centers.numpy()
     framed = [one for one in (real, centers) if one is not None] or [kept[max(kept)]]
     low, high = _frame(framed)
     width = high - low
     moments = []
     for step, x in kept.items():
         inside = ((x >= low) & (x <= high)).all(1)
-        hit = [] if centers is None else _hit(x, centers, RADIUS * modes.std)  # type: ignore[union-attr, operator]
+        hit = [] if modes is None else _hit(x, modes)
         said = _said(x, hit, centers)
         moments.append(
             Moment(step, _places(some(x[inside], points), low, high), hit, said, int((~inside).sum()))
         )
-    radius = 0.0 if centers is None else RADIUS * modes.std / float(width[0])  # type: ignore[union-attr, operator]
+    radius = 0.0 if modes is None else modes.radius / float(width[0])
     made = Cloud(
         (float(low[0]), float(low[1])),
         (float(high[0]), float(high[1])),
@@ -147,15 +148,10 @@ def _frame(shown: Sequence[Points]) -> tuple[Points, Points]:
     return (middle - half).astype(np.float32), (middle + half).astype(np.float32)
 
 
-def _hit(x: Points, centers: Points, radius: float) -> list[int]:
-    """How many points are within the radius of each centre, where it is their nearest."""
-    counts = np.zeros(len(centers), dtype=int)
-    for part in np.array_split(x, math.ceil(len(x) / 4096)):
-        distance = np.linalg.norm(part[:, None] - centers[None], axis=2)
-        nearest = distance.argmin(1)
-        good = distance[np.arange(len(part)), nearest] < radius
-        counts += np.bincount(nearest[good], minlength=len(centers))
-    return [int(count) for count in counts]
+def _hit(x: Points, modes: Modes) -> list[int]:
+    """How many points are of each mode."""
+    nearest, near = modes.nearest(torch.from_numpy(x))
+    return [int(count) for count in torch.bincount(nearest[near], minlength=modes.count)]
 
 
 def _said(x: Points, hit: list[int], centers: Points | None) -> str:

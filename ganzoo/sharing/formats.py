@@ -6,9 +6,7 @@ import io
 import json
 import warnings
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -17,6 +15,7 @@ from torch import Tensor
 from ganzoo.errors import UsageError, WorkError, first_line
 from ganzoo.running.generator import Generator, read_generator
 from ganzoo.sharing.graph import TOLERANCE, Graph, traced
+from ganzoo.system.extras import extra
 from ganzoo.system.files import write_whole
 from ganzoo.training.checkpoint import save_generator
 
@@ -76,8 +75,8 @@ def _onnx(generator: Generator, out: Path) -> list[str]:
 
 def onnx_of(generator: Generator) -> tuple[bytes, list[str]]:
     """An ONNX file, which onnxruntime has run, and what was seen of it. Raises as `export`."""
-    need("onnxscript")
-    runtime = need("onnxruntime")
+    extra("onnxscript", "--format onnx", "onnx")
+    runtime = extra("onnxruntime", "--format onnx", "onnx")
     graph = Graph(generator)
     names = [each.name for each in graph.inputs]
     program = traced(graph)
@@ -156,13 +155,3 @@ def _metadata(graph: Graph, generator: Generator) -> dict[str, Any]:
 
 def _plain(metadata: dict[str, Any]) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
-
-
-def need(module: str) -> ModuleType:
-    """A module of an extra. Raises UsageError that says what to install."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise UsageError(
-            f"--format onnx needs the library {module}, which is missing: pip install 'ganzoo-torch[onnx]'"
-        ) from error

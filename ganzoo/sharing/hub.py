@@ -17,6 +17,7 @@ from ganzoo.running.generator import Generator, read_generator
 from ganzoo.running.hub_cache import WEIGHTS, is_repo
 from ganzoo.sharing.formats import save
 from ganzoo.sharing.model_card import SAMPLES, model_card
+from ganzoo.system.extras import extra
 from ganzoo.system.files import write_json, write_whole
 
 PROBE_SECONDS = 5.0
@@ -81,13 +82,7 @@ def check_repo(repo: str) -> None:
 
 
 def _hub() -> Any:
-    try:
-        import huggingface_hub
-    except ImportError as error:
-        raise UsageError(
-            "the hub needs the library huggingface_hub, which is missing: pip install 'ganzoo-torch[hub]'"
-        ) from error
-    return huggingface_hub
+    return extra("huggingface_hub", "the hub", "hub")
 
 
 def _endpoint() -> str | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from typing import IO, Any, Protocol
+import time
+from abc import ABC, abstractmethod
+from typing import IO, Any, ClassVar, Protocol
 
 # Ctrl-C is for whoever has the terminal, who passes it on.
 APART: dict[str, Any] = (
@@ -29,6 +31,39 @@ class Process(Protocol):
     def send_signal(self, sig: int) -> None: ...
     def terminate(self) -> None: ...
     def kill(self) -> None: ...
+
+
+class Polled(ABC):
+    """A `Process` that is no child of ours, and can only be asked how it is.
+
+    Attributes:
+        title: what it is, in an error.
+        tick: seconds between two questions, while it is waited for.
+    """
+
+    title: ClassVar[str]
+    tick: ClassVar[float] = 0.1
+
+    def __init__(self) -> None:
+        self.returncode: int | None = None
+        self.stdin: IO[bytes] | None = None
+
+    @abstractmethod
+    def status(self) -> int | None:
+        """How it ended, which is asked for until there is an answer; None where it runs."""
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            self.returncode = self.status()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        until = time.monotonic() + (float("inf") if timeout is None else timeout)
+        while (status := self.poll()) is None:
+            if time.monotonic() > until:
+                raise subprocess.TimeoutExpired(self.title, timeout or 0.0)
+            time.sleep(self.tick)
+        return status
 
 
 def ask_to_end(process: Process) -> None:

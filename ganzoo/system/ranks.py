@@ -175,6 +175,13 @@ def _in_memory(x: Tensor) -> Tensor:
     return x.as_strided((x.numel(),), (1,)) if x.dim() and x.numel() else x.reshape(-1)
 
 
+def _total(x: Tensor) -> Tensor:
+    """The sum over all processes."""
+    total = x.contiguous().clone()
+    dist.all_reduce(total)
+    return total
+
+
 class _Gathered(Function):
     """Its adjoint is `_Scattered`."""
 
@@ -195,8 +202,7 @@ class _Scattered(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        total = x.contiguous().clone()
-        dist.all_reduce(total)
+        total = _total(x)
         rows = len(total) // all_of_them()
         return total[rank() * rows : (rank() + 1) * rows].clone()
 
@@ -211,9 +217,7 @@ class _Mean(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        total = x.contiguous().clone()
-        dist.all_reduce(total)
-        return total / all_of_them()
+        return _total(x) / all_of_them()
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> Tensor:
