@@ -20,8 +20,10 @@ from ganzoo.running.callbacks import sorted_out
 from ganzoo.running.folder import RUNS
 from ganzoo.running.listing import list_runs
 from ganzoo.running.run import Run, create, load
+from ganzoo.running.sent import sent
 from ganzoo.running.training import extend, plan_run
 from ganzoo.system.console import notice
+from ganzoo.system.stores import is_address
 
 if TYPE_CHECKING:
     import torch
@@ -112,7 +114,8 @@ def train(
         callbacks: names, or objects of `ganzoo.Callback`, which look on themselves. `callback` is the same.
         data_root: where datasets are, or are downloaded to.
         offline: touch no network.
-        out: run folder; the next number under runs/ where left out.
+        out: run folder, or an address to copy it to as well (s3://...); the next number under runs/ where
+            left out.
         progress: show how far it is: on stderr, or in the cell of a notebook.
 
     Raises:
@@ -169,7 +172,10 @@ def train(
         offline=offline,
     )
     config, found = plan_run(words)
-    run = create(config, None if out is None else str(out))
+    place = None if out is None else str(out)
+    if is_address(place):
+        config, place = sent(config, str(place))
+    run = create(config, place)
     run.train(found, progress=progress, callbacks=lookers)
     return run
 

@@ -16,7 +16,9 @@ from typing import Any
 
 from ganzoo.bench.work import RESULT
 from ganzoo.errors import WorkError, first_line
+from ganzoo.running.fetched import fetch_newer
 from ganzoo.system.processes import APART, Polled, ask_to_end
+from ganzoo.system.stores import Store
 
 SENT = ("config.json", "trial.json")  # with which a cell begins
 
@@ -110,11 +112,13 @@ def _place(order: Order) -> tuple[Path, bool]:
     home.mkdir(mode=0o700, exist_ok=True)
     if hasattr(os, "getuid") and home.stat().st_uid != os.getuid():
         raise WorkError(f"{home} is somebody else's: set TMPDIR to another folder")
-    own = home / str(order.task["hash"])
-    own.mkdir(exist_ok=True)
+    own = home / str(order.task["hash"]) / there.name
+    own.mkdir(parents=True, exist_ok=True)
     (own / RESULT).unlink(missing_ok=True)
     for name, content in order.files.items():
         (own / name).write_bytes(content)
+    if order.task.get("copies"):
+        fetch_newer(Store(f"{order.task['copies']}/{there.name}"), own)
     return own, False
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.bench.cells import Cell
+from ganzoo.bench.copied import Copied
 from ganzoo.bench.progress import Job, Show
 from ganzoo.bench.rows import Broken, Result, as_result
 from ganzoo.bench.source import Source
@@ -36,14 +37,22 @@ class Runner:
         out: the folder of its results, SUITE.jsonl, and of its runs, SUITE/.
         jobs: how many cells at a time.
         launcher: where they are worked on; on this machine where it is None.
+        copied: where all of it is copied to, if anywhere.
     """
 
     def __init__(
-        self, suite: str, out: Path, jobs: int, show: Show, launcher: Launcher | None = None
+        self,
+        suite: str,
+        out: Path,
+        jobs: int,
+        show: Show,
+        launcher: Launcher | None = None,
+        copied: Copied | None = None,
     ) -> None:
         self.suite, self.jobs, self.show = suite, jobs, show
         self.results, self.runs = out / f"{suite}.jsonl", out / suite
         self._starter: Launcher = launcher or Starter()
+        self._copied = copied
 
     def run(self, source: Source) -> bool:
         """Whether all came to an end, good or bad; False where Ctrl-C or SIGTERM stopped it."""
@@ -87,6 +96,8 @@ class Runner:
             self._record(source, cell, folder, result, None)
 
     def _start(self, source: Source, cell: Cell, folder: Path) -> Job:
+        if self._copied:
+            self._copied.fetch_run(folder)
         if not (folder / "config.json").exists():
             write_json(folder / "config.json", cell.config.as_json())
         trial = source.trial_of(cell)
@@ -94,6 +105,8 @@ class Runner:
             write_json(folder / ASKED, trial)
         (folder / RESULT).unlink(missing_ok=True)
         task = {"hash": cell.hash, "evaluation": dict(cell.evaluation), "alone": self.jobs == 1}
+        if self._copied:
+            task["copies"] = self._copied.runs
         config = load(folder).config
         process = self._starter.start(folder, task, folder / LOG, config.threads, config.device)
         before = steps_done(folder)
@@ -158,6 +171,8 @@ class Runner:
         }
         append_line(self.results, row)
         (folder / RESULT).unlink(missing_ok=True)
+        if self._copied:
+            self._copied.ended(folder)
         source.ended(cell, row)
         self.show.ended(cell, row, job, source.left)
 

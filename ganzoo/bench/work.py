@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import nn
 
+from ganzoo.bench.copied import lookers
 from ganzoo.bench.machine import peak_mib, processor, versions
 from ganzoo.bench.rows import Cost
 from ganzoo.errors import UsageError, WorkError, first_line
@@ -36,7 +37,8 @@ COST = "cost.json"
 def work(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
     """Train what is left of the run, measure it, and return the result.
 
-    `task` is {"evaluation": arguments of `Run.evaluate`, "alone": whether no other cell runs beside it}.
+    `task` is {"evaluation": arguments of `Run.evaluate`, "alone": whether no other cell runs beside it,
+    "copies": the address of a folder where the run is copied to, or none}.
     """
     run = load(folder)
     cost = _cost(folder) if (folder / COST).exists() else Cost(alone=True, peak_mib=0.0)
@@ -44,7 +46,7 @@ def work(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
         cost["alone"] = cost["alone"] and task["alone"]
         write_json(folder / COST, cost)  # now, as the process may be killed
         at_once, began = not steps_done(folder), time.process_time()
-        run.train(progress=False)
+        run.train(progress=False, callbacks=lookers(task))
         if run.steps_done != run.config.recipe.steps and not run.ended:
             sys.exit(STOPPED)
         cost["peak_mib"] = max(cost["peak_mib"], peak_mib())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganzoo.cli.words import PATH, Whole, Word
+from ganzoo.cli.words import FOLDER, PATH, Whole, Word
 from ganzoo.errors import UsageError, WorkError, nearest
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ LAUNCHERS = ("local", "ray", "slurm")
 )
 @click.option(
     "--out",
-    type=PATH,
-    default=Path("results"),
+    type=FOLDER,
+    default="results",
     show_default=True,
     metavar="DIR",
-    help="Where results and runs are kept.",
+    help="Where results and runs are kept; an address (s3://...) keeps a copy there, and goes on from it.",
 )
 @click.option("--retry", is_flag=True, help="Try cells again that have failed.")
 @click.option("--steps", type=Whole(1), metavar="N", help="Instead of what the suite says.")
@@ -59,7 +59,7 @@ LAUNCHERS = ("local", "ray", "slurm")
 def command(
     suite: Path,
     jobs: int | None,
-    out: Path,
+    out: str,
     retry: bool,
     steps: int | None,
     samples: int | None,
@@ -77,6 +77,7 @@ def command(
     import torch
 
     from ganzoo.bench.cells import plan_cells
+    from ganzoo.bench.copied import Copied
     from ganzoo.bench.machine import cores
     from ganzoo.bench.progress import Show
     from ganzoo.bench.results import alone_in, read_results, repair
@@ -85,6 +86,8 @@ def command(
     from ganzoo.bench.suite import read_suite
     from ganzoo.bench.trials import plan_studies
     from ganzoo.system.console import say, stderr, typed
+    from ganzoo.system.paths import typed_path
+    from ganzoo.system.stores import is_address
 
     if launcher not in LAUNCHERS:
         raise UsageError(f"--launcher {launcher} is not known: {nearest(launcher, LAUNCHERS)}")
@@ -101,32 +104,38 @@ def command(
     asked = read_suite(suite, steps=steps, samples=samples)
     studies = plan_studies(asked, threads)
     cells = [] if studies else plan_cells(asked, threads)
-    results = out / f"{suite.stem}.jsonl"
+    copied = Copied(out, suite.stem) if is_address(out) else None
+    folder = copied.here if copied else typed_path(out)
+    results = folder / f"{suite.stem}.jsonl"
     if dry_run:
         rows = read_results(results)
         for study in studies:
-            study.recall(rows.values(), out / suite.stem, retry)
+            study.recall(rows.values(), folder / suite.stem, retry)
         _list_studies(studies) if studies else _list(cells, rows)
         return 0
-    with alone_in(out):
+    with alone_in(folder):
+        if copied:
+            copied.fetch_results()
         repair(results)
         rows = read_results(results)
         for study in studies:
-            study.recall(rows.values(), out / suite.stem, retry)
+            study.recall(rows.values(), folder / suite.stem, retry)
         left = [cell for cell in cells if _is_left(rows.get(cell.hash), retry)]
         source = Searching(studies) if studies else Source(left)
-        starter = _launcher(launcher, address, out, with_)
+        starter = _launcher(launcher, address, folder, with_)
         jobs = jobs or (starter.room(threads) if starter else 1)
         total = sum(study.cells for study in studies) if studies else len(cells)
         done = total - source.unfinished
         words = f"{suite.stem}: {total} cells, {done} done, {jobs} at a time"
         stderr.say(f"{words} with {threads} threads -> {results}")
-        runner = Runner(suite.stem, out, jobs, Show(total, done, jobs), starter)
+        runner = Runner(suite.stem, folder, jobs, Show(total, done, jobs), starter, copied)
         try:
             ended = runner.run(source)
         except KeyboardInterrupt:  # the second one: cells under way go on from their last checkpoints
             ended = False
         rows = read_results(results)
+    if copied:
+        copied.end()
     if not ended:
         stderr.say(
             f"stopped: {total - source.unfinished} of {total} cells are done; the same command goes on"

@@ -62,6 +62,7 @@ def command(
     from ganzoo.running.training import extend
     from ganzoo.system.console import say, stderr, typed
     from ganzoo.training.checkpoint import steps_done
+    from ganzoo.training.upload import catch_up
 
     loaded = load(path)
     loaded.move(dataset, data_root, device)
@@ -70,6 +71,9 @@ def command(
         budget = loaded.config.recipe.steps
         done = steps_done(loaded.path)
         ended = "" if done == budget else f", and ended there as {ended_at(loaded.path, done)}"
+        for spec in loaded.config.callbacks:
+            if spec.name == "upload":
+                catch_up(loaded.path, spec.options["to"])
         say(f"nothing is left to do: {loaded.path} has done its {done} steps{ended}")
         say(f"next:     {typed('ganzoo', 'resume', loaded.path, '--steps', 2 * budget)}")
         return

@@ -72,7 +72,10 @@ INTERRUPTED = 130  # exit status, as a shell gives it for Ctrl-C
 )
 @device_option
 @click.option(
-    "--out", type=FOLDER, metavar="DIR", help="Run folder; the next number under runs/ if left out."
+    "--out",
+    type=FOLDER,
+    metavar="DIR",
+    help="Run folder, or an address to copy it to as well; the next number under runs/ if left out.",
 )
 @click.option(
     "--recipe",
@@ -187,12 +190,13 @@ def command(
     from ganzoo.running.folder import refuse_taken
     from ganzoo.system.console import say_json, stderr
     from ganzoo.system.paths import typed_path
+    from ganzoo.system.stores import is_address
 
     if not is_first_process():
         return
     words["set"] = words.pop("set_")
     asked, before, start = _from_start(ctx, words, config, from_)
-    if out is not None:
+    if out is not None and not is_address(out):
         refuse_taken(typed_path(out))
     settled = Words(**asked)
 
@@ -203,6 +207,10 @@ def command(
     planned, dataset = plan_run(settled, "" if typed else start)
     if before is not None:
         _compare_data(before, planned)
+    if is_address(out):
+        from ganzoo.running.sent import sent
+
+        planned, out = sent(planned, str(out))
     if dry_run:
         say_json(planned.as_json())
         return

@@ -15,6 +15,7 @@ from ganzoo.registry.kinds import Options, as_int, choices, plainly, required
 from ganzoo.registry.registry import Registry
 from ganzoo.running import pretrained
 from ganzoo.system.paths import typed_path
+from ganzoo.system.stores import is_address
 
 NONE = "none"
 
@@ -251,6 +252,13 @@ class RunsToRemove(RunName):
             return int(digits) if digits.isdecimal() else 0, item.value
 
         return sorted(super().complete(ctx, incomplete), key=number)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if is_address(value):
+            raise UsageError(
+                f"{value} is not on this machine: expected a folder, a name or a number under runs/"
+            )
+        return super().convert(value, param, ctx)
 
 
 PATH = Typed()

@@ -18,7 +18,7 @@ from ganzoo.training.trainer import Callback
 
 # What others write comes before the checkpoint, which makes it valid.
 FIRST = ("diagnosis", "log", "evaluations", "pictures")
-LAST = ("checkpoints", "bar", "notebook")
+LAST = ("checkpoints", "upload", "bar", "notebook")
 NEEDED = ("log", "checkpoints")
 
 
@@ -70,7 +70,7 @@ def open_callbacks(config: Config, progress: bool, lookers: Sequence[Callback] =
         "notebook": progress and in_cell,
     }
     others = [name for name in asked if name not in (*FIRST, *LAST, NONE)]
-    names = [name for name in (*FIRST, *others, *LAST) if name in asked or own[name]]
+    names = [name for name in (*FIRST, *others, *LAST) if name in asked or own.get(name)]
     settled = [CALLBACKS.settled(asked.get(name, Spec(name))) for name in names]
     made: list[Callback] = [CALLBACKS.make(spec.name, **spec.options) for spec in settled]
     first = next(i for i, name in enumerate(names) if name in LAST)

@@ -13,11 +13,12 @@ from ganzoo.plan.config import Config
 from ganzoo.system.console import notice
 from ganzoo.system.files import is_file, is_folder
 from ganzoo.system.paths import typed_path
+from ganzoo.system.stores import is_address
 
 RUNS = Path("runs")
 LONGEST = 40  # characters of a dataset's name in a folder's
 NUMBER = re.compile(r"(\d+)-")
-HOW = "a folder, a name or a number under runs/, or the run that was trained last"
+HOW = "a folder or an address, a name or a number under runs/, or the run that was trained last"
 """What a RUN may be, for the help of commands."""
 
 
@@ -91,11 +92,15 @@ def number_of(path: Path) -> int | None:
 
 
 def find(name: str | None) -> Path:
-    """A run folder by path, by name or number under runs/, or the one that was trained last.
+    """A run folder by path, by address, by name or number under runs/, or the one that was trained last.
 
     Raises:
         UsageError: there is none, or several have that number.
     """
+    if is_address(name):
+        from ganzoo.running.fetched import fetched
+
+        return fetched(str(name), RUNS)
     if name is None:
         runs = all_runs()
         if not runs:

@@ -11,6 +11,7 @@ from ganzoo.running.folder import RUNS, find
 from ganzoo.running.hub_cache import WEIGHTS, pulled
 from ganzoo.system.files import is_file, is_folder
 from ganzoo.system.paths import typed_path
+from ganzoo.system.stores import is_address
 from ganzoo.training.stored import GENERATOR
 
 CONFIG = "config.json"
@@ -36,6 +37,9 @@ def locate(word: str | None) -> Found:
     """
     if word is None:
         run = find(None)
+        return Found(run / GENERATOR, run, run.name)
+    if is_address(word):
+        run = find(word)
         return Found(run / GENERATOR, run, run.name)
     path = typed_path(word)
     if is_file(path):
