@@ -7,13 +7,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from ganzoo import Callback, train
 from ganzoo.bench.copied import Copied
+from ganzoo.bench.remote import Order, _place
 from ganzoo.bench.results import read_results
 from ganzoo.errors import WorkError
 from ganzoo.system.stores import Store
@@ -32,6 +35,12 @@ seeds = 2
 set = { "model.width" = 8 }
 [[cells]]
 """
+
+
+class StopsAtTen(Callback):
+    def after_step(self, trainer):
+        if trainer.step == 10:
+            trainer.stop.set()
 
 
 @pytest.fixture
@@ -94,6 +103,19 @@ def test_storage_that_fails_costs_no_result(ganzoo, address, monkeypatch):
     assert [row["status"] for row in read_results(Path("results/there/tiny.jsonl")).values()] == ["done"] * 2
     assert ganzoo(f"bench tiny.toml --out {address}").code == 0
     assert scores("there") == scores("results/there")
+
+
+def test_a_node_that_sees_no_folder_goes_on_from_the_copy(address, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(Path.cwd()))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    words = {"steps": 20, "batch_size": 16, "set": {"width": 8}, "checkpoint_every": 5, "progress": False}
+    run = train("mlp-gan", dataset="ring8", out=f"{address}/tiny/cell", callbacks=[StopsAtTen()], **words)
+    order = Order.of(run.path, {"hash": "abc", "copies": f"{address}/tiny"}, 1)
+    shutil.rmtree("runs")
+    place, shared = _place(order)
+    assert not shared
+    assert place.is_relative_to(Path.cwd())
+    assert steps_done(place) == 10
 
 
 @pytest.mark.slow
