@@ -74,6 +74,8 @@ def test_formulas_become_mathml():
     assert re.sub(r"<[^>]*>", "", inline) == "is a&#x0003C;b, and 5$"
     block = formulas.translated('<div class="arithmatex">\\[\n\\frac{1}{2}\n\\]</div>')
     assert re.fullmatch(r'<div class="formula"><math [^>]*display="block">.*<mfrac>.*</math></div>', block)
+    norm = formulas.translated(r'<span class="arithmatex">\(\lVert x \rVert^2\)</span>')
+    assert norm.count('<mo stretchy="false">&#x02016;</mo>') == 2
 
 
 @pytest.mark.parametrize("latex", [r"\unheard{x}", r"\frac{a}", "x^", r"\left( a", "{a", "a}"])

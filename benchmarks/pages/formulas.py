@@ -42,6 +42,8 @@ def _translate(found: re.Match[str]) -> str:
         raise ValueError(f"the formula {latex!r} cannot be read: {type(error).__name__}") from error
     if why := _fault(latex, made):
         raise ValueError(f"the formula {latex!r} cannot be read: {why}")
+    # The bars of a norm would grow with the line, the first one alone: the other has an exponent.
+    made = made.replace("<mo>&#x02016;</mo>", '<mo stretchy="false">&#x02016;</mo>')
     return f'<div class="formula">{made}</div>' if block else made
 
 
