@@ -101,6 +101,23 @@ def test_commands(page, capsys):
         logged = {key for key in logged if not key.startswith("signal/")}
         described = re.findall(r"^\| `(\S+)` \|", section(page, "What is logged"), flags=re.M)
         assert sorted(logged) == sorted([*described, "step", "images", "images_per_s"])
+    if page.parent.name in ("losses", "stabilizers") and page.stem != "index":
+        told_of_the_log(page)
+
+
+def told_of_the_log(page):
+    """The page of a loss or stabilizer has a table of what it adds to the log of the runs on it, no more."""
+    lines = [line for log in Path("runs").glob("*/log.jsonl") for line in log.read_text().splitlines()]
+    logged = {key for line in lines for key in json.loads(line) if not key.startswith("signal/")}
+    logged -= {"step", "images", "images_per_s"}
+    others = {
+        key for key in logged if re.search(r"_(?:penalty|term)/", key) and not key.endswith(f"/{page.stem}")
+    }
+    described = set(
+        re.findall(r"^\| `(\S+)` \|", page.read_text().split("\n## How to read it\n")[1], flags=re.M)
+    )
+    players = {"d_loss", "g_loss", "d_real", "d_fake"} if page.parent.name == "stabilizers" else set()
+    assert described - players == logged - others - players
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda page: page.name)

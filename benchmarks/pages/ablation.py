@@ -70,22 +70,21 @@ def body(rows: list[Row]) -> str:
     return "\n\n".join("\n".join([*sentences(bench), "", *table(bench)]) for bench in benches(rows))
 
 
-def table(bench: Bench) -> list[str]:
-    """The training without any first, then by the first score, the best first."""
+def table(bench: Bench, shown: Sequence[Group] | None = None) -> list[str]:
+    """The training without any first, then by the first score, the best first; of some groups or of all."""
+    shown = bench.on if shown is None else shown
     columns = bench.columns
     verdicts = {column.score: bench.verdicts(column) for column in columns}
     heads = [*(f"`{column.score}`" for column in columns), "seconds"]
     lines = [f"| stabilizer | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
-    ranked = sorted((g for g in bench.on if g.done), key=lambda g: mean(distances(g, columns[0])))
+    ranked = sorted((g for g in shown if g.done), key=lambda g: mean(distances(g, columns[0])))
     for group in [bench.off, *ranked]:
         cells = [score(group, column, verdicts[column.score]) for column in columns]
         cells.append(f"x {cost(group, bench.off):.2f}")
         name = "**off**" if group is bench.off else f"`{group.options}`"
         failed = f" ({len(group.failed)} failed)" if group.failed else ""
         lines.append(f"| {name}{failed} | {' | '.join(cells)} |")
-    lines += [
-        f"| `{group.options}` (all failed) |{' - |' * len(heads)}" for group in bench.on if not group.done
-    ]
+    lines += [f"| `{group.options}` (all failed) |{' - |' * len(heads)}" for group in shown if not group.done]
     return lines
 
 

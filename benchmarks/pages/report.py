@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cards import read_cards
+from member_pages import member_pages, options_part
+from member_results import member_results
 from recipe_table import recipe_table
 from result_tables import coverage_table, result_part
 from results_page import results_page
@@ -162,6 +164,11 @@ def pages() -> dict[Path, str]:
             recipes = recipe_table(MODELS.get(name).recipes, MODELS.options(name))
             parts = {f"recipes {MADE}": recipes, f"results {MADE}": result_part(name, groups)}
             made[path] = fill(path, parts)
+    for path, registry in member_pages(DOCS):
+        parts = {f"options {MADE}": options_part(registry, path.stem)}
+        if f"<!-- results {MADE} -->" in path.read_text(encoding="utf-8"):
+            parts[f"results {MADE}"] = member_results(registry.kind, path.stem, RESULTS)
+        made[path] = fill(path, parts)
     return made
 
 

@@ -71,12 +71,12 @@ def _describe(registry: Registry, name: str) -> None:
     article = "an" if kind[0] in "aeiou" else "a"
     console.say((name, "bold"), f" is {article} {kind} of {origin['distribution']} {origin['version']}")
     console.print()
-    for indent, text in _paragraphs(said.doc or "(no description)"):
+    for indent, text in paragraphs(said.doc or "(no description)"):
         console.say(text, indent=indent, hang=2 if indent else 0)
     options = registry.options(name)
     if options:
         console.print()
-        console.say(("options", "bold"), f" ({_how(kind, name)})")
+        console.say(("options", "bold"), f" ({how_typed(kind, name)})")
         table = Grid()
         for title in ("option", "what"):
             table.column(title, overflow="fold")
@@ -112,7 +112,7 @@ def _table(console: Terminal, table: Grid, width: int) -> None:
     console.table(table, indent=2)
 
 
-def _paragraphs(doc: str) -> Iterator[tuple[int, str]]:
+def paragraphs(doc: str) -> Iterator[tuple[int, str]]:
     """A docstring as indentations and texts, each to be broken into lines anew; "" between paragraphs.
 
     Lines below a heading such as "Args:" begin a text each, unless they are indented more than it is.
@@ -150,7 +150,8 @@ def uses(registry: Registry, name: str, said: Said) -> list[str]:
     return [re.sub(r"\bNAME\b", typed, line) for line in lines]
 
 
-def _how(kind: str, name: str) -> str:
+def how_typed(kind: str, name: str) -> str:
+    """How an option of a member is given on a command line."""
     return {
         "model": "--set model.KEY=VALUE",
         "dataset": "--set data.KEY=VALUE",

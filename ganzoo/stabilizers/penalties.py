@@ -130,6 +130,9 @@ class Drift(Stabilizer):
     """A small pull of D's outputs for real samples towards zero, where a loss leaves their level free.
 
     Karras et al. 2018, arXiv 1710.10196, appendix A.1: weight * mean D(x)^2.
+
+    Args:
+        weight: of the term, >= 0; multiplied by the recipe's penalty schedule.
     """
 
     def __init__(self, weight: float = 0.001) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -74,6 +75,25 @@ def test_an_ablation_says_what_cures_what_harms_and_what_it_costs(page):
         line["cpu_seconds"] = 5.0  # which what runs beside does not lengthen
     assert "- The time goes from x 1.00 (" in page.body(rows)
     assert "- Seconds are the processor's" in page.body(rows)
+
+
+@pytest.mark.parametrize("page", ["member_results"], indirect=True)
+def test_the_page_of_a_stabilizer_has_its_rows_of_an_ablation(page, tmp_path):
+    rows = [
+        row(options, seed, modes=8.0 - (options == "off") + seed / 10)
+        for options in ("off", "r1:gamma=0.1", "r1", "r2")
+        for seed in range(3)
+    ]
+    lines = "".join(json.dumps(one) + "\n" for one in rows)
+    (tmp_path / "ablation-digits.jsonl").write_text(lines, encoding="utf-8")
+    text = page.member_results("stabilizer", "r1", tmp_path)
+    assert text.startswith("`mlp-gan` on `ring8`, 100 steps, 3 seeds, without and with it.")
+    assert "among the 3 that were tried" in text
+    assert "`ganzoo bench benchmarks/suites/ablation-digits.toml`" in text
+    assert [line.split(" | ")[0] for line in text.splitlines()[4:]] == [
+        "| **off**", "| `r1:gamma=0.1`", "| `r1`"
+    ]  # fmt: skip
+    assert "no results" in page.member_results("stabilizer", "lecam", tmp_path)
 
 
 @pytest.mark.parametrize("page", ["ablation"], indirect=True)
