@@ -72,7 +72,7 @@ def section(page: Path, heading: str) -> str:
 @pytest.mark.usefixtures("own_data")
 @pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda page: page.name)
 def test_commands(page, capsys):
-    if page.name == "data.md":
+    if page.name == "data.md" or page.parent.name == "datasets":
         files.of_other_programs()
     for words in commands(page):
         if words[0] == "run":

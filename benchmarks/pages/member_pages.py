@@ -14,13 +14,14 @@ from ganzoo.registry.kinds import kind_in, plainly, required, told
 from ganzoo.registry.registry import Registry
 
 KINDS = ("losses", "stabilizers", "metrics", "datasets", "extractors", "callbacks")
+INDEX = ("index", "overview")  # docs/metrics.md has the address that metrics/index.md would have
 
 
 def member_pages(docs: Path) -> Iterator[tuple[Path, Registry]]:
     """Each page of a member, with the registry that it is in."""
     for plural in KINDS:
         for page in sorted((docs / plural).glob("*.md")):
-            if page.stem != "index":
+            if page.stem not in INDEX:
                 yield page, REGISTRIES[plural]
 
 
