@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cards import read_cards
+from commands_page import commands_page
 from member_pages import member_pages, options_part
 from member_results import member_results
 from recipe_table import recipe_table
@@ -156,6 +157,7 @@ def pages() -> dict[Path, str]:
         HERE / "README.md": page(),
         README: fill(README, {MADE: coverage_table(rows, cards["grid25"])}),
         DOCS / "metrics.md": fill(DOCS / "metrics.md", {MADE: example()}),
+        DOCS / "commands.md": commands_page(),
         DOCS / "results.md": results_page(RESULTS, list(cards.values())),
         DOCS / "speed.md": where_page(RESULTS / "where.jsonl"),
     }
