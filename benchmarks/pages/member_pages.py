@@ -14,7 +14,10 @@ from ganzoo.registry.kinds import kind_in, plainly, required, told
 from ganzoo.registry.registry import Registry
 
 KINDS = ("losses", "stabilizers", "metrics", "datasets", "extractors", "callbacks")
-INDEX = ("index", "overview")  # docs/metrics.md has the address that metrics/index.md would have
+INDEX = (
+    "index",
+    "overview",
+)  # the latter where a guide, such as docs/metrics.md, has the address of an index
 
 
 def member_pages(docs: Path) -> Iterator[tuple[Path, Registry]]:
