@@ -24,8 +24,8 @@ Made by `python benchmarks/pages/report.py` from the commands themselves; nothin
 them: runs by number, pictures and films, files of words, completion. Commands of plugins come beside these.
 
 Every command takes `-q`, `--quiet` (no bars and no notices on stderr, errors alone) and `-h`, `--help`. A
-word in capitals stands for what is to be typed; what is in square brackets may be left out, and what has `...`
-behind it may come several times.
+word in capitals stands for what is to be typed; what is in square brackets may be left out, and what has
+`...` behind it may come several times.
 
 | command | what it does |
 |---|---|
