@@ -19,10 +19,8 @@ from ganzoo.stabilizers.base import Stabilizer
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 WITH_FORMULA, WITHOUT = ("losses", "stabilizers", "metrics"), ("datasets", "extractors", "callbacks")
-INDEX = (
-    "index",
-    "overview",
-)  # the latter where a guide, such as docs/metrics.md, has the address of an index
+# The latter where a guide, such as docs/metrics.md, has the address that an index would have.
+INDEX = ("index", "overview")
 KINDS = [*WITH_FORMULA, *WITHOUT]
 PAGES = [page for kind in KINDS for page in sorted((DOCS / kind).glob("*.md")) if page.stem not in INDEX]
 MADE = "made by benchmarks/pages/report.py -->"

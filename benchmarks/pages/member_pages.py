@@ -14,10 +14,8 @@ from ganzoo.registry.kinds import kind_in, plainly, required, told
 from ganzoo.registry.registry import Registry
 
 KINDS = ("losses", "stabilizers", "metrics", "datasets", "extractors", "callbacks")
-INDEX = (
-    "index",
-    "overview",
-)  # the latter where a guide, such as docs/metrics.md, has the address of an index
+# The latter where a guide, such as docs/metrics.md, has the address that an index would have.
+INDEX = ("index", "overview")
 
 
 def member_pages(docs: Path) -> Iterator[tuple[Path, Registry]]:
