@@ -64,9 +64,8 @@ def own_data():
 
 
 def section(page: Path, heading: str) -> str:
-    return re.split(r"^## (.*)\n", page.read_text(encoding="utf-8"), flags=re.M)[
-        2 * HEADINGS.index(heading) + 2
-    ]
+    parts = re.split(r"^## (.*)\n", page.read_text(encoding="utf-8"), flags=re.M)
+    return parts[parts.index(heading) + 1]
 
 
 @pytest.mark.usefixtures("own_data")
@@ -95,29 +94,24 @@ def test_commands(page, capsys):
         assert done.value.code == 0, f"ganzoo {shlex.join(words)}: {output.err}"
         assert "Traceback" not in output.err
     if page in MODEL_PAGES:
-        (log,) = Path("runs").glob("*/log.jsonl")
-        logged = {key for line in log.read_text().splitlines() for key in json.loads(line)}
-        # Signals are those of every model, and have a page of their own.
-        logged = {key for key in logged if not key.startswith("signal/")}
-        described = re.findall(r"^\| `(\S+)` \|", section(page, "What is logged"), flags=re.M)
-        assert sorted(logged) == sorted([*described, "step", "images", "images_per_s"])
-    if page.parent.name in ("losses", "stabilizers") and page.stem != "index":
-        told_of_the_log(page)
+        assert logged() == described(page, "What is logged")
+    if page.parent.name == "losses" and page.stem != "index":
+        assert {key for key in logged() if "/" not in key} == described(page, "How to read it")
+    if page.parent.name == "stabilizers" and page.stem != "index":
+        own = {key for key in logged() if key.endswith(f"/{page.stem}") or "/" not in key}
+        players = {"d_loss", "g_loss", "d_real", "d_fake"}
+        assert own - players == described(page, "How to read it") - players
 
 
-def told_of_the_log(page):
-    """The page of a loss or stabilizer has a table of what it adds to the log of the runs on it, no more."""
+def logged():
+    """The columns of the log of the runs made here, but for what every run has."""
     lines = [line for log in Path("runs").glob("*/log.jsonl") for line in log.read_text().splitlines()]
-    logged = {key for line in lines for key in json.loads(line) if not key.startswith("signal/")}
-    logged -= {"step", "images", "images_per_s"}
-    others = {
-        key for key in logged if re.search(r"_(?:penalty|term)/", key) and not key.endswith(f"/{page.stem}")
-    }
-    described = set(
-        re.findall(r"^\| `(\S+)` \|", page.read_text().split("\n## How to read it\n")[1], flags=re.M)
-    )
-    players = {"d_loss", "g_loss", "d_real", "d_fake"} if page.parent.name == "stabilizers" else set()
-    assert described - players == logged - others - players
+    keys = {key for line in lines for key in json.loads(line)} - {"step", "images", "images_per_s"}
+    return {key for key in keys if not key.startswith("signal/")}  # which have a page of their own
+
+
+def described(page, heading):
+    return set(re.findall(r"^\| `(\S+)` \|", section(page, heading), flags=re.M))
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda page: page.name)
