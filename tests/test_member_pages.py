@@ -119,6 +119,17 @@ def test_options_are_told_as_the_registry_has_them():
     assert {"real", "fake"} <= {*pages.arguments(STABILIZERS.get("consistency"))}
 
 
+def test_models_that_refuse_a_stabilizer_are_told():
+    told = load("member_fits").told_of_models
+    refused = "- Refused with the default recipes of [infogan](../models/infogan.md)."
+    assert told("packing", ["dcgan", "infogan", "mlp-gan", "sngan", "wgan"]) == [refused]
+    refused = "- Refused with the default recipes of [r3gan](../models/r3gan.md) for images."
+    assert told("spectral-norm", ["r3gan"]) == [refused]
+    alone = "- Of the default recipes it goes with [wgan](../models/wgan.md) alone."
+    assert told("layer-norm", ["dcgan", "wgan"]) == [alone]
+    assert told("drift", ["dcgan", "mlp-gan", "sngan", "wgan"]) == []
+
+
 def test_an_option_without_a_meaning_is_refused():
     class Silent(Stabilizer):
         """Says nothing of its option."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from member_fits import told_of_models
+
 from ganzoo.registry import LOSSES, METRICS, MODELS, STABILIZERS
 from ganzoo.registry.registry import DISTRIBUTION, Registry
 from ganzoo.registry.spec import Spec
@@ -42,6 +44,7 @@ def of_stabilizer(name: str) -> list[str]:
         lines.append(f"- Refused with the losses {links(losses, '../losses/')}.")
     if others:
         lines.append(f"- Refused together with {links(others, '')}.")
+    lines += told_of_models(name, own(MODELS))
     if "per-sample-gradients" in member.needs:
         lines.append("- Refused where BatchNorm in D mixes the samples of a batch.")
     if member.alone:
