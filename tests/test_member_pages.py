@@ -5,21 +5,24 @@ from __future__ import annotations
 
 import importlib
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
 
+from ganzoo.cli.commands import COMMANDS
 from ganzoo.registry import LOSSES, REGISTRIES, STABILIZERS
 from ganzoo.registry.registry import DISTRIBUTION
 from ganzoo.stabilizers.base import Stabilizer
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-# TO FLIP when the pages of all six kinds are there: KINDS = [*WITH_FORMULA, *WITHOUT], so that none may be
-# missing.
 WITH_FORMULA, WITHOUT = ("losses", "stabilizers", "metrics"), ("datasets", "extractors", "callbacks")
-KINDS = [kind for kind in (*WITH_FORMULA, *WITHOUT) if (DOCS / kind).is_dir()]
-PAGES = [page for kind in KINDS for page in sorted((DOCS / kind).glob("*.md")) if page.stem != "index"]
+# The latter where a guide, such as docs/metrics.md, has the address that an index would have.
+INDEX = ("index", "overview")
+KINDS = [*WITH_FORMULA, *WITHOUT]
+PAGES = [page for kind in KINDS for page in sorted((DOCS / kind).glob("*.md")) if page.stem not in INDEX]
 MADE = "made by benchmarks/pages/report.py -->"
 
 
@@ -27,6 +30,14 @@ def load(name):
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "benchmarks" / "pages")
         return importlib.import_module(name)
+
+
+MARK = r' title="needs [^"\n]+"'  # of a block of commands, above which the site shows it
+
+
+def marked(page):
+    blocks = re.findall(rf"^```sh{MARK}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+    return [shlex.split(line)[1:] for block in blocks for line in block.splitlines()]
 
 
 def of_page(page):
@@ -43,7 +54,9 @@ def sections(page):
 def test_every_member_has_its_page_and_its_line_in_the_index(kind):
     names = [entry.name for entry in REGISTRIES[kind].entries() if entry.distribution == DISTRIBUTION]
     assert sorted(page.stem for page in PAGES if page.parent.name == kind) == sorted(names)
-    index = (DOCS / kind / "index.md").read_text(encoding="utf-8")
+    (index,) = (
+        path.read_text(encoding="utf-8") for name in INDEX for path in (DOCS / kind).glob(f"{name}.md")
+    )
     lines = re.findall(r"^\| \[`([\w-]+)`\]\(\1\.md\) \| [^|]+ \| [^|]+ \|$", index, flags=re.M)
     assert sorted(lines) == sorted(names), "in the form | [`NAME`](NAME.md) | in one line | when |"
 
@@ -64,7 +77,17 @@ def test_pages_of_members_are_built_alike(page):
         for shown, linked in re.findall(r"\[arXiv ([^\]]*)\]\(([^)]*)\)", text[heading]):
             assert linked == f"https://arxiv.org/abs/{shown}"
     assert text["Options"].startswith(f"\n<!-- options {MADE}\n")
-    assert "\n```sh\nganzoo " in text["Run it"]
+    assert re.search(rf"\n```(sh({MARK})?\nganzoo |python\n)", text["Run it"])
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if marked(page)], ids=of_page)
+def test_commands_that_are_not_run_here_have_words_that_there_are(page):
+    """Of those that need a network or a package, tests/test_docs.py runs none."""
+    for name, *words in marked(page):
+        command = COMMANDS.get(name)
+        for step in words[:1] if isinstance(command, click.Group) else ():
+            command, words = command.commands[step], words[1:]
+        command.make_context(name, words)
 
 
 def test_formulas_become_mathml():

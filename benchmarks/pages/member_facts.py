@@ -57,7 +57,7 @@ def of_metric(name: str) -> list[str]:
     member = METRICS.get(name)
     lines = ["| score | what it is | better |", "|---|---|---|"]
     lines += [
-        f"| `{key}` | {member.says.get(key, '-')} | {BETTER[higher]} |"
+        f"| `{key}` | {member.says.get(key, '-').replace('|', chr(92) + '|')} | {BETTER[higher]} |"
         for key, higher in member.higher_is_better.items()
     ]
     needs = ", ".join(member.needs)

@@ -14,13 +14,15 @@ from ganzoo.registry.kinds import kind_in, plainly, required, told
 from ganzoo.registry.registry import Registry
 
 KINDS = ("losses", "stabilizers", "metrics", "datasets", "extractors", "callbacks")
+# The latter where a guide, such as docs/metrics.md, has the address that an index would have.
+INDEX = ("index", "overview")
 
 
 def member_pages(docs: Path) -> Iterator[tuple[Path, Registry]]:
     """Each page of a member, with the registry that it is in."""
     for plural in KINDS:
         for page in sorted((docs / plural).glob("*.md")):
-            if page.stem != "index":
+            if page.stem not in INDEX:
                 yield page, REGISTRIES[plural]
 
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 from cards import read_cards
+from commands_page import commands_page
 from member_pages import member_pages, options_part
 from member_results import member_results
 from recipe_table import recipe_table
@@ -19,7 +20,7 @@ from results_page import results_page
 from where_table import where_page
 
 from ganzoo.cli.eval import rows as score_rows
-from ganzoo.registry import MODELS
+from ganzoo.registry import METRICS, MODELS
 from ganzoo.table.layout import blocks_of
 from ganzoo.table.read import columns_of, group_rows, read_rows
 from ganzoo.table.render import markdown
@@ -129,13 +130,15 @@ def fill(page: Path, parts: Mapping[str, str]) -> str:
     return text
 
 
-def example() -> str:
-    """The scores of the README's run."""
+def example(of: Container[str] | None = None) -> str:
+    """The scores of the README's run; `of`: only those with these names."""
     document = json.loads((RESULTS / "eval-dcgan-mnist-5k.json").read_text())
     protocol, source = document["protocol"], document["provenance"]
     lines = ["| score | generated | real data | better |", "|---|---|---|---|"]
     lines += [
-        f"| `{name}` | {made} | {real} | {better} |" for name, made, real, better, _ in score_rows(document)
+        f"| `{name}` | {made} | {real} | {better} |"
+        for name, made, real, better, _ in score_rows(document)
+        if of is None or name.partition("@")[0] in of
     ]
     lines.append(
         f"\n`dcgan` on `{protocol['dataset']}`, step {source['step']}, seed {source['seed']}: "
@@ -154,6 +157,7 @@ def pages() -> dict[Path, str]:
         HERE / "README.md": page(),
         README: fill(README, {MADE: coverage_table(rows, cards["grid25"])}),
         DOCS / "metrics.md": fill(DOCS / "metrics.md", {MADE: example()}),
+        DOCS / "commands.md": commands_page(),
         DOCS / "results.md": results_page(RESULTS, list(cards.values())),
         DOCS / "speed.md": where_page(RESULTS / "where.jsonl"),
     }
@@ -168,6 +172,8 @@ def pages() -> dict[Path, str]:
         parts = {f"options {MADE}": options_part(registry, path.stem)}
         if f"<!-- results {MADE} -->" in path.read_text(encoding="utf-8"):
             parts[f"results {MADE}"] = member_results(registry.kind, path.stem, RESULTS)
+        if registry is METRICS:
+            parts[f"example {MADE}"] = example(METRICS.get(path.stem).higher_is_better)
         made[path] = fill(path, parts)
     return made
 
