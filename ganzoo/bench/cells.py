@@ -25,6 +25,11 @@ from ganzoo.running.training import plan_run
 PLACES = ("data_options.root", "data_options.offline", "seed")  # where data lie makes no difference
 
 
+def folders(runs: Path) -> dict[str, Path]:
+    """The run folders of cells, by the hash that their names end with."""
+    return {path.name[-12:]: path for path in sorted(runs.glob("*-*"), reverse=True)}
+
+
 @dataclasses.dataclass(frozen=True)
 class Cell:
     """One run of a suite and its evaluation.
@@ -52,12 +57,20 @@ class Cell:
         options = "" if self.label == "default" else f", {self.label}"
         return f"{self.config.model} on {self.config.dataset}{options}, seed {self.config.seed}"
 
-    def folder(self, runs: Path) -> Path:
-        """Its run folder: the one of that hash under `runs`, else a new name."""
-        there = next(iter(sorted(runs.glob(f"*-{self.trained[:12]}"))), None)
+    def folder(self, runs: Path, there: Mapping[str, Path] | None = None) -> Path:
+        """Its run folder: the one of that hash under `runs`, else a new name.
+
+        Args:
+            there: what `folders(runs)` has found, where somebody looks for many.
+        """
+        found = (folders(runs) if there is None else there).get(self.trained[:12])
+        return found or runs / self._name
+
+    @property
+    def _name(self) -> str:
         words = [self.config.model, Path(self.config.dataset).name, self.label, f"s{self.config.seed}"]
         words = [re.sub(r"[^\w.=-]+", "-", word)[:40].strip("-") for word in words if word != "default"]
-        return there or runs / "-".join([*words, self.trained[:12]])
+        return "-".join([*words, self.trained[:12]])
 
 
 def plan_cells(asked: Sequence[Asked], threads: int) -> list[Cell]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ class RayStarter:
                 ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise WorkError(f"no Ray cluster at {address or 'this machine'}: {first_line(error)}") from error
+        self._deliver = ray.remote(max_retries=RETRIES, max_calls=1)(deliver)
+        self._under_way: set[Any] = set()
+        self._ready: set[Any] = set()
+        self._asked_at = 0.0
 
     def room(self, threads: int) -> int:
         """How many cells of so many threads run at a time."""
@@ -46,9 +51,31 @@ class RayStarter:
 
     def start(self, folder: Path, task: dict[str, Any], log: Path, threads: int, device: str) -> RayProcess:
         need = {"num_cpus": threads, "num_gpus": int(device.startswith("cuda"))}
-        order = Order.of(folder, task, threads)
-        remote = self._ray.remote(**need, max_retries=RETRIES, max_calls=1)(deliver)
-        return RayProcess(self._ray, remote.remote(order), folder, log)
+        begun = self._deliver.options(**need).remote(Order.of(folder, task, threads))
+        self._under_way.add(begun)
+        return RayProcess(self, begun, folder, log)
+
+    def taken(self, task: Any) -> Any:
+        """What a task came to, once; None where it runs. Raises what Ray raises.
+
+        A cluster is asked for all of its tasks at once: where they are many, one by one takes long.
+        """
+        if time.monotonic() > self._asked_at + RayProcess.tick / 2 and self._under_way:
+            ready, left = self._ray.wait(list(self._under_way), num_returns=len(self._under_way), timeout=0)
+            self._ready.update(ready)
+            self._under_way = set(left)
+            self._asked_at = time.monotonic()
+        if task not in self._ready:
+            return None
+        self._ready.remove(task)
+        return self._ray.get(task)
+
+    @property
+    def exceptions(self) -> Any:
+        return self._ray.exceptions
+
+    def cancel(self, task: Any, at_once: bool) -> None:
+        self._ray.cancel(task, force=at_once)
 
     def close(self) -> None:
         self._ray.shutdown()
@@ -59,18 +86,18 @@ class RayProcess(Afar):
 
     title = "a task of Ray"
 
-    def __init__(self, ray: Any, task: Any, folder: Path, log: Path) -> None:
+    def __init__(self, cluster: RayStarter, task: Any, folder: Path, log: Path) -> None:
         super().__init__(folder, log)
-        self._ray, self._task = ray, task
+        self._cluster, self._task = cluster, task
 
     def status(self) -> int | None:
-        if not self._ray.wait([self._task], timeout=0)[0]:
-            return None
+        failures = self._cluster.exceptions
         try:
-            return self.received(self._ray.get(self._task))
-        except (self._ray.exceptions.TaskCancelledError, KeyboardInterrupt):
+            found = self._cluster.taken(self._task)
+            return None if found is None else self.received(found)
+        except (failures.TaskCancelledError, KeyboardInterrupt):
             return STOPPED
-        except self._ray.exceptions.RayError as error:
+        except failures.RayError as error:
             return self.lost(error)
 
     def send_signal(self, sig: int) -> None:
@@ -79,8 +106,8 @@ class RayProcess(Afar):
     def terminate(self) -> None:
         """Have it save a checkpoint and end."""
         if self.poll() is None:
-            self._ray.cancel(self._task, force=False)
+            self._cluster.cancel(self._task, at_once=False)
 
     def kill(self) -> None:
         if self.poll() is None:
-            self._ray.cancel(self._task, force=True)
+            self._cluster.cancel(self._task, at_once=True)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ganzoo.bench.cells import Cell
+from ganzoo.bench.cells import Cell, folders
 from ganzoo.bench.copied import Copied
 from ganzoo.bench.progress import Job, Show
 from ganzoo.bench.rows import Broken, Result, as_result
@@ -53,10 +53,12 @@ class Runner:
         self.results, self.runs = out / f"{suite}.jsonl", out / suite
         self._starter: Launcher = launcher or Starter()
         self._copied = copied
+        self._there: dict[str, Path] = {}  # run folders, by the hash of their training
 
     def run(self, source: Source) -> bool:
         """Whether all came to an end, good or bad; False where Ctrl-C or SIGTERM stopped it."""
         running = list[Job]()
+        self._there = folders(self.runs)
         with stops_cleanly() as stop, self.show:
             try:
                 while not stop.is_set():
@@ -81,15 +83,18 @@ class Runner:
             self._begin(source, running)
 
     def _begin(self, source: Source, running: list[Job]) -> None:
+        busy = {job.cell.trained for job in running}
         while len(running) < self.jobs:
-            cell = source.take([job.folder for job in running], self.runs)
+            cell = source.take(busy)
             if cell is None:
                 return
-            folder = cell.folder(self.runs)
+            folder = cell.folder(self.runs, self._there)
             try:
                 result = self._outcome(source, cell, folder)
                 if result is None:
                     running.append(self._start(source, cell, folder))
+                    self._there[cell.trained[:12]] = folder
+                    busy.add(cell.trained)
                     continue
             except (UsageError, WorkError) as error:
                 result = Broken(status="failed", error=str(error))

@@ -28,11 +28,11 @@ class Source:
         """How many cells are not done yet: those that are left, and those under way."""
         return len(self.left) + len(self._taken)
 
-    def take(self, busy: Collection[Path], runs: Path) -> Cell | None:
-        """The next cell, whose run is none of those that are `busy`; None where there is none now."""
-        for cell in self._waiting:
-            if cell.folder(runs) not in busy:  # else the same run, measured in another way
-                self._waiting.remove(cell)
+    def take(self, busy: Collection[str]) -> Cell | None:
+        """The next cell, whose training is none of those that are `busy`; None where there is none now."""
+        for at, cell in enumerate(self._waiting):
+            if cell.trained not in busy:  # else the same run, measured in another way
+                del self._waiting[at]
                 self._taken.add(cell.hash)
                 return cell
         return None
@@ -63,10 +63,10 @@ class Searching(Source):
         cells = [study.like for study in self._studies for _ in range(study.left())]
         return cells[: len(cells) - len(self._taken)]
 
-    def take(self, busy: Collection[Path], runs: Path) -> Cell | None:
+    def take(self, busy: Collection[str]) -> Cell | None:
         for study in self._studies:
             for attempt, cell in study.open_cells():
-                if cell.folder(runs) not in busy:
+                if cell.trained not in busy:
                     return self._take(study, attempt, cell)
         for study in sorted(self._studies, key=lambda study: len(study.attempts)):
             begun = study.begin()
