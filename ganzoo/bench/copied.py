@@ -8,6 +8,7 @@ from ganzoo.errors import WorkError
 from ganzoo.running.fetched import fetch_newer
 from ganzoo.system.console import notice
 from ganzoo.system.stores import Store
+from ganzoo.training.stored import saved
 from ganzoo.training.upload import Copy, Upload
 
 RESULTS = Path("results")
@@ -57,7 +58,7 @@ class Copied:
     def ended(self, folder: Path) -> None:
         """A cell has ended, and its line is in the results: both are sent. What fails is tried again."""
         try:
-            if folder.exists():
+            if saved(folder):  # else its weights went there from where it was worked on, and it with them
                 Copy(folder, f"{self.runs}/{folder.name}").bring_up_to_date()
             self._store.put(self.here, self._name)
         except WorkError as error:

@@ -19,7 +19,9 @@ from ganzoo.errors import WorkError, first_line
 from ganzoo.running.fetched import fetch_newer
 from ganzoo.system.processes import APART, Polled, ask_to_end
 from ganzoo.system.stores import Store
+from ganzoo.training.upload import Copy
 
+LARGE = (".safetensors", ".png", ".npy")
 SENT = ("config.json", "trial.json")  # with which a cell begins
 
 
@@ -96,7 +98,7 @@ def deliver(order: Order) -> Delivered:
             process.wait()
             raise
         process.wait()
-    return Delivered(process.returncode, said, None if shared else _packed(folder))
+    return Delivered(process.returncode, said, None if shared else _packed(folder, _copied(order, folder)))
 
 
 def _place(order: Order) -> tuple[Path, bool]:
@@ -122,11 +124,23 @@ def _place(order: Order) -> tuple[Path, bool]:
     return own, False
 
 
-def _packed(folder: Path) -> bytes:
+def _copied(order: Order, folder: Path) -> bool:
+    """Whether the whole folder is at an address: then what is large need not pass through whoever asked."""
+    if not order.task.get("copies"):
+        return False
+    try:
+        Copy(folder, f"{order.task['copies']}/{folder.name}").bring_up_to_date()
+    except WorkError:
+        return False  # it comes back whole, and is sent from there
+    return True
+
+
+def _packed(folder: Path, small: bool = False) -> bytes:
+    """The files of a run folder; `small` leaves out weights and pictures."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path in sorted(folder.rglob("*")):
-            if path.is_file():
+            if path.is_file() and not (small and path.suffix in LARGE):
                 archive.add(path, path.relative_to(folder))
     return buffer.getvalue()
 

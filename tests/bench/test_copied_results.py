@@ -16,9 +16,11 @@ import pytest
 
 from ganzoo import Callback, train
 from ganzoo.bench.copied import Copied
-from ganzoo.bench.remote import Order, _place
+from ganzoo.bench.remote import Order, _place, deliver, unpack
 from ganzoo.bench.results import read_results
+from ganzoo.bench.starting import Starter
 from ganzoo.errors import WorkError
+from ganzoo.system.processes import Polled
 from ganzoo.system.stores import Store
 from ganzoo.training.stored import steps_done
 
@@ -116,6 +118,35 @@ def test_a_node_that_sees_no_folder_goes_on_from_the_copy(address, monkeypatch):
     assert not shared
     assert place.is_relative_to(Path.cwd())
     assert steps_done(place) == 10
+
+
+def test_weights_go_to_the_storage_and_not_through_whoever_asked(ganzoo, address, monkeypatch):
+    """Each cell on a machine that sees no folder of ours."""
+
+    class Elsewhere(Polled):
+        title = "a machine"
+
+        def __init__(self, folder: Path, task: dict) -> None:
+            super().__init__()
+            order = Order.of(folder, task, 1)
+            shutil.move(folder, "away")
+            self.delivered, self.folder = deliver(order), folder
+            shutil.move("away", folder)
+
+        def status(self) -> int:
+            unpack(self.delivered.archive, self.folder)
+            return self.delivered.status
+
+        send_signal = terminate = kill = lambda self, *signals: None
+
+    monkeypatch.setenv("TMPDIR", str(Path.cwd()))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(Starter, "start", lambda self, folder, task, *more: Elsewhere(folder, task))
+    assert ganzoo(f"bench tiny.toml --out {address}").code == 0
+    assert len(scores("there")) == 2
+    assert not list(Path("results").rglob("*.safetensors"))
+    assert len(list(Path("there").rglob("*/step-00000020.safetensors"))) == 2
+    assert len(list(Path("there").rglob("metrics.jsonl"))) == 2
 
 
 @pytest.mark.slow
