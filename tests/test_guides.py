@@ -1,0 +1,134 @@
+"""What guides and files of the root say is so: languages are alike, what is quoted is said, names are there."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import importlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import ganzoo as package
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LANGUAGES = {"": "English", ".zh-hans": "简体中文", ".zh-hant": "繁體中文"}
+
+
+def page(name: str) -> str:
+    return (DOCS / f"{name}.md").read_text(encoding="utf-8")
+
+
+def rows(text: str) -> list[str]:
+    """The first cells of all tables, without their heads."""
+    return re.findall(r"^\| (?!name|file|key|extra|what)(.*?) \|", text, flags=re.M)
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code])
+def test_the_quickstart_is_the_same_in_each_language(code):
+    """Its blocks, word for word; its chapters and tables, one by one; its links, but for the languages."""
+    own, other = page("quickstart"), page(f"quickstart{code}")
+    blocks = r"^```(\w*)\n(.*?)^```$"
+    assert re.findall(blocks, other, flags=re.S | re.M) == re.findall(blocks, own, flags=re.S | re.M)
+    for text in (own, other):
+        assert set(re.findall(r"quickstart[\w.-]*\.md(?!#)", text)) <= {
+            f"quickstart{c}.md" for c in LANGUAGES
+        }
+    shape = re.compile(r"^(#+|\||\- )", flags=re.M)
+    assert shape.findall(other) == shape.findall(own)
+    links = re.compile(r"\]\(((?!quickstart)[^)]*)\)")
+    assert links.findall(other) == links.findall(own)
+    assert f'<div lang="{code.removeprefix(".").title().replace("Zh-", "zh-")}" markdown="1">' in other
+
+
+def test_each_language_names_the_others_first():
+    for code in LANGUAGES:
+        text = page(f"quickstart{code}")
+        line = next(line for line in text.splitlines() if LANGUAGES[""] in line)
+        assert text.index(line) < text.index("```")
+        for other, name in LANGUAGES.items():
+            assert (f"[{name}](quickstart{other}.md)" in line) == (other != code)
+
+
+def literals() -> set[str]:
+    """Every piece of text in the package that no value is put into."""
+    found: set[str] = set()
+    for path in (ROOT / "ganzoo").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return found
+
+
+def quoted(text: str) -> list[str]:
+    """The sentences that a page quotes, each in one line, `> ganzoo: ...`, with three dots for values."""
+    return re.findall(r"^> ganzoo: (.*)$", text, flags=re.M)
+
+
+def test_ganzoo_says_what_is_quoted():
+    told, sentences = literals(), quoted(page("troubleshooting"))
+    assert len(sentences) > 20
+    for sentence in sentences:
+        parts = [part.strip(" .,:;()'") for part in sentence.split("...")]
+        assert any(len(part) > 10 for part in parts), sentence
+        missing = [part for part in parts if part and not any(part in text for text in told)]
+        assert missing == [], sentence
+
+
+def test_every_extra_is_on_the_page_of_installation():
+    table = page("installation").partition("## Extras")[2].partition("## ")[0]
+    named = [cell.strip("`") for cell in rows(table)]
+    assert sorted(named) == sorted(PROJECT["optional-dependencies"])
+
+
+def test_the_pages_say_which_python_it_takes():
+    least = PROJECT["requires-python"].removeprefix(">=")
+    assert f"**Python** {least} or newer" in page("installation")
+    assert f"Python {least} or newer" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_citation_is_of_this_version():
+    cff = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    said = dict(re.findall(r"^([\w-]+): ?\"?([^\"\n]*)\"?$", cff, flags=re.M))
+    assert said["cff-version"] == "1.2.0"
+    assert said["version"] == PROJECT["version"] == package.__version__
+    assert said["license"] == PROJECT["license"]
+    assert {"message", "title", "authors"} <= said.keys()
+    bibtex = page("citing").partition("```bibtex")[2].partition("```")[0]
+    assert re.search(r"version += \{(.*)\}", bibtex)[1] == PROJECT["version"]
+    assert f"{{{said['title']}}}" in bibtex
+
+
+def test_every_file_of_a_run_is_on_the_page_about_it(ganzoo):
+    done = ganzoo(
+        "run mlp-gan --dataset ring8 --steps 4 --batch-size 8 --eval-metric modes --callback csv --out r"
+    )
+    assert done.code == 0
+    assert ganzoo("report r").code == 0
+    table = page("reading-a-run").partition("## The folder")[2].partition("## ")[0]
+    patterns = [name for cell in rows(table) for name in re.findall(r"`([^`]+)`", cell)]
+    there = [path.relative_to("r").as_posix() for path in Path("r").rglob("*") if path.is_file()]
+    unnamed = [name for name in there if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
+    assert unnamed == []
+    assert len(there) > 8
+
+
+def test_callbacks_are_listed_in_the_order_in_which_they_are_called():
+    table = page("callbacks").partition("## Which there are")[2].partition("## ")[0]
+    named = [cell.strip("`") for cell in rows(table)]
+    assert sorted(named) == sorted(PROJECT["entry-points"]["ganzoo.callbacks"])
+
+
+def test_files_of_the_root_are_shown_with_links_that_fit(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS / "hooks")
+    hook = importlib.import_module("root_files")
+    for file, name in hook.PAGES.items():
+        assert page(name.removesuffix(".md")).strip() == f"<!-- file {file} -->"
+        shown = hook.on_page_markdown(f"<!-- file {file} -->\n")
+        assert shown.startswith("# ")
+        for target in re.findall(r"\]\(([^)#]+)", shown):
+            assert target.startswith("http") or (DOCS / target).exists(), f"{file}: {target}"
