@@ -1,4 +1,4 @@
-"""What guides and files of the root say is so: languages are alike, what is quoted is said, names are there."""
+"""What guides and files of the root say is so: languages are alike, what is quoted is said, names fit."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """mkdocs: a page that is a file of the repository's root, where it is read too, with links that fit here.
 
 A line `<!-- file CHANGELOG.md -->` becomes that file. pymdownx.snippets would bring its text as well, but not
-change its links: those to `docs/` point into this folder, those to a file of the root to the page that shows it.
+change its links: those to `docs/` lead into this folder, those to a file of the root to its page.
 """
 
 from __future__ import annotations
