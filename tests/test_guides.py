@@ -9,9 +9,12 @@ import re
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
 import ganzoo as package
+from ganzoo.cli import main
+from ganzoo.running.callbacks import FIRST, LAST
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -126,6 +129,21 @@ def test_callbacks_are_listed_in_the_order_in_which_they_are_called():
     table = page("callbacks").partition("## Which there are")[2].partition("## ")[0]
     named = [cell.strip("`") for cell in rows(table)]
     assert sorted(named) == sorted(PROJECT["entry-points"]["ganzoo.callbacks"])
+    assert tuple(named[: len(FIRST)]) == FIRST
+    assert tuple(named[-len(LAST) :]) == LAST
+
+
+def test_what_words_of_others_are_called_here_are_words():
+    group = main.ganzoo
+    context = click.Context(group)
+    commands = [group.get_command(context, name) for name in group.list_commands(context)]
+    options = {
+        word for one in commands for option in one.params for word in option.opts + option.secondary_opts
+    }
+    cells = re.findall(r"^\| .*? \| (.*) \|$", page("coming-from"), flags=re.M)
+    typed = {word for cell in cells for word in re.findall(r"(?<![\w-])--[a-z][a-z-]+", cell)}
+    assert len(typed) > 25
+    assert typed - options == {"--nproc-per-node"}  # torchrun's
 
 
 def test_files_of_the_root_are_shown_with_links_that_fit(monkeypatch):
