@@ -29,6 +29,7 @@ MADE = "made by benchmarks/pages/report.py -->"
 def load(name):
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "benchmarks" / "pages")
+        patch.syspath_prepend(ROOT / "docs" / "hooks")
         return importlib.import_module(name)
 
 

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 MINUTES = (1, 10, 60)  # of a cell
-PART = """`python benchmarks/grid.py` hands {cells:,} cells to a cluster that does nothing, {at_once:,} at a time.
-The process that was started by `ganzoo bench` takes {cpu_ms:.1f} ms of a core for each, and {planning_ms:.1f} ms
-to plan it; with its files flushed to the disk it did {cells_per_s:.0f} cells a second. So one such process keeps at work, with room to spare of a half:
+PART = """`python benchmarks/grid.py` hands {cells:,} cells to a cluster that does nothing, {at_once:,} of
+them at a time. The process that was started by `ganzoo bench` takes {cpu_ms:.1f} ms of a core for each, and
+{planning_ms:.1f} ms to plan it; with its files flushed to the disk it did {cells_per_s:.0f} cells a second. So one
+such process keeps at work, with half of its time to spare:
 
 | a cell takes | machines |
 |---|---:|
