@@ -27,11 +27,12 @@ def zoo(docs: Path, groups: Sequence[Group]) -> str:
     drawn = [name for name in names if (docs / "images" / f"{name}-mnist.png").exists()]
     ranked = sorted(names, key=lambda name: (name not in drawn, name))
     cards = [card(name, *lines[name], name in drawn, found.get(name)) for name in ranked]
+    cards.insert(len(drawn), "\n<!-- a list of its own, of lower cards -->\n")
     some = next(iter(found.values()))
     said = (
         f"Default recipes on {DATASET}, the digits that come along; means over {len(some.done)} seeds. "
         f"FID by the extractor {SCORE.partition('@')[2]}, lower is better, that of as many real digits is "
-        f"{mean(some.real(SCORE)):.2f}; minutes of training on one core, with others at work beside; weights "
+        f"{quantity(mean(some.real(SCORE)))}; minutes of training on one core, with others at work beside; weights "
         "of G and D together. It is what a first run of a few minutes gives, not which member is the best: "
         "[Results](results.md) has the rest."
     )
@@ -48,4 +49,4 @@ def card(name: str, line: str, data: str, drawn: bool, group: Group | None) -> s
 def costs(group: Group) -> str:
     weights = sum(group.done[0]["parameters"].values())
     minutes = mean(row["train_seconds"] for row in group.done) / 60
-    return f"{quantity(weights)} weights, {minutes:.1f} minutes, FID {mean(group.scores(SCORE)):.2f}"
+    return f"{quantity(weights)} weights, {minutes:.1f} minutes<br>FID {quantity(mean(group.scores(SCORE)))}"
