@@ -58,7 +58,9 @@ def test_the_film_ends_with_the_picture_for_those_who_want_none():
 
 def test_every_member_has_one_card():
     groups = group_rows(read_rows([ROOT / "benchmarks" / "results" / "members.jsonl"]))
-    cards = re.findall(r"^- \[.*\*\*([\w-]+)\*\*\]\(models/\1\.md\)<br>\S.*$", zoo.zoo(DOCS, groups), flags=re.M)
+    cards = re.findall(
+        r"^- \[.*\*\*([\w-]+)\*\*\]\(models/\1\.md\)<br>\S.*$", zoo.zoo(DOCS, groups), flags=re.M
+    )
     own = [entry.name for entry in MODELS.entries() if entry.distribution == DISTRIBUTION]
     assert sorted(cards) == own
 
@@ -67,14 +69,17 @@ def test_a_card_has_its_costs_from_the_rows():
     def row(seed, seconds, fid):
         return {
             "group": "g", "model": "dcgan", "dataset": "mnist-5k", "options": "default", "seed": seed,
-            "steps": 10, "status": "done", "scores": {"fid@mnist-cnn-v1": fid}, "parameters": {"g": 900, "d": 100},
-            "train_seconds": seconds, "commands": {"run": "ganzoo run", "eval": ""},
+            "steps": 10, "status": "done", "scores": {"fid@mnist-cnn-v1": fid},
+            "parameters": {"g": 900, "d": 100}, "train_seconds": seconds,
+            "commands": {"run": "ganzoo run", "eval": ""},
         }  # fmt: skip
 
     (group,) = group_rows([row(0, 60.0, 1.0), row(1, 180.0, 2.0)])
     card = zoo.card("dcgan", "a line", "images", drawn=False, group=group)
-    assert card == "- [**dcgan**](models/dcgan.md)<br>a line<br>1000 weights, 2.0 minutes<br>FID 1.5"
-    assert zoo.card("dcgan", "a line", "images", drawn=False, group=None).endswith("<br>a line<br>For images.")
+    assert card == "- [**dcgan**](models/dcgan.md)<br>a line<br>1000 weights, 2.0 min<br>FID 1.5"
+    assert zoo.card("dcgan", "a line", "images", drawn=False, group=None).endswith(
+        "<br>a line<br>For images."
+    )
 
 
 def test_a_table_says_what_was_found_and_seen():

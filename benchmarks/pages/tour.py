@@ -1,11 +1,11 @@
-"""Run the commands of docs/tour.md, and keep what they drew and found: docs/images/tour-*.png, results/tour.jsonl.
+"""Run the commands of docs/tour.md, and keep what they drew and found.
 
     OMP_NUM_THREADS=1 python benchmarks/pages/tour.py FOLDER
     python benchmarks/pages/report.py
 
-The runs stay in FOLDER; one that the very command made already is not trained again. A picture NAME.png becomes
-tour-NAME.png, the film of the first page growing.webp, with its last frame as growing.png, and of a report Chromium
-takes a picture, where there is a Chromium.
+Pictures go to docs/images/tour-*.png, the rest to results/tour.jsonl. The runs stay in FOLDER; one that
+the very command made already is not trained again. A picture NAME.png becomes tour-NAME.png; the film of the
+first page is growing.webp, its last frame growing.png; of a report Chromium takes a picture, if there is one.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ SHOT = (1000, 1500)  # of a report, of which half the pixels are kept
 def said(words: list[str]) -> tuple[int, str, str]:
     """Exit status, stdout and stderr of `ganzoo WORDS`, in this process."""
     out, err = io.StringIO(), io.StringIO()
+    sys.argv = ["ganzoo", *words]  # which a run records
     with redirect_stdout(out), redirect_stderr(err):
         try:
             main(words)
@@ -65,7 +66,9 @@ def found(name: str) -> dict[str, Any]:
     return {
         "run": name,
         "steps": run.config.recipe.steps,
-        "last": {key: value for key, value in lines(folder / "log.jsonl")[-1].items() if key != "images_per_s"},
+        "last": {
+            key: value for key, value in lines(folder / "log.jsonl")[-1].items() if key != "images_per_s"
+        },
         "scores": {key: value for one in scores for key, value in one.items()},
         "real": {key: value for row in lines(folder / "metrics.jsonl") for key, value in row["real"].items()},
         "seen": [finding.short for finding in run.diagnose().findings],

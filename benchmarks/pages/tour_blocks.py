@@ -37,9 +37,9 @@ CURES = {
     "relativistic": "`--loss relativistic`",
 }
 NORMS = {
-    "collapsed": "`none`, as at station 3",
-    "layer-norm": "`layer`: each sample by its own features",
-    "batch-norm": "`batch`: each sample by the others",
+    "equal-rates": "`none`, the run of station 4",
+    "batch-norm": "`batch`",
+    "layer-norm": "`layer`, with `r1:gamma=0.1`",
 }
 
 Row = Mapping[str, Any]
@@ -109,6 +109,8 @@ def output(command: str, printed: Mapping[str, str]) -> str:
 
 
 def made(runs: Sequence[Row]) -> str:
-    versions = sorted({f"ganzoo {run['versions']['ganzoo']} and torch {run['versions']['torch']}" for run in runs})
+    versions = sorted(
+        {f"ganzoo {run['versions']['ganzoo']} and torch {run['versions']['torch']}" for run in runs}
+    )
     threads = sorted({f"{run['threads']} thread{'s' * (run['threads'] != 1)}" for run in runs})
     return f"Made with {', '.join(versions)}, on the CPU with {', '.join(threads)}, seed 0."

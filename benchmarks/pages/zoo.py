@@ -23,7 +23,9 @@ def zoo(docs: Path, groups: Sequence[Group]) -> str:
         name: (line, data)
         for name, line, data in LINES.findall((docs / "models" / "index.md").read_text("utf-8"))
     }
-    found = {group.model: group for group in groups if group.dataset == DATASET and group.options == "default"}
+    found = {
+        group.model: group for group in groups if group.dataset == DATASET and group.options == "default"
+    }
     drawn = [name for name in names if (docs / "images" / f"{name}-mnist.png").exists()]
     ranked = sorted(names, key=lambda name: (name not in drawn, name))
     cards = [card(name, *lines[name], name in drawn, found.get(name)) for name in ranked]
@@ -32,9 +34,9 @@ def zoo(docs: Path, groups: Sequence[Group]) -> str:
     said = (
         f"Default recipes on {DATASET}, the digits that come along; means over {len(some.done)} seeds. "
         f"FID by the extractor {SCORE.partition('@')[2]}, lower is better, that of as many real digits is "
-        f"{quantity(mean(some.real(SCORE)))}; minutes of training on one core, with others at work beside; weights "
-        "of G and D together. It is what a first run of a few minutes gives, not which member is the best: "
-        "[Results](results.md) has the rest."
+        f"{mean(some.real(SCORE)):.2g}; minutes of training on one core, with others at work beside; "
+        "weights of G and D together. It is what a first run of a few minutes gives, not which member is the "
+        "best: [Results](results.md) has the rest."
     )
     return "\n".join([*cards, "", "</div>", "", said])
 
@@ -49,4 +51,4 @@ def card(name: str, line: str, data: str, drawn: bool, group: Group | None) -> s
 def costs(group: Group) -> str:
     weights = sum(group.done[0]["parameters"].values())
     minutes = mean(row["train_seconds"] for row in group.done) / 60
-    return f"{quantity(weights)} weights, {minutes:.1f} minutes<br>FID {quantity(mean(group.scores(SCORE)))}"
+    return f"{quantity(weights)} weights, {minutes:.1f} min<br>FID {mean(group.scores(SCORE)):.2g}"
