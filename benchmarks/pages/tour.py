@@ -71,7 +71,7 @@ def found(name: str) -> dict[str, Any]:
         },
         "scores": {key: value for one in scores for key, value in one.items()},
         "real": {key: value for row in lines(folder / "metrics.jsonl") for key, value in row["real"].items()},
-        "seen": [finding.short for finding in run.diagnose().findings],
+        "seen": [finding.short for finding in run.diagnose()],
         "versions": {"ganzoo": ganzoo.__version__, "torch": run.config.provenance["versions"]["torch"]},
         "threads": run.config.threads,
     }
