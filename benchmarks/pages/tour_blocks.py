@@ -105,7 +105,7 @@ def short(value: float) -> str:
 
 
 def output(command: str, printed: Mapping[str, str]) -> str:
-    return f"```text\n$ {command}\n{printed[command]}\n```"
+    return f"```console\n$ {command}\n{printed[command]}\n```"
 
 
 def made(runs: Sequence[Row]) -> str:
