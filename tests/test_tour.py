@@ -76,7 +76,7 @@ def test_a_card_has_its_costs_from_the_rows():
 
     (group,) = group_rows([row(0, 60.0, 1.0), row(1, 180.0, 2.0)])
     card = zoo.card("dcgan", "a line", "images", drawn=False, group=group)
-    assert card == "- [**dcgan**](models/dcgan.md)<br>a line<br>1000 weights, 2.0 min<br>FID 1.5"
+    assert card == "- [**dcgan**](models/dcgan.md)<br>a line<br>1000 weights, 2.0&nbsp;min<br>FID 1.5"
     assert zoo.card("dcgan", "a line", "images", drawn=False, group=None).endswith(
         "<br>a line<br>For images."
     )

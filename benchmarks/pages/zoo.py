@@ -34,7 +34,7 @@ def zoo(docs: Path, groups: Sequence[Group]) -> str:
     said = (
         f"Default recipes on {DATASET}, the digits that come along; means over {len(some.done)} seeds. "
         f"FID by the extractor {SCORE.partition('@')[2]}, lower is better, that of as many real digits is "
-        f"{mean(some.real(SCORE)):.2g}; minutes of training on one core, with others at work beside; "
+        f"{two_digits(mean(some.real(SCORE)))}; minutes of training on one core, with others at work beside; "
         "weights of G and D together. It is what a first run of a few minutes gives, not which member is the "
         "best: [Results](results.md) has the rest."
     )
@@ -51,4 +51,10 @@ def card(name: str, line: str, data: str, drawn: bool, group: Group | None) -> s
 def costs(group: Group) -> str:
     weights = sum(group.done[0]["parameters"].values())
     minutes = mean(row["train_seconds"] for row in group.done) / 60
-    return f"{quantity(weights)} weights, {minutes:.1f} min<br>FID {mean(group.scores(SCORE)):.2g}"
+    return (
+        f"{quantity(weights)} weights, {minutes:.1f}&nbsp;min<br>FID {two_digits(mean(group.scores(SCORE)))}"
+    )
+
+
+def two_digits(value: float) -> str:
+    return f"{value:#.2g}".rstrip(".")
