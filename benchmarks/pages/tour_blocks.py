@@ -67,7 +67,7 @@ def tour_parts() -> dict[str, str]:
         "diagnosed": output("ganzoo diagnose stuck", printed),
         "collapsed": "\n\n".join(
             [
-                table({"collapsed": "found", "equilibrium": "at the level of station 1"}, runs, GAME, ""),
+                table({"collapsed": "found", "equilibrium": "at the level of station 1"}, runs, GAME, "game"),
                 output("ganzoo diagnose collapsed", printed),
             ]
         ),
@@ -80,7 +80,7 @@ def tour_parts() -> dict[str, str]:
 
 def level(run: Row) -> str:
     """The game of a run beside what theory says of its end, and how far G's samples are from the data."""
-    lines = ["| | found | at the level |", "|---|---:|---:|"]
+    lines = ["| what | found | at the level |", "|---|---:|---:|"]
     lines += [f"| {GAME[f'last/{key}']} | {short(run['last'][key])} | {short(LEVEL[key])} |" for key in LEVEL]
     lines += [
         f"| {name} | {short(run['scores'][key])} | {short(run['real'][key])} |"
