@@ -18,7 +18,9 @@ from member_results import member_results
 from recipe_table import recipe_table
 from result_tables import coverage_table, result_part
 from results_page import results_page
+from tour_blocks import tour_parts
 from where_table import where_page
+from zoo import zoo
 
 from ganzoo.cli.eval import rows as score_rows
 from ganzoo.registry import METRICS, MODELS
@@ -157,6 +159,10 @@ def pages() -> dict[Path, str]:
     made = {
         HERE / "README.md": page(),
         README: fill(README, {MADE: coverage_table(rows, cards["grid25"])}),
+        DOCS / "index.md": fill(DOCS / "index.md", {f"zoo {MADE}": zoo(DOCS, group_rows(rows))}),
+        DOCS / "tour.md": fill(
+            DOCS / "tour.md", {f"{name} {MADE}": part for name, part in tour_parts().items()}
+        ),
         DOCS / "metrics.md": fill(DOCS / "metrics.md", {MADE: example()}),
         DOCS / "commands.md": commands_page(),
         DOCS / "results.md": results_page(RESULTS, list(cards.values())),
