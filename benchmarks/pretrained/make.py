@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import ganzoo
-from ganzoo.data.conditions import Conditions
-from ganzoo.data.open import open_dataset
 from ganzoo.running.generator import Generator, load_generator, read_generator
 from ganzoo.running.pretrained import FOLDER
 from ganzoo.sharing.formats import save
@@ -47,7 +44,7 @@ def make(name: str, runs: Path) -> None:
     generator = load_generator(run.path, "cpu")
     save(generator, path, half=True)
     shipped = read_generator(path, "cpu", name)
-    measured = measure(shipped, dataset, MADE[name])
+    measured = measure(shipped, MADE[name])
     generator.about = generator.about.with_measured([measured])
     save(generator, path, half=True)
     print(name, f"{path.stat().st_size:,} bytes", measured.scores)
@@ -63,15 +60,11 @@ def trained(model: str, dataset: str, folder: Path) -> ganzoo.Run:
     return run
 
 
-def measure(shipped: Generator, dataset: str, metrics: tuple[str, ...]) -> Measured:
+def measure(shipped: Generator, metrics: tuple[str, ...]) -> Measured:
     """Of the file as it is shipped, with as many samples as the data's protocol asks for."""
-    data = open_dataset(dataset, {})
-    labels = Conditions.of(data, shipped.known.conditional).by_shares(data.eval_samples)
-    x = shipped.sample(data.eval_samples, seed=SEED, labels=labels)
-    said: dict[str, Any] = ganzoo.evaluate(x, dataset, metrics, labels=labels, device="cpu")
-    told = {"labels": "none" if labels is None else "by the shares of the reference split", "seed": SEED}
-    protocol = {**said["protocol"], **told, "generator": "averaged, eval mode, weights kept as float16"}
-    return Measured(said["scores"], said["real"], protocol)
+    said = shipped.evaluate(metrics, seed=SEED)
+    told = {"seed": SEED, "generator": "averaged, eval mode, weights kept as float16"}
+    return Measured(said["scores"], said["real"], {**said["protocol"], **told})
 
 
 if __name__ == "__main__":
