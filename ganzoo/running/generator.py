@@ -163,16 +163,13 @@ class Generator(Sampler):
         check_names(metrics, extractor)
         if dataset is None and data_options:
             raise UsageError("--set is for a dataset that is named with --dataset")
-        try:
-            data = (
-                self._data(data_root, offline)
-                if dataset is None
-                else open_dataset(dataset, dict(data_options or {}), data_root, offline)
-            )
-        except UsageError as error:
-            if dataset is not None:
-                raise
-            raise UsageError(f"{error}: say with --dataset NAME what to measure it against") from error
+        if dataset is None:
+            try:
+                data = self._data(data_root, offline)
+            except UsageError as error:
+                raise UsageError(f"{error}; --dataset NAME says what to measure it against") from error
+        else:
+            data = open_dataset(dataset, dict(data_options or {}), data_root, offline)
         return measured(
             self,
             data,
