@@ -23,7 +23,7 @@ MARK = "<!-- the page itself -->"
 FRAME = f"""
 <iframe class="demo" src="page/index.html" loading="lazy" title="{{names}}: samples made here"></iframe>
 
-[The same on a page of its own]({FOLDER}/index.html).
+[The same on a page of its own]({FOLDER}/index.html), as `ganzoo demo --out` writes it.
 """
 WITHOUT = "This build of the documentation is without it: its libraries or its runtime could not be had."
 
