@@ -18,7 +18,7 @@ OWN = {
     "runs": "The runs there are: how far, how good, how large, what is wrong.",
     "rm": "Remove runs.",
     "sample": "Draw pictures or arrays from a run.",
-    "eval": "Measure a run, or samples from any program.",
+    "eval": "Measure a run, a generator, or samples from any program.",
     "export": "A generator as a file for other programs: ONNX, torch.export, safetensors.",
     "demo": "A page to play with a generator, in the browser.",
     "push": "Upload a generator to the Hugging Face hub.",

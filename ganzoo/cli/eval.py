@@ -9,8 +9,8 @@ import click
 from ganzoo.cli.words import (
     DATASET,
     EXTRACTOR,
+    GENERATOR_OR_SAMPLES,
     METRIC,
-    RUN_OR_FILE,
     TEXT_PATH,
     Command,
     Setting,
@@ -24,11 +24,16 @@ from ganzoo.system.console import Terminal, number, plain, say_json, terminal
 from ganzoo.system.files import is_file, is_folder
 from ganzoo.system.paths import typed_path
 
+OWN = (
+    "config.json",
+    "generator.safetensors",
+    "model.safetensors",
+)  # of a run, or of a generator as it leaves
 WIDE = 110  # columns from which there is room for words beside the numbers
 
 
 @click.command("eval", cls=Command)
-@click.argument("target", required=False, type=RUN_OR_FILE, metavar="[RUN | SAMPLES.npz | FOLDER]")
+@click.argument("target", required=False, type=GENERATOR_OR_SAMPLES, metavar="[RUN | NAME | FILE | FOLDER]")
 @click.option(
     "--metric",
     "metrics",
@@ -37,7 +42,12 @@ WIDE = 110  # columns from which there is room for words beside the numbers
     metavar="NAME",
     help="Any of `ganzoo list metrics`; all that fit if left out.",
 )
-@click.option("--dataset", type=DATASET, metavar="NAME", help="What to measure foreign samples against.")
+@click.option(
+    "--dataset",
+    type=DATASET,
+    metavar="NAME",
+    help="What to measure against; a run and a generator name their own data.",
+)
 @click.option(
     "--set",
     "settings",
@@ -85,18 +95,20 @@ WIDE = 110  # columns from which there is room for words beside the numbers
 def command(
     target: str | None, metrics: tuple[str, ...], settings: tuple[str, ...], as_json: bool, **words: Any
 ) -> None:
-    """Measure a run, or samples from any program.
+    """Measure a run, a generator that left it, or samples from any program.
 
-    RUN is a folder, or a name or a number under runs/; left out, it is the run that was trained last.
+    RUN is a folder, or a name or a number under runs/; left out, it is the run that was trained last. NAME is
+    one of `ganzoo list pretrained`, FILE one of a generator, or samples as .npz; FOLDER has images.
 
     \b
     ganzoo eval --metric is --metric fid
+    ganzoo eval mlp-gan:ring8 --metric modes
     ganzoo eval samples.npz --dataset mnist --metric fid
     """
     from ganzoo.data.open import parse_settings
 
     words["data_options"] = parse_settings(settings)
-    document = _foreign(target, metrics, words) if _is_foreign(target) else _run(target, metrics, words)
+    document = (_foreign if _is_foreign(target) else _own)(target, metrics, words)
     if as_json:
         say_json(document)
     else:
@@ -109,15 +121,21 @@ def _is_foreign(target: str | None) -> bool:
     path = typed_path(target)
     return (
         path.suffix.lower() == ".npz"
-        or is_file(path)
-        or (is_folder(path) and not is_file(path / "config.json"))
+        or (is_file(path) and path.suffix.lower() != ".safetensors")
+        or (is_folder(path) and not any(is_file(path / name) for name in OWN))
     )
 
 
-def _run(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
+def _own(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
+    """Of a run, or of a generator without one."""
+    from ganzoo.running.generator import load_generator
+    from ganzoo.running.located import locate
     from ganzoo.running.run import load
 
-    return load(target, device=words.pop("device")).evaluate(metrics, **words)
+    device, found = words.pop("device"), locate(target)
+    if found.run is not None:
+        return load(found.run, device=device).evaluate(metrics, **words)
+    return load_generator(str(target), device, words.pop("checkpoint")).evaluate(metrics, **words)
 
 
 def _foreign(target: str | None, metrics: tuple[str, ...], words: dict[str, Any]) -> dict[str, Any]:
@@ -144,7 +162,7 @@ def _print(document: dict[str, Any]) -> None:
         _print_scores(console, rows({**document, **document["matched"]}))
     if "per_class" in document:
         _print_classes(console, document["per_class"])
-    which = source.get("run") or source.get("samples")
+    which = source.get("run") or source.get("generator") or source.get("samples")
     step = f" at step {source['step']}" if "step" in source else ""
     wrapped = terminal()  # words may be broken into lines; the rows above may not
     wrapped.print()

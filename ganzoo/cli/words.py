@@ -229,12 +229,16 @@ class RunName(RunOrFile):
         return value
 
 
-class GeneratorName(RunOrFile):
-    """Whatever samples can be drawn from: a run, as above, a file of a generator, or one that comes along."""
+class GeneratorOrFile(RunOrFile):
+    """Whatever samples can be drawn from: a run, as above, or a generator that comes along; or a file."""
 
     def complete(self, ctx: click.Context, incomplete: str) -> Iterable[CompletionItem]:
         yield from super().complete(ctx, incomplete)
         yield from (CompletionItem(name) for name in pretrained.names() if name.startswith(incomplete))
+
+
+class GeneratorName(GeneratorOrFile):
+    """The same, which is there."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from ganzoo.running.located import locate
@@ -267,7 +271,7 @@ FOLDER = Word(more="dir")
 RUN = RunName(more="dir")
 RUNS_TO_REMOVE = RunsToRemove(more="dir")
 GENERATOR = GeneratorName(more="file")
-RUN_OR_FILE = RunOrFile(more="file")
+GENERATOR_OR_SAMPLES = GeneratorOrFile(more="file")
 DATASET = Data()
 MODEL = Member(MODELS)
 LOSS = Member(LOSSES)

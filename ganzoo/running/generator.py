@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +14,17 @@ from ganzoo.data.base import Dataset, Standardization
 from ganzoo.data.card import DataCard
 from ganzoo.data.open import open_dataset
 from ganzoo.errors import UsageError, WorkError
+from ganzoo.metrics.open import check_names
+from ganzoo.metrics.score import as_names
 from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_trained
 from ganzoo.plan.config import Config
 from ganzoo.registry import changes
+from ganzoo.registry.blame import blaming
+from ganzoo.registry.kinds import as_int
+from ganzoo.running.evaluation import Document
 from ganzoo.running.located import locate
+from ganzoo.running.measuring import measured
 from ganzoo.running.run import Run
 from ganzoo.running.sampler import Sampler
 from ganzoo.running.weights import find_weights
@@ -100,9 +108,12 @@ class Generator(Sampler):
     @cached_property
     def dataset(self) -> Dataset:
         """The data, where their name alone opens them. Raises UsageError where it does not."""
+        return self._data(offline=True)
+
+    def _data(self, root: str | None = None, offline: bool = False) -> Dataset:
         otherwise = f"{self.path} came without its data ({self.about.dataset})"
         try:
-            found = open_dataset(self.about.dataset, {}, offline=True)
+            found = open_dataset(self.about.dataset, {}, root, offline)
         except (UsageError, WorkError) as error:
             raise UsageError(f"{otherwise}: {error}") from error
         if found.fingerprint != self.about.fingerprint:
@@ -121,6 +132,61 @@ class Generator(Sampler):
                 f"run, or take what networks see from .model.sample"
             )
         return self.card.to_units(x)
+
+    @blaming(silent=True)  # stdout is for the scores
+    def evaluate(
+        self,
+        metrics: str | Sequence[str] = (),
+        *,
+        samples: int | None = None,
+        seed: int = 0,
+        reference: str = "train",
+        extractor: str | None = None,
+        extractor_weights: str | None = None,
+        per_class: bool = False,
+        dataset: str | None = None,
+        data_options: Mapping[str, Any] | None = None,
+        data_root: str | None = None,
+        offline: bool = False,
+        progress: bool = True,
+    ) -> Document:
+        """Measure it, against the data that its file names or others; nothing is written.
+
+        Args and what comes back are those of `Run.evaluate`. What needs a trained discriminator cannot be
+        measured: the file has none.
+
+        Raises:
+            UsageError: a word is wrong, or the data cannot be opened by their name alone.
+        """
+        metrics = as_names(metrics)
+        seed = as_int("--seed", seed, at_least=0)
+        check_names(metrics, extractor)
+        if dataset is None and data_options:
+            raise UsageError("--set is for a dataset that is named with --dataset")
+        if dataset is None:
+            try:
+                data = self._data(data_root, offline)
+            except UsageError as error:
+                raise UsageError(f"{error}; --dataset NAME says what to measure it against") from error
+        else:
+            data = open_dataset(dataset, dict(data_options or {}), data_root, offline)
+        return measured(
+            self,
+            data,
+            metrics,
+            lambda _: (self.model, self.step),
+            {"generator": self.name},
+            {},
+            discriminator=False,
+            samples=samples,
+            seed=seed,
+            per_class=per_class,
+            progress=progress,
+            extractor=extractor,
+            weights=extractor_weights,
+            reference=reference,
+            offline=offline,
+        )
 
     def __repr__(self) -> str:
         return f"<Generator {self.name}: {self.about.model} on {self.about.dataset}, step {self.step:,}>"

@@ -16,8 +16,7 @@ from ganzoo.data.given import as_dataset
 from ganzoo.data.open import open_dataset
 from ganzoo.data.ranges import Range
 from ganzoo.errors import UsageError
-from ganzoo.metrics.harness import Evaluation
-from ganzoo.metrics.open import Given, check_names
+from ganzoo.metrics.open import check_names
 from ganzoo.metrics.score import as_names
 from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_trained
@@ -28,9 +27,9 @@ from ganzoo.registry.blame import blaming
 from ganzoo.registry.kinds import as_int
 from ganzoo.registry.spec import Spec
 from ganzoo.running import training
-from ganzoo.running.evaluation import Document, document
-from ganzoo.running.evaluations import scored_y, told_of_y
+from ganzoo.running.evaluation import Document
 from ganzoo.running.folder import find, new_folder
+from ganzoo.running.measuring import measured
 from ganzoo.running.places import moved, open_data, read_card, same_data
 from ganzoo.running.record import Shown
 from ganzoo.running.sampler import Sampler
@@ -39,7 +38,6 @@ from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.files import write_json
 from ganzoo.system.lines import append_line
-from ganzoo.training.sampling import draw
 from ganzoo.training.trainer import Callback
 
 
@@ -161,32 +159,25 @@ class Run(Shown, Sampler):
             data = self.dataset
         else:
             data = open_dataset(dataset, dict(data_options or {}), data_root, offline)
-        if data.sample_shape != self.config.sample_shape:
-            raise UsageError(
-                f"{self.path} makes samples of shape {self.config.sample_shape}, and those of {data.name} "
-                f"are {data.sample_shape}"
-            )
-        n = data.eval_samples if samples is None else as_int("--samples", samples, at_least=1)
-        evaluation = Evaluation(
-            metrics,
+        result = measured(
+            self,
             data,
+            metrics,
+            lambda discriminator: self.load_model(checkpoint, discriminator),
+            {"run": self.path.name},
+            {"checkpoint": checkpoint},
+            discriminator=True,
+            samples=samples,
+            seed=seed,
+            per_class=per_class,
+            progress=progress,
             extractor=extractor,
             weights=extractor_weights,
             reference=reference,
             offline=offline,
-            device=self.device,
-            given=Given(discriminator=True, labels=self.config.conditional),
-            per_class=per_class,
         )
-        gan, step = self.load_model(checkpoint, discriminator=evaluation.needs_discriminator)
-        y = scored_y(n, gan, evaluation, self.card.conditions)
-        x = self.to_units(draw(gan, n, seed, "sample", y, progress))
-        made_by = {"generator": "averaged, eval mode", "checkpoint": checkpoint}
-        made_by["labels"] = told_of_y(gan)
-        source = {"run": self.path.name, "step": step, "seed": seed, "device": str(self.device)}
-        measured = document(evaluation(x, y, gan, progress=progress), made_by, source)
-        append_line(self.path / "metrics.jsonl", {"step": step, **measured})
-        return measured
+        append_line(self.path / "metrics.jsonl", {"step": result["provenance"]["step"], **result})
+        return result
 
     def train(
         self, dataset: Dataset | None = None, progress: bool = True, callbacks: Sequence[Callback] = ()

@@ -88,7 +88,8 @@ class Log(Callback):
 class Pictures(Every):
     """A picture of samples of the same z every so many steps and at the end, which shows them age.
 
-    Of vectors in the plane the points are kept beside it, as step-N.npy.
+    Where there are several, the first is of step 0, before training. Of vectors in the plane the points are
+    kept beside it, as step-N.npy.
 
     Args:
         n: samples in it; none: 64 images, or as many in whole rows of classes, 2500 vectors.
@@ -102,27 +103,44 @@ class Pictures(Every):
             _asked("pictures: every", every, MOST_STEPS),
         )
         self._captions = captions
+        self._untrained: Tensor | None = None
 
     def begin(self, trainer: Trainer) -> None:
         self.every = self._every or trainer.config.sample_every
+        if trainer.step == 0 and self.every < trainer.recipe.steps:
+            self._untrained = self._samples(trainer)  # drawn after the first step: none can be refused then
+
+    def after_step(self, trainer: Trainer) -> None:
+        if self._untrained is not None:
+            self._draw(trainer, self._untrained, 0)
+            self._untrained = None
+        super().after_step(trainer)
 
     def act(self, trainer: Trainer) -> None:
-        from ganzoo.data.captions import Words, by_class, titled
-        from ganzoo.data.pictures import at_once, picture
+        self._draw(trainer, self._samples(trainer), trainer.step)
+
+    def _samples(self, trainer: Trainer) -> Tensor:
+        from ganzoo.data.pictures import at_once
 
         dataset, config = trainer.dataset, trainer.config
         n = self._n or at_once(kind_of(dataset), config.num_classes * config.conditional)
+        return dataset.to_units(trainer.generate(n, "fixed", config.seed))
+
+    def _draw(self, trainer: Trainer, samples: Tensor, step: int) -> None:
+        from ganzoo.data.captions import Words, by_class, titled
+        from ganzoo.data.pictures import picture
+
+        dataset, config, n = trainer.dataset, trainer.config, len(samples)
         y = trainer.conditions.in_turn(n)
-        samples = dataset.to_units(trainer.generate(n, "fixed", config.seed))
         folder = trainer.folder / SAMPLES
         if tuple(dataset.sample_shape) == IN_THE_PLANE:
-            keep_points(folder / POINTS.format(trainer.step), samples)
-        title = titled(config.model, config.dataset, trainer.step)
+            keep_points(folder / POINTS.format(step), samples)
+        title = titled(config.model, config.dataset, step)
         words, columns = by_class(
             Words(title, f"{n:,} samples, the same z at every step"), y, dataset.class_names
         )
         picture(
-            folder / PICTURE.format(trainer.step),
+            folder / PICTURE.format(step),
             samples,
             None if has_pixels(dataset) else dataset.test.all()[0],
             columns,

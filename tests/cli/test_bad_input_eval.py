@@ -106,6 +106,24 @@ def test_foreign_samples_have_no_discriminator(refused):
     refused(f"x.npz {MNIST} --metric is --samples 13", "--samples 13", "has 12 samples")
 
 
+def test_generators_that_left_their_run(refused, finished):
+    shutil.copy(finished / "ring" / "generator.safetensors", "ring.safetensors")
+    shutil.copy(finished / "own" / "generator.safetensors", "own.safetensors")
+    refused("ring.safetensors --metric d-accuracy", "d-accuracy needs a trained discriminator", "a run")
+    refused(f"ring.safetensors {MNIST} --metric modes", "makes samples of shape (2,)", "(1, 28, 28)")
+    refused("ring.safetensors --metric modes --checkpoint best", "'best' is of a run")
+    refused("ring.safetensors --metric modes --set n=5", "--set", "named with --dataset")
+    refused("ring.safetensors --metric modes --samples 0", "--samples", "at least 1")
+    refused("own.safetensors --metric swd", "came without its data", "--dataset NAME")
+    refused("mlp-gan:ring9 --metric modes", "did you mean mlp-gan:ring8")
+    whole = Path("ring.safetensors").read_bytes()
+    Path("cut.safetensors").write_bytes(whole[:-9])
+    refused("cut.safetensors --metric modes", "cut.safetensors is damaged")
+    Path("words.safetensors").write_bytes(b"words")
+    refused("words.safetensors --metric modes", "words.safetensors is damaged")
+    refused("gone.safetensors --metric modes", "no file, run or folder 'gone.safetensors'")
+
+
 FILES = {
     "float": (lambda: {"samples": images().astype(np.float32) / 255}, "float32", "expected uint8"),
     "signed": (lambda: {"samples": images().astype(np.int16)}, "int16", "expected uint8"),

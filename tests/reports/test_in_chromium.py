@@ -76,7 +76,7 @@ def test_the_slider_moves_the_points_by_keyboard_and_by_mouse(pages, opened):
     assert tab.tab.get_by_role("img", name="Samples at step 9").count() == 1
     assert seen(tab, ".cloud") != last
     tab.tab.keyboard.press("Home")
-    assert tab.tab.locator("#at").inner_text() == "step 3"
+    assert tab.tab.locator("#at").inner_text() == "step 0"
     box = slider.bounding_box()
     tab.tab.mouse.click(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
     assert tab.tab.locator("#at").inner_text() == "step 12"
@@ -91,7 +91,7 @@ def test_the_slider_moves_pictures_and_a_line_in_charts(pages, opened):
     tab.tab.get_by_role("slider").focus()
     tab.tab.keyboard.press("Home")
     assert picture.get_attribute("src") != source
-    assert "step 1" in picture.get_attribute("alt")
+    assert "step 0" in picture.get_attribute("alt")
     assert picture.evaluate("i => i.decode().then(() => i.naturalWidth)") > 0
     assert seen(tab, '[data-panel="0"] .plot') != before
 
@@ -99,7 +99,7 @@ def test_the_slider_moves_pictures_and_a_line_in_charts(pages, opened):
 def test_it_plays(pages, opened):
     tab = opened(pages["points"])
     tab.tab.get_by_role("button", name="Play").click()
-    assert tab.tab.locator("#at").inner_text() == "step 3"
+    assert tab.tab.locator("#at").inner_text() == "step 0"
     assert tab.tab.get_by_role("button", name="Pause").count() == 1
     # No text is evaluated for this: the page's policy forbids it.
     tab.tab.locator("#at", has_text="step 12").wait_for()

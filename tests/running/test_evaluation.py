@@ -92,6 +92,34 @@ def test_the_same_numbers_again_and_from_the_exported_file(run, evaluated, tmp_p
     assert evaluated(f"{names} --samples 700 --seed 1")["scores"] != first["scores"]
 
 
+def test_a_generator_that_left_its_run_has_the_scores_of_the_run(run, evaluated, tmp_path):
+    names = "--metric fid --metric conditional-accuracy --samples 700 --seed 3"
+    ours = evaluated(f"{names} --per-class")
+    measured = (run / "metrics.jsonl").read_bytes()
+    shutil.copy(run / "generator.safetensors", tmp_path / "mine.safetensors")
+    for target in ("mine.safetensors", str(run / "generator.safetensors")):
+        theirs = evaluated(f"{target} {names} --per-class")
+        assert theirs.keys() == ours.keys()
+        assert [theirs[key] for key in ("scores", "real", "per_class")] == [
+            ours[key] for key in ("scores", "real", "per_class")
+        ]
+        assert {**theirs["protocol"], "checkpoint": "last"} == ours["protocol"]
+        assert theirs["provenance"]["generator"] == Path(target).name
+    assert evaluated(f"mine.safetensors --dataset mnist-5k {names}")["scores"] == ours["scores"]
+    assert "d_accuracy" not in evaluated("mine.safetensors --samples 200")["scores"]
+    # No run is made, and nothing is written to the one that it came from.
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [run.name]
+    assert (run / "metrics.jsonl").read_bytes() == measured
+
+
+def test_a_pretrained_generator_is_as_good_as_its_file_says(evaluated):
+    found = evaluated("mlp-gan:ring8 --metric modes --metric kl --metric js")
+    said = ganzoo.load_generator("mlp-gan:ring8").about.measured[-1]
+    assert found["scores"] == pytest.approx(said.scores, rel=1e-4)
+    assert found["real"] == pytest.approx(said.real, rel=1e-4)
+    assert found["provenance"]["generator"] == "mlp-gan:ring8"
+
+
 def test_from_python_with_every_metric_that_fits(run):
     document = ganzoo.load(run).evaluate(samples=200, progress=False)
     plain = {key.partition("@")[0] for key in document["scores"]}

@@ -6,7 +6,9 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from packages import distribution, forgotten
 from resuming import interrupted
 
@@ -116,9 +118,27 @@ def test_options_of_the_zoo_s_own():
     run = train("X", callback=["log:every=5", "pictures:every=6,n=10"])
     assert [row["step"] for row in read_lines(run.path / "log.jsonl")] == [5, 10, 12]
     pictures = [path.name for path in sorted(run.path.glob("samples/*.png"))]
-    assert pictures == ["step-00000006.png", "step-00000012.png"]
+    assert pictures == ["step-00000000.png", "step-00000006.png", "step-00000012.png"]
     assert (run.config.log_every, run.config.sample_every) == (5, 6)
     assert not list(train("Y", callback="none").path.glob("samples/*"))
+    once = train("Z", callback="pictures:every=12").path  # as `ganzoo bench` has it: pictures take time
+    assert [path.name for path in once.glob("samples/*.png")] == ["step-00000012.png"]
+
+
+def test_the_first_picture_shows_what_was_there_before_training():
+    shown = ["pictures:every=6,n=10"]
+    one, other, none = (
+        train("X", callback=shown),
+        train("Y", callback=shown, loss="hinge"),
+        train("Z", callback="none"),
+    )
+    first, last = (
+        [np.load(run.path / "samples" / f"step-{at:08d}.npy") for run in (one, other)] for at in (0, 12)
+    )
+    assert np.array_equal(*first)  # of one seed, whatever they are trained with
+    assert not np.array_equal(*last)
+    assert not np.array_equal(first[0], last[0])
+    assert torch.equal(one.sample(5), none.sample(5))  # it has moved nothing
 
 
 def test_a_run_is_the_same_to_the_bit_with_and_without(seen, monkeypatch):
