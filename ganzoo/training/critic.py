@@ -15,6 +15,7 @@ from ganzoo.models.sample import Logits, Sample, map_sample, pack, scales
 from ganzoo.models.turn import Side, Turn
 from ganzoo.stabilizers.base import Judge, Stabilizer, Weights
 from ganzoo.system.convolutions import Twice
+from ganzoo.training.compiled import as_they_are
 from ganzoo.training.memory import Memory
 
 
@@ -88,6 +89,7 @@ class _Body:
             handle = head.register_forward_pre_hook(lambda _, given: caught.extend(given[:1]))
         try:
             with ExitStack() as stack:
+                stack.enter_context(as_they_are(twice or self._weights is not None))
                 if twice:
                     stack.enter_context(full_range(device))
                     stack.enter_context(Twice())

@@ -1,0 +1,136 @@
+"""Nets that torch.compile makes faster, in the steps of a run and nowhere else.
+
+torch.compile differentiates once. Where a gradient is differentiated again, as penalties ask for, and where
+other weights than a net's own count, nets run as they are.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+
+from ganzoo.errors import UsageError, first_line
+from ganzoo.models.base import GAN
+from ganzoo.stabilizers.base import Stabilizer
+
+BACKEND = "inductor"
+REHEARSED = "aot_eager"  # which looks at everything, and needs no compiler
+
+
+class Compiled:
+    """The nets of one model, which are compiled as they are first used; their weights keep their names.
+
+    Attributes:
+        nets: "g" and "d", those that are.
+        seconds: spent compiling so far, by this process.
+    """
+
+    def __init__(self, gan: GAN, stabilizers: list[Stabilizer], backend: str = "") -> None:
+        global _any
+        _any = True
+        self.nets = ["g", *(["d"] if not _by_gradients(stabilizers) else [])]
+        self.seconds = 0.0
+        self._told = False
+        backend = backend or BACKEND
+        # The numbers that a net draws are those that it draws as it is.
+        own = {"options": {"fallback_random": True}} if backend == "inductor" else {}
+        names = [name for net in self.nets for name in _names(gan, net)]
+        for part in {id(part): part for name in names for part in _parts(getattr(gan, name))}.values():
+            part.compile(backend=backend, dynamic=False, **own)
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """A step is made inside the block: what is compiled in it is timed."""
+        from torch._dynamo.callback import callback_handler
+
+        began = 0.0
+
+        def begin(*_: Any) -> None:
+            nonlocal began
+            began = time.perf_counter()
+
+        def end(*_: Any) -> None:
+            self.seconds += time.perf_counter() - began
+
+        callback_handler.register_start_callback(begin)
+        callback_handler.register_end_callback(end)
+        try:
+            with warnings.catch_warnings():
+                # torch looks at every input for a gradient, and what G made has none.
+                warnings.filterwarnings("ignore", "The .grad attribute of a Tensor")
+                yield
+        finally:
+            callback_handler.remove_start_callback(begin)
+            callback_handler.remove_end_callback(end)
+
+    def news(self, before: float) -> str:
+        """What compiling took, once, after a step that had to wait for none of it; "" otherwise.
+
+        Args:
+            before: `seconds` before that step.
+        """
+        if self._told or self.seconds != before:
+            return ""
+        self._told = True
+        which = " and ".join(name.upper() for name in self.nets)
+        alone = "" if len(self.nets) == 2 else "; D runs as it is, as its gradients are differentiated"
+        return f"compiling {which} took {self.seconds:.1f} s{alone}"
+
+
+_any = False  # whether nets were compiled: torch's compiler takes a second to import
+
+
+def as_they_are(wanted: bool = True) -> AbstractContextManager[Any]:
+    """Inside the block no compiled net runs as such."""
+    if not (_any and wanted):
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")
+
+
+def refuse_without_compiler(device: torch.device) -> None:
+    """Raise a UsageError where torch.compile cannot make code for a device here."""
+    try:
+        double = torch.compile(_double, backend=BACKEND, dynamic=False)
+        double(torch.ones(8, device=device))
+    except Exception as error:  # of the compiler, which is not ours
+        raise UsageError(
+            f"--compile: torch makes no code for {device} here ({first_line(error)}): install a C++ "
+            f"compiler, and for CUDA triton, or leave it out (ganzoo resume --no-compile)"
+        ) from error
+
+
+def _double(x: torch.Tensor) -> torch.Tensor:
+    return 2.0 * x
+
+
+def _by_gradients(stabilizers: list[Stabilizer]) -> bool:
+    """Whether D is differentiated wherever it is asked, in G's turn too."""
+    return any(
+        type(one).wrap_critic is not Stabilizer.wrap_critic and "per-sample-gradients" in one.needs
+        for one in stabilizers
+    )
+
+
+def _names(gan: GAN, net: str) -> tuple[str, ...]:
+    return ("generator", *gan.with_g) if net == "g" else ("discriminator", *gan.with_d)
+
+
+def _parts(net: nn.Module) -> list[nn.Module]:
+    """The net; without its head, where it has one: what that is given is looked at from outside."""
+    head = getattr(net, "head", None)
+    if not (hasattr(net, "features") and isinstance(head, nn.Module)):
+        return [net]
+    return [part for child in net.children() if child is not head for part in _called(child)]
+
+
+def _called(module: nn.Module) -> list[nn.Module]:
+    """A module; those in a list of them, which is no function itself. Only those that have weights."""
+    if isinstance(module, nn.ModuleList):
+        return [part for child in module for part in _called(child)]
+    return [module] if any(True for _ in module.parameters()) else []
