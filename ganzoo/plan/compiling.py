@@ -20,6 +20,11 @@ def refuse_uncompiled(config: Config, gan: GAN, count: int) -> None:
             f"--compile: {config.model} grows, so that its nets would be compiled anew again and again: "
             f"leave it out"
         )
+    if config.recipe.checkpoint_activations:
+        raise UsageError(
+            "--compile does not go with checkpoint_activations, as torch.compile decides itself what is "
+            "computed again: leave one of them out"
+        )
     if count > 1:
         raise UsageError(
             f"--compile is for one process, and there are {count}: what they say to each other within a net "

@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -43,6 +44,7 @@ class Compiled:
         names = [name for net in self.nets for name in _names(gan, net)]
         for part in {id(part): part for name in names for part in _parts(getattr(gan, name))}.values():
             part.compile(backend=backend, dynamic=False, **own)
+            part._compiled_call_impl = partial(_once, part._compiled_call_impl)
 
     @contextmanager
     def step(self) -> Iterator[None]:
@@ -86,11 +88,51 @@ class Compiled:
 _any = False  # whether nets were compiled: torch's compiler takes a second to import
 
 
-def as_they_are(wanted: bool = True) -> AbstractContextManager[Any]:
+_resting = False  # whether they run as they are now
+
+
+def as_they_are(wanted: bool = True) -> AbstractContextManager[None]:
     """Inside the block no compiled net runs as such."""
-    if not (_any and wanted):
-        return nullcontext()
-    return torch.compiler.set_stance("force_eager")
+    return _rest() if _any and wanted else nullcontext()
+
+
+@contextmanager
+def _rest() -> Iterator[None]:
+    global _resting
+    before, _resting = _resting, True
+    try:
+        with torch.compiler.set_stance("force_eager"):
+            yield
+    finally:
+        _resting = before
+
+
+def _once(net: Any, *inputs: Any, **named: Any) -> Any:
+    """What a compiled net makes of its inputs, at which it can be differentiated once."""
+    return net(*inputs, **named) if _resting else net(*map(_marked, inputs), **named)
+
+
+def _marked(x: Any) -> Any:
+    if isinstance(x, tuple):
+        return tuple(map(_marked, x))
+    return _Once.apply(x) if isinstance(x, torch.Tensor) and x.requires_grad else x
+
+
+class _Once(torch.autograd.Function):
+    """Of a net whose weights do not learn torch's compiler would drop the second gradient without a word."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled():  # for a gradient that is to be differentiated
+            raise UsageError(
+                "a gradient of a compiled net cannot be differentiated again, as something in this run does "
+                "unannounced: leave --compile out"
+            )
+        return slopes[0]
 
 
 def refuse_without_compiler(device: torch.device) -> None:
@@ -99,8 +141,9 @@ def refuse_without_compiler(device: torch.device) -> None:
         double = torch.compile(_double, backend=BACKEND, dynamic=False)
         double(torch.ones(8, device=device))
     except Exception as error:  # of the compiler, which is not ours
+        inner = getattr(error, "inner_exception", error)
         raise UsageError(
-            f"--compile: torch makes no code for {device} here ({first_line(error)}): install a C++ "
+            f"--compile: torch makes no code for {device} here ({first_line(inner)}): install a C++ "
             f"compiler, and for CUDA triton, or leave it out (ganzoo resume --no-compile)"
         ) from error
 

@@ -17,6 +17,7 @@ from ganzoo.stabilizers.base import Judge, Stabilizer, Weights
 from ganzoo.system.convolutions import Twice
 from ganzoo.training.compiled import as_they_are
 from ganzoo.training.memory import Memory
+from ganzoo.training.recomputing import keeping_all
 
 
 class TurnsCritic:
@@ -90,6 +91,7 @@ class _Body:
         try:
             with ExitStack() as stack:
                 stack.enter_context(as_they_are(twice or self._weights is not None))
+                stack.enter_context(keeping_all(self._weights is not None))
                 if twice:
                     stack.enter_context(full_range(device))
                     stack.enter_context(Twice())

@@ -29,6 +29,7 @@ from ganzoo.system.rng import counted_seed, kept, seed_default
 from ganzoo.training.compiled import Compiled, as_they_are
 from ganzoo.training.ema import EMA, twin
 from ganzoo.training.optimizers import check_layout, load_moments, make_optimizer, set_rate
+from ganzoo.training.recomputing import recompute
 from ganzoo.training.restoring import check_like, count, fill, moments_of, restored
 from ganzoo.training.sampling import draw
 from ganzoo.training.scaling import LossScales
@@ -137,6 +138,8 @@ class Trainer:
         self.ema = EMA(
             self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp, self.conditions, self._some_real
         )
+        if self.recipe.checkpoint_activations:
+            recompute(self.gan)  # and not the copy that is averaged, which learns nothing
         self._make_step = Step(
             self.gan,
             self.loss,
