@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cards import read_cards
+from gpu_table import gpu_table
 from recipe_table import recipe_table
 from result_tables import coverage_table, result_part
 from results_page import results_page
@@ -153,6 +154,7 @@ def pages() -> dict[Path, str]:
         README: fill(README, {MADE: coverage_table(rows, cards["grid25"])}),
         DOCS / "metrics.md": fill(DOCS / "metrics.md", {MADE: example()}),
         DOCS / "results.md": results_page(RESULTS, list(cards.values())),
+        DOCS / "scaling.md": fill(DOCS / "scaling.md", {f"gpu {MADE}": gpu_table(RESULTS / "gpu.jsonl")}),
         DOCS / "speed.md": where_page(RESULTS / "where.jsonl"),
     }
     groups = group_rows(rows)
