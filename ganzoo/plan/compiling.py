@@ -28,5 +28,5 @@ def refuse_uncompiled(config: Config, gan: GAN, count: int) -> None:
     if count > 1:
         raise UsageError(
             f"--compile is for one process, and there are {count}: what they say to each other within a net "
-            f"cannot be compiled"
+            f"cannot be compiled; leave it out (ganzoo resume --no-compile)"
         )

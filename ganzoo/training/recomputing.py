@@ -130,18 +130,10 @@ def _kept_small(
 ) -> Any:
     if _keeping or not torch.is_grad_enabled():
         return function(*inputs, **named)
-    given = [x for x in inputs if isinstance(x, Tensor)]
-    versions = [x._version for x in given]
-    again = _Again(modules)
-    made = checkpoint(
+    again = _Again(modules, [x for x in inputs if isinstance(x, Tensor)])
+    return checkpoint(
         function, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), again), **named
     )
-    if versions != [x._version for x in given]:
-        raise UsageError(
-            f"checkpoint_activations: a {type(modules[0]).__name__} changes in place what it is given, and "
-            "could not be run again: leave it out"
-        )
-    return made
 
 
 def _modes() -> list[Any]:
@@ -151,7 +143,9 @@ def _modes() -> list[Any]:
 class _Again:
     """As it was before a block was run; entered each time that it is run again, perhaps for two gradients."""
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
+    def __init__(self, modules: Sequence[nn.Module], given: Sequence[Tensor]) -> None:
+        self._name = type(modules[0]).__name__
+        self._given = [(x, x._version) for x in given]
         self._modes = _modes()
         self._buffers = [
             (part, name, buffer.detach().clone())
@@ -164,6 +158,12 @@ class _Again:
         self._stack = ExitStack()
 
     def __enter__(self) -> None:
+        # As newer versions of torch find out themselves.
+        if any(x._version != version for x, version in self._given):
+            raise UsageError(
+                f"checkpoint_activations: what a {self._name} was given has been changed in place, and it "
+                "cannot be run again: leave it out"
+            )
         self._stack = ExitStack()
         on = _modes()
         for mode in self._modes:

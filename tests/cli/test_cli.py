@@ -282,7 +282,6 @@ def test_notices_leave_stdout_to_programs(ganzoo):
         ("--recipe paper --loss hinge", "recipe.loss", "hinge"),
         ("--conditional", "conditional", True),
         ("--precision bf16", "precision", "bf16"),
-        ("--compile", "compile", True),
         ("--checkpoint-every 5", "checkpoint_every", 5),
         ("--device cpu", "device", "cpu"),
         ("--offline", "data_options.offline", True),

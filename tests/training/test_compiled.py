@@ -174,6 +174,12 @@ def test_a_run_records_it_says_how_long_it_took_and_goes_on_with_it_or_without(g
     assert json.loads(Path("R/config.json").read_text())["compile"] is True
 
 
+def test_words_from_elsewhere_say_it_too_and_what_is_typed_counts_more(ganzoo):
+    Path("it.json").write_text(ganzoo(f"{WORDS} --dry-run").out)
+    for words, on in (("--config it.json", True), ("--config it.json --no-compile", False)):
+        assert json.loads(ganzoo(f"run {words} --dry-run").out)["compile"] is on
+
+
 @pytest.mark.slow
 def test_code_that_is_made_on_this_machine_gives_the_same_numbers(ganzoo, monkeypatch):
     monkeypatch.setattr(compiled, "BACKEND", "inductor")
@@ -181,5 +187,5 @@ def test_code_that_is_made_on_this_machine_gives_the_same_numbers(ganzoo, monkey
         compiled.refuse_without_compiler(torch.device("cpu"))
     except UsageError as error:
         pytest.skip(str(error))
-    for name, vectors in [*FEW, ("mlp-gan", False), ("stylegan2", False)]:
+    for name, vectors in FEW:
         assert_alike(*both(*small(name, vectors=vectors)), 1e-4)
