@@ -189,7 +189,7 @@ def test_what_could_not_be_run_again_is_refused():
     recompute(Nets(net, nn.Linear(4, 1)))
     made = net(torch.zeros(2, 4, requires_grad=True) * 1.0)
     # Of torch itself where it looks, as newer ones do.
-    with pytest.raises((UsageError, RuntimeError), match="changed in place|inplace operation"):
+    with pytest.raises((UsageError, RuntimeError), match=r"changed in place|inplace operation"):
         made.sum().backward()
     config, data = small("dcgan", set=ON)
     gan = Trainer(config, data).gan
