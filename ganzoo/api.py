@@ -64,6 +64,7 @@ def train(
     set: str | Iterable[str] | Mapping[str, Any] = (),
     conditional: bool | None = None,
     precision: str = "fp32",
+    compile: bool = False,
     checkpoint_every: int | None = None,
     eval_every: int | None = None,
     eval_metric: str | Iterable[str] = (),
@@ -106,6 +107,7 @@ def train(
         set: options of the model, of the data and of the recipe, {"model.width": 32}.
         conditional: learn the labels too, or not; the recipe says where left out.
         precision: "fp32", "bf16", "fp16".
+        compile: have torch.compile make G and D faster, as far as it can.
         checkpoint_every, eval_every: in steps.
         eval_metric: names, measured as training goes on; the best by the first is kept.
         on_nan: "stop", or "rollback" to the last checkpoint at half the rates.
@@ -161,6 +163,7 @@ def train(
         ),
         conditional=conditional,
         precision=precision,
+        compile=compile,
         checkpoint_every=checkpoint_every,
         eval_every=eval_every,
         eval_metric=eval_metric,
@@ -225,6 +228,7 @@ def resume(
     dataset: str | None = None,
     data_root: str | Path | None = None,
     device: str | torch.device | None = None,
+    compile: bool | None = None,
     callback: str | Callback | Iterable[str | Spec | Callback] = (),
     callbacks: Iterable[str | Spec | Callback] = (),
     progress: bool = True,
@@ -239,6 +243,7 @@ def resume(
         dataset: the name that opens the same data, where they lie elsewhere now: "folder:NEW".
         data_root: where datasets are, or are downloaded to, if that is another folder now.
         device: where it goes on, if that is another one; the last bits of its numbers differ then.
+        compile: whether nets are compiled from now on; as it was where left out.
         callbacks: who looks on from now on too, by name ("none" drops those before), or objects. `callback`
             is the same.
         progress: show how far it is.
@@ -252,7 +257,7 @@ def resume(
             raise UsageError("say where the data are once: as data, or by name as dataset")
         data, dataset = None, data
     run = load(path, data, y, test=test, pixels=pixels, device="auto" if device is None else device)
-    run.move(dataset, data_root, device)
+    run.move(dataset, data_root, device, compile)
     named, lookers = sorted_out([*_several(callback), *_several(callbacks)])
     run.watch(named)
     if extend(run, steps, reschedule):

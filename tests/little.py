@@ -26,4 +26,5 @@ def stabilized(stabilizer, **words):
     """The same of a model that a stabilizer works on, without others."""
     model = "stylegan2" if stabilizer == "path-length" else "dcgan"
     own = {"path-length": {}, "layer-norm": {"d_norm": "batch"}}.get(stabilizer, {"d_norm": "none"})
+    own |= words.pop("set", {})
     return small(model, (1, 16, 16), stabilizer=["none", stabilizer], set=own, **words)

@@ -12,6 +12,7 @@ from typing import Any
 
 from cards import read_cards
 from commands_page import commands_page
+from gpu_table import gpu_table
 from grid_part import grid_part
 from member_pages import member_pages, options_part
 from member_results import member_results
@@ -166,7 +167,13 @@ def pages() -> dict[Path, str]:
         DOCS / "metrics.md": fill(DOCS / "metrics.md", {MADE: example()}),
         DOCS / "commands.md": commands_page(),
         DOCS / "results.md": results_page(RESULTS, list(cards.values())),
-        DOCS / "scaling.md": fill(DOCS / "scaling.md", {f"grid {MADE}": grid_part(RESULTS / "grid.jsonl")}),
+        DOCS / "scaling.md": fill(
+            DOCS / "scaling.md",
+            {
+                f"gpu {MADE}": gpu_table(RESULTS / "gpu.jsonl"),
+                f"grid {MADE}": grid_part(RESULTS / "grid.jsonl"),
+            },
+        ),
         DOCS / "speed.md": where_page(RESULTS / "where.jsonl"),
     }
     groups = group_rows(rows)

@@ -1,5 +1,7 @@
 """DCGAN as tutorials write it: one script, a folder of MNIST on disk, torchvision's reader and a DataLoader.
 
+`training` is the same with any loader, at 64 px and on a GPU too.
+
 Plain on purpose: NCHW, BCE on probabilities, Adam as it comes, two backward passes for D, a D that gathers
 gradients while G learns, and numbers read and printed at every step.
 """
@@ -28,25 +30,29 @@ def down(before: int, after: int) -> list[nn.Module]:
     return [conv, nn.BatchNorm2d(after), nn.LeakyReLU(0.2, inplace=True)]
 
 
-def generator(width: int) -> nn.Module:
-    """z [N, 100, 1, 1] -> images [N, 1, 32, 32]."""
+def generator(width: int, channels: int = 1, size: int = 32) -> nn.Module:
+    """z [N, 100, 1, 1] -> images [N, channels, size, size]; size is 32 or 64."""
+    large = size == 64
     return nn.Sequential(
-        *up(Z, 4 * width, 1, 0),
+        *up(Z, (8 if large else 4) * width, 1, 0),
+        *(up(8 * width, 4 * width, 2, 1) if large else []),
         *up(4 * width, 2 * width, 2, 1),
         *up(2 * width, width, 2, 1),
-        nn.ConvTranspose2d(width, 1, 4, 2, 1),
+        nn.ConvTranspose2d(width, channels, 4, 2, 1),
         nn.Tanh(),
     )
 
 
-def discriminator(width: int) -> nn.Module:
-    """Images [N, 1, 32, 32] -> the probability that each is real [N, 1, 1, 1]."""
+def discriminator(width: int, channels: int = 1, size: int = 32) -> nn.Module:
+    """Images [N, channels, size, size] -> the probability that each is real [N, 1, 1, 1]."""
+    large = size == 64
     return nn.Sequential(
-        nn.Conv2d(1, width, 4, 2, 1),
+        nn.Conv2d(channels, width, 4, 2, 1),
         nn.LeakyReLU(0.2, inplace=True),
         *down(width, 2 * width),
         *down(2 * width, 4 * width),
-        nn.Conv2d(4 * width, 1, 4, 1, 0),
+        *(down(4 * width, 8 * width) if large else []),
+        nn.Conv2d((8 if large else 4) * width, 1, 4, 1, 0),
         nn.Sigmoid(),
     )
 
@@ -66,22 +72,29 @@ def loader(folder: Path, batch: int, workers: int = 0) -> DataLoader[tuple[Tenso
 
 def epochs(folder: Path, batch: int, width: int, workers: int) -> Callable[[], None]:
     """The script up to its loop; each call of what is returned is one epoch of that loop."""
-    data = loader(folder, batch, workers)
-    g, d = generator(width), discriminator(width)
+    return training(loader(folder, batch, workers), width)
+
+
+def training(
+    data: DataLoader[tuple[Tensor, ...]], width: int, channels: int = 1, size: int = 32, device: str = "cpu"
+) -> Callable[[], None]:
+    """The same with a loader of any images."""
+    g, d = (net(width, channels, size).to(device) for net in (generator, discriminator))
     g.apply(initialise), d.apply(initialise)
     criterion = nn.BCELoss()
     opt_d = torch.optim.Adam(d.parameters(), lr=2e-4, betas=(0.5, 0.999))
     opt_g = torch.optim.Adam(g.parameters(), lr=2e-4, betas=(0.5, 0.999))
 
     def epoch() -> None:
-        for i, (real, _) in enumerate(data):
+        for i, (read, _) in enumerate(data):
+            real = read.to(device)
             n = len(real)
             d.zero_grad()
-            label = torch.full((n,), 1.0)
+            label = torch.full((n,), 1.0, device=device)
             on_real = d(real).view(-1)
             loss_real = criterion(on_real, label)
             loss_real.backward()
-            fake = g(torch.randn(n, Z, 1, 1))
+            fake = g(torch.randn(n, Z, 1, 1, device=device))
             label.fill_(0.0)
             on_fake = d(fake.detach()).view(-1)
             loss_fake = criterion(on_fake, label)

@@ -32,6 +32,9 @@ from ganzoo.cli.words import CALLBACK, DATASET, DEVICE, FOLDER, RUN, Whole
     metavar="NAME",
     help="Where to go on, if not where it was: auto, cpu, cuda or mps.",
 )
+@click.option(
+    "--compile/--no-compile", default=None, help="Have torch.compile make G and D faster from now on, or not."
+)
 def command(
     run: str | None,
     steps: int | None,
@@ -39,6 +42,7 @@ def command(
     dataset: str | None,
     data_root: str | None,
     device: str | None,
+    compile: bool | None,
     callback: tuple[str, ...],
 ) -> None:
     """Go on with RUN as if it had never stopped.
@@ -65,7 +69,7 @@ def command(
     from ganzoo.training.upload import catch_up
 
     loaded = load(path)
-    loaded.move(dataset, data_root, device)
+    loaded.move(dataset, data_root, device, compile)
     loaded.watch(callback)
     if not extend(loaded, steps, reschedule):
         budget = loaded.config.recipe.steps

@@ -129,6 +129,11 @@ INTERRUPTED = 130  # exit status, as a shell gives it for Ctrl-C
     help="Of the nets' numbers: fp32, bf16 or fp16.",
 )
 @click.option(
+    "--compile/--no-compile",
+    default=False,
+    help="Have torch.compile make G and D faster, where it can; the first steps wait for it.",
+)
+@click.option(
     "--checkpoint-every", type=int, metavar="N", help="Save every N steps; ten times a run if left out."
 )
 @click.option(

@@ -120,7 +120,8 @@ class Recipe:
 
     `lr_schedule` is that of both nets, unless D has an `lr_schedule_d` of its own. `accumulate` cuts each
     batch into so many parts, whose gradients are added up before a step: for batches that memory does not
-    hold.
+    hold. `checkpoint_activations` has the nets' blocks compute in the backward, once more, what they would
+    keep for it: the same numbers in less memory, and more time.
 
     `conditional`: labels are used where the data have some (of few enough classes, see `plan`), unless the
     user says otherwise.
@@ -142,6 +143,7 @@ class Recipe:
     model: Mapping[str, Any] = field(default_factory=dict)
     conditional: bool = False
     accumulate: int = 1
+    checkpoint_activations: bool = False
 
     def lr_schedules(self) -> dict[str, Schedule]:
         """Of G and of D."""
@@ -171,6 +173,10 @@ class Recipe:
             schedule = getattr(self, name)
             if schedule is not None and schedule.start == schedule.at(0.5) == schedule.at(1.0) == 0.0:
                 raise UsageError(f"{name} is 0 from start to end, so that nothing would be learnt")
+        if not isinstance(self.checkpoint_activations, bool):
+            raise UsageError(
+                f"checkpoint_activations: expected true or false, got {self.checkpoint_activations!r}"
+            )
         _at_least_zero("ema_halflife", self.ema_halflife)
         as_float("ema_ramp", self.ema_ramp, above=0.0)
 

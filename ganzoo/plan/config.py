@@ -87,6 +87,7 @@ class Config:
     condition_shape: tuple[int, ...] = ()  # of y, where it is no class
     kind: str = ""  # of data; "": what the shape says
     callbacks: Specs = Specs()  # that were asked for
+    compile: bool = False
 
     def check(self) -> None:
         """Raise a UsageError for the first value that makes no sense, whether it was typed or read."""
@@ -144,8 +145,8 @@ class Config:
     def identity(self) -> dict[str, str]:
         """What may not change between a checkpoint and its resumption, by dotted name, as text.
 
-        The budget may grow, how often to log, save and measure is free, and who looks on; device and threads
-        are the machine's; provenance is only a record.
+        The budget may grow, how often to log, save and measure is free, and who looks on; device, threads and
+        what is compiled are the machine's; provenance is only a record.
         """
         free = (
             "recipe.steps",
@@ -164,6 +165,7 @@ class Config:
             "origins.callback ",
             "threads",
             "device",
+            "compile",
         )
         return {key: value for key, value in flatten(plain(self)).items() if not key.startswith(free)}
 

@@ -17,6 +17,7 @@ from ganzoo.models.recipe import Recipe
 from ganzoo.plan.assemble import build_loss, build_trained
 from ganzoo.plan.by_object import own_recipe
 from ganzoo.plan.callbacks import with_callbacks
+from ganzoo.plan.compiling import refuse_uncompiled
 from ganzoo.plan.config import Config, usual_checkpoint_every, usual_eval_every
 from ganzoo.plan.shares import refuse_unshared
 from ganzoo.plan.words import NONE, Words
@@ -160,6 +161,7 @@ def _config(words: Words, dataset: Dataset, recipe: Recipe, device: torch.device
         conditional=recipe.conditional,
         device=str(device),
         precision=words.precision,
+        compile=words.compile,
         threads=torch.get_num_threads(),
         checkpoint_every=words.checkpoint_every or usual_checkpoint_every(steps),
         sample_every=max(1, steps // 10),
@@ -225,4 +227,5 @@ def check(config: Config, dataset: Dataset) -> GAN:
     if batch // (gan.pack * parts) < 2 and normalizer:
         raise UsageError(f"--batch-size {batch} is too small for {normalizer}, which averages over a batch")
     refuse_unshared(config, stabilizers, gan.pack, ranks.all_of_them())
+    refuse_uncompiled(config, gan, ranks.all_of_them())
     return gan

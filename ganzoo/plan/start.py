@@ -140,6 +140,7 @@ def as_typed_before(config: Config, name: str, typed: Mapping[str, Any]) -> dict
         "device": _device(config, typed),
         "recipe": config.recipe_name,
         "precision": config.precision,
+        "compile": config.compile,
         "on_nan": config.on_nan,
         "eval_metric": list(config.eval_metrics),
         "stop_when": config.stop_when or None,

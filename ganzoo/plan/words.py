@@ -64,6 +64,7 @@ class Words:
     set: Iterable[str] | Mapping[str, Any] = ()
     conditional: bool | None = None
     precision: str = "fp32"
+    compile: bool = False
     checkpoint_every: int | None = None
     eval_every: int | None = None
     eval_metric: Iterable[str] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -201,16 +202,20 @@ class Run(Shown, Sampler):
         dataset: str | None = None,
         data_root: str | Path | None = None,
         device: str | torch.device | None = None,
+        compile: bool | None = None,
     ) -> None:
         """Have training go on with data, or on a device, that are elsewhere now; it records that.
 
         Args:
             dataset: the name that opens the same data now.
             data_root: where datasets are, or are downloaded to.
+            compile: whether nets are compiled from now on.
 
         Raises:
             UsageError: these are other data, or there is no such device; the run is as it was.
         """
+        if compile is not None:
+            self.config = replace(self.config, compile=compile)
         self.config, data = moved(self.config, self.path, dataset, data_root, device)
         if data is not None:
             self.dataset = data

@@ -13,6 +13,7 @@ import torch
 
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError, WorkError
+from ganzoo.plan.compiling import refuse_uncompiled
 from ganzoo.plan.config import Config
 from ganzoo.plan.plan import plan
 from ganzoo.plan.words import Words
@@ -22,12 +23,14 @@ from ganzoo.running.callbacks import open_callbacks
 from ganzoo.running.evaluations import ended_at, evaluation_of
 from ganzoo.running.places import keep_card
 from ganzoo.running.together import lead, leading
+from ganzoo.system import ranks
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.files import write_json
 from ganzoo.system.locks import Lock, only_one
 from ganzoo.training.callbacks import stops_cleanly
 from ganzoo.training.checkpoint import GENERATOR, Diverged, steps_done
+from ganzoo.training.compiled import refuse_without_compiler
 from ganzoo.training.keeper import Keeper, holds, newest_whole, settle
 from ganzoo.training.older import adopt
 from ganzoo.training.origin import telling_where
@@ -123,8 +126,13 @@ def train(run: Trainable, progress: bool, lookers: Sequence[Callback] = ()) -> t
 def _attempt(run: Trainable, again: int, stop: threading.Event, callbacks: list[Callback]) -> Trainer:
     """Train from where the folder is; `again` times it was tried from there before."""
     config = run.config
-    choose_device(config.device, run.path)
+    device = choose_device(config.device, run.path)
+    if config.compile:
+        refuse_without_compiler(device)
+        if not run.recorded.compile:
+            rehearse(config, run.dataset)
     trainer = Trainer(config, run.dataset, callbacks, stop)
+    refuse_uncompiled(config, trainer.gan, ranks.all_of_them())
     trainer.folder = run.path
     found = newest_whole(run.path)
     if found:
@@ -149,6 +157,9 @@ def _record_changes(run: Trainable, done: int) -> None:
         if done and run.config.device != run.recorded.device:
             then, now = run.recorded.device, run.config.device
             notice(f"step {done} was done on {then}, and what follows is on {now}: the last bits differ")
+        if done and run.config.compile != run.recorded.compile:
+            now = "compiled" if run.config.compile else "as they are"
+            notice(f"from step {done} on nets run {now}: the last bits differ")
         write_json(run.path / "config.json", run.config.as_json())
         run.recorded = run.config
 

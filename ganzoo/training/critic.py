@@ -15,7 +15,9 @@ from ganzoo.models.sample import Logits, Sample, map_sample, pack, scales
 from ganzoo.models.turn import Side, Turn
 from ganzoo.stabilizers.base import Judge, Stabilizer, Weights
 from ganzoo.system.convolutions import Twice
+from ganzoo.training.compiled import as_they_are
 from ganzoo.training.memory import Memory
+from ganzoo.training.recomputing import keeping_all
 
 
 class TurnsCritic:
@@ -88,6 +90,8 @@ class _Body:
             handle = head.register_forward_pre_hook(lambda _, given: caught.extend(given[:1]))
         try:
             with ExitStack() as stack:
+                stack.enter_context(as_they_are(twice or self._weights is not None))
+                stack.enter_context(keeping_all(self._weights is not None))
                 if twice:
                     stack.enter_context(full_range(device))
                     stack.enter_context(Twice())

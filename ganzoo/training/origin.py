@@ -6,6 +6,7 @@ something has gone wrong.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,7 +75,8 @@ def telling_where(folder: Path, trainer: Trainer) -> Iterator[None]:
 def find_origin(folder: Path, trainer: Trainer) -> Origin:
     """The first number that is not finite, in the steps of `trainer` since its last checkpoint."""
     checkpoints = saved(folder)
-    again = Trainer(trainer.config, trainer.dataset, stop=trainer.stop)
+    config = dataclasses.replace(trainer.config, compile=False)  # compiled nets cannot be looked into
+    again = Trainer(config, trainer.dataset, stop=trainer.stop)
     again.gan.train()
     good = 0
     try:

@@ -29,6 +29,7 @@ from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.rng import counted_seed, kept, seed_default
 from ganzoo.training import looks
+from ganzoo.training.compiled import REHEARSED, refuse_without_compiler
 from ganzoo.training.faults import Members
 from ganzoo.training.optimizers import check_layout
 from ganzoo.training.sampling import draw
@@ -47,6 +48,8 @@ def rehearse(config: Config, dataset: Dataset) -> None:
     What fails on few samples is tried again with the real batch, on the real device, before it is refused.
     Parameters that no step teaches are said, and no more: a model may keep spare ones.
     """
+    if config.compile:
+        refuse_without_compiler(choose_device(config.device))
     with _untouched(choose_device(config.device)):
         members = Members(config.model, config.recipe.loss, dataset)
         with members.blamed():
@@ -92,7 +95,8 @@ class _Rehearsal:
         }
         recipe = dataclasses.replace(recipe, n_dis=min(2, recipe.n_dis), **optimizers)
         device = "cpu" if self.few else self.config.device
-        trainer = Trainer(dataclasses.replace(self.config, recipe=recipe, device=device), self.dataset)
+        config = dataclasses.replace(self.config, recipe=recipe, device=device)
+        trainer = Trainer(config, self.dataset, backend=REHEARSED)
         self.members.know(trainer)
         few = ROWS * trainer.gan.pack * recipe.accumulate
         batch = min(recipe.batch_size, few) if self.few else recipe.batch_size

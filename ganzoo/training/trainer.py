@@ -26,8 +26,10 @@ from ganzoo.system import ranks
 from ganzoo.system.console import notice
 from ganzoo.system.devices import choose_device
 from ganzoo.system.rng import counted_seed, kept, seed_default
+from ganzoo.training.compiled import Compiled, as_they_are
 from ganzoo.training.ema import EMA, twin
 from ganzoo.training.optimizers import check_layout, load_moments, make_optimizer, set_rate
+from ganzoo.training.recomputing import recompute
 from ganzoo.training.restoring import check_like, count, fill, moments_of, restored
 from ganzoo.training.sampling import draw
 from ganzoo.training.scaling import LossScales
@@ -107,6 +109,7 @@ class Trainer:
         is_best: whether a callback finds the step that was just done better than all before.
         rollbacks: how often the run went back to a checkpoint: each time it goes on with another stream of
             random numbers, at half the learning rates.
+        compiled: what torch.compile has made of the nets; None where nobody asked for it.
     """
 
     folder: Path
@@ -117,6 +120,7 @@ class Trainer:
         dataset: Dataset,
         callbacks: Sequence[Callback] = (),
         stop: threading.Event | None = None,
+        backend: str = "",
     ) -> None:
         self.config = config
         self.dataset = dataset
@@ -134,6 +138,8 @@ class Trainer:
         self.ema = EMA(
             self.gan, self.recipe.ema_halflife, self.recipe.ema_ramp, self.conditions, self._some_real
         )
+        if self.recipe.checkpoint_activations:
+            recompute(self.gan)  # and not the copy that is averaged, which learns nothing
         self._make_step = Step(
             self.gan,
             self.loss,
@@ -145,6 +151,7 @@ class Trainer:
             self.scales,
         )
         self.meter = self._make_step.meter
+        self.compiled = Compiled(self.gan, self.stabilizers, backend) if config.compile else None
         self._data = dataset.train.to(self.device)
         self._snapshot: GAN | None = None  # of the step that was done last
         self.step = 0
@@ -188,16 +195,19 @@ class Trainer:
         self.started_at, began = self.step, time.perf_counter()
         with kept(self.device):
             while self.step < self.recipe.steps and not self._all_end():
+                waited = self.compiled.seconds if self.compiled else 0.0
                 with sharing(self.share, self.gan.pack):
                     self.one_step()
+                if self.compiled and (news := self.compiled.news(waited)):
+                    notice(news)
                 if self.step == self.started_at + 1:
                     check_layout(self.optimizer_g)
                     check_layout(self.optimizer_d)
                 self.seconds = time.perf_counter() - began
-                with telling_all():
+                with telling_all(), as_they_are():
                     for callback in self.callbacks:
                         callback.after_step(self)
-        with telling_all():
+        with telling_all(), as_they_are():
             for callback in reversed(self.callbacks):  # the checkpoint first, which others cannot fail then
                 callback.at_end(self)
         agreed(False)  # that no other process has failed
@@ -246,7 +256,8 @@ class Trainer:
         ):
             set_rate(optimizer, settings.lr * schedules[net].at(t) * 0.5**self.rollbacks)
         self._make_step.now = step, t, recipe.penalty_schedule.at(t)
-        self._make_step(self.real)
+        with self.compiled.step() if self.compiled else nullcontext():
+            self._make_step(self.real)
         self.step += 1
         factor = recipe.ema_schedule.at(t) or sys.float_info.min  # 0: the average is the generator as it is
         self.ema.update(self.step * recipe.batch_size, recipe.batch_size, factor)

@@ -121,6 +121,42 @@ def test_every_stabilizer_works(name):
     assert_finite(trained(config, data, 2))
 
 
+@pytest.mark.parametrize(("name", "vectors"), BUILDS)
+def test_every_model_learns_the_same_with_activations_that_are_computed_again(name, vectors):
+    if name in INEXACT:
+        pytest.skip("adds gradients up in any order")
+    made = []
+    for on in (False, True):
+        config, data = small(name, vectors=vectors, device=GPU, set={"checkpoint_activations": on})
+        with plain_convolutions():
+            made.append(flat(trained(config, data, 2).state_dict()))
+    unlike = [
+        key for key, value in made[0].items() if torch.is_tensor(value) and not value.equal(made[1][key])
+    ]
+    assert [key for key in unlike if "/generator/" in key or "/discriminator/" in key] == []
+
+
+# Compiled
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize(("name", "vectors"), [("mlp-gan", True), ("dcgan", False), ("stylegan2", False)])
+def test_compiled_nets_compute_what_nets_as_they_are_compute(name, vectors, precision):
+    config, data = small(name, vectors=vectors, device=GPU, precision=precision)
+    plain, fast = (trained(dataclasses.replace(config, compile=on), data, 2) for on in (False, True))
+    assert fast.compiled.seconds > 0.0
+    assert_finite(fast)
+    losses = fast.meter.read()
+    for key, value in plain.meter.read().items():
+        assert losses[key] == pytest.approx(value, rel=0.05, abs=0.02), key
+
+
+def test_a_compiled_run_goes_on_exactly():
+    config, data = small("dcgan", device=GPU)
+    with plain_convolutions():
+        want_exact_resume(dataclasses.replace(config, compile=True), data, "compiled")
+
+
 # From one device to another
 
 
@@ -201,6 +237,9 @@ def test_no_stabilizer_has_a_step_wait():
 def test_neither_do_scales_nor_parts_nor_endless_data_nor_many_updates_of_d():
     runs = {precision: small("dcgan", device=GPU, precision=precision) for precision in ("bf16", "fp16")}
     runs["parts"] = small("mlp-gan", vectors=True, device=GPU, set={"accumulate": 2})
+    runs["again"] = small("dcgan", device=GPU, set={"checkpoint_activations": True})
+    config, data = small("dcgan", device=GPU)
+    runs["compiled"] = dataclasses.replace(config, compile=True), data
     runs["endless"] = plan(Words("mlp-gan", "ring8", steps=4, batch_size=8, device=GPU))
     runs["many d"] = small("dcgan", device=GPU, n_dis=3, stabilizer=["skip-d"])
     found = {what: where for what, run in runs.items() if (where := waits(*run))}

@@ -39,6 +39,24 @@ def test_a_run_is_trained_sampled_measured_and_judged(capsys):
     assert "are not looked for" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_a_compiled_run_is_that_of_any_once_it_is_written(precision, capsys):
+    run = train(compile=True, precision=precision)
+    assert run.config.compile
+    assert "compiling G and D took" in capsys.readouterr().err
+    run = zoo.resume(run.path, steps=4, compile=False, device="cpu", progress=False)
+    assert run.sample(2).isfinite().all()
+    assert zoo.load_generator(run.path / "generator.safetensors", device="cpu").sample(2).isfinite().all()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_a_run_that_is_stopped_ends_as_one_that_was_not(precision):
+    whole, half = (train(steps=4, precision=precision, checkpoint_every=2), train(precision=precision))
+    half = zoo.resume(half.path, steps=4, progress=False)
+    for key, value in whole.generator.state_dict().items():
+        torch.testing.assert_close(half.generator.state_dict()[key], value, rtol=1e-3, atol=1e-3)
+
+
 def test_features_are_those_of_the_cpu():
     images = torch.randint(0, 256, (64, 1, 28, 28), dtype=torch.uint8)
     found = [open_extractor("mnist-cnn-v1", device=torch.device(device))(images) for device in ("cpu", GPU)]

@@ -103,6 +103,7 @@ def test_a_value_that_could_not_have_been_typed(written, place, value, says):
 DEFAULTS = {
     "provenance": {}, "eval_every": 0, "eval_metrics": (), "first_steps": 0, "schedule_steps": 0,
     "on_nan": "stop", "stop_when": "", "patience": 0, "callbacks": (), "condition_shape": (), "kind": "",
+    "compile": False,
 }  # fmt: skip
 
 

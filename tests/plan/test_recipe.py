@@ -29,6 +29,7 @@ WRONG = {
     "ema_ramp": (*NOT_FINITE, 0.0, -1.0),
     **{f"optimizer_{net}.kind": ("adm", "lbfgs", "sparseadam") for net in "gd"},
     **dict.fromkeys(("steps", "batch_size", "n_dis", "accumulate"), (0, -1, 2.5, math.nan)),
+    "checkpoint_activations": (0, 1.0, "yes"),
 }
 CASES = [(key, value) for key, values in WRONG.items() for value in values]
 

@@ -37,6 +37,7 @@ def test_its_settings_are_read_and_would_be_written_as_they_were(run):
         "callbacks": [],
         "condition_shape": [],
         "kind": "",
+        "compile": False,
     }  # what was not said then, at its default
     recipe = written["recipe"]
     optimizers = {net: {**recipe[net], "options": "", "parts": ""} for net in ("optimizer_g", "optimizer_d")}
@@ -44,7 +45,7 @@ def test_its_settings_are_read_and_would_be_written_as_they_were(run):
         name: {**recipe[name], "steps": 1, "warmup": 0.0}
         for name in ("lr_schedule", "penalty_schedule", "ema_schedule")
     }
-    rest = {"conditional": False, "lr_schedule_d": None, "accumulate": 1}
+    rest = {"conditional": False, "lr_schedule_d": None, "accumulate": 1, "checkpoint_activations": False}
     since["recipe"] = {**recipe, **optimizers, **schedules, **rest}
     assert json.loads(json.dumps(run.config.as_json())) == {**written, **since}
     assert [(spec.name, dict(spec.options)) for spec in run.config.recipe.stabilizers] == [

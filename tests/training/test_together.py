@@ -40,10 +40,11 @@ CUT = [
     {"kind": "model", "name": "dcgan", "words": {"batch_size": 16, "set": {"accumulate": 2}}},
     {"kind": "model", "name": "stylegan2", "words": {"batch_size": 16, "set": {"accumulate": 2}}},
     {"kind": "model", "name": "mlp-gan", "words": {"batch_size": 8, "n_dis": 2, "conditional": True}},
+    {"kind": "model", "name": "sngan", "words": {"batch_size": 8, "set": {"checkpoint_activations": True}}},
 ]
 # Whose steps make more of the last bits in single precision, as another number of threads does too.
 SOON = {"cyclegan": 0.2, "progan": 5e-3, "wgan-gp": 2e-3}
-FEW = [MODELS[0], *(task for task in MODELS if task["name"] in ("dcgan", "pix2pix")), *CUT[:1]]
+FEW = [MODELS[0], *(task for task in MODELS if task["name"] in ("dcgan", "pix2pix")), *CUT[:1], *CUT[-1:]]
 
 
 def together(tasks, count, folder):
