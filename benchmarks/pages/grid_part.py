@@ -8,8 +8,8 @@ from pathlib import Path
 MINUTES = (1, 10, 60)  # of a cell
 PART = """`python benchmarks/grid.py` hands {cells:,} cells to a cluster that does nothing, {at_once:,} of
 them at a time. The process that was started by `ganzoo bench` takes {cpu_ms:.1f} ms of a core for each, and
-{planning_ms:.1f} ms to plan it; with its files flushed to the disk it did {cells_per_s:.0f} cells a second. So
-one such process keeps at work, with half of its time to spare:
+{planning_ms:.1f} ms to plan it; with its files flushed to the disk it did {cells_per_s:.0f} cells a second.
+So one such process keeps at work, with half of its time to spare:
 
 | a cell takes | machines |
 |---|---:|
