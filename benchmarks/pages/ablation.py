@@ -17,8 +17,8 @@ from ganzoo.table.layout import spread
 from ganzoo.table.read import Column, Group, columns_of, group_rows, read_rows
 from ganzoo.table.statistics import LEVEL, distances, holm, summarise, welch
 
-OFF = "off"  # the label of the training without any
-SHOWN = ("modes", "hq", "reverse_kl", "fid", "density", "coverage")  # scores, without their extractors
+OFF = ("off", "none")  # labels of a training without any
+SHOWN = ("modes", "hq", "reverse_kl", "fid", "density", "coverage", "precision", "recall", "memorization")  # of scores
 Verdicts = dict[str, tuple[str, float]]  # by stabilizer: "better" or "worse", and the adjusted p
 
 
@@ -59,7 +59,7 @@ def benches(rows: Sequence[Row]) -> list[Bench]:
     groups = group_rows(rows)
     found = []
     for off in groups:
-        if off.options == OFF and off.done:
+        if off.options in OFF and off.done:
             same = [g for g in groups if (g.model, g.dataset) == (off.model, off.dataset) and g is not off]
             found.append(Bench(off, same))
     return found
@@ -100,7 +100,7 @@ def sentences(bench: Bench) -> list[str]:
     seeds, runs = len(bench.off.done), bench.off.done
     lines = [
         f"{bench.name}, {runs[0]['steps']:,} steps, {seeds} seeds, each of {len(bench.on)} stabilizers "
-        f"alone. **Bold** with + is better than `{OFF}`, - is worse: Welch's t-test of each, adjusted after "
+        f"alone. **Bold** with + is better than `{bench.off.options}`, - is worse: Welch's t-test of each, adjusted after "
         f"Holm for all of them, p < {LEVEL}.",
         "",
     ]

@@ -8,7 +8,7 @@ import ablation
 
 from ganzoo.table.read import read_rows
 
-ABLATIONS = ("ablation", "ablation-digits")
+ABLATIONS = ("ablation", "ablation-digits", "clothing")
 
 
 def member_results(kind: str, name: str, results: Path) -> str:
