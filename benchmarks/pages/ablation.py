@@ -18,7 +18,7 @@ from ganzoo.table.read import Column, Group, columns_of, group_rows, read_rows
 from ganzoo.table.statistics import LEVEL, distances, holm, summarise, welch
 
 OFF = ("off", "none")  # labels of a training without any
-SHOWN = ("modes", "hq", "reverse_kl", "fid", "density", "coverage", "precision", "recall", "memorization")  # of scores
+SHOWN = ("modes", "hq", "reverse_kl", "fid", "density", "coverage", "precision", "recall", "memorization")
 Verdicts = dict[str, tuple[str, float]]  # by stabilizer: "better" or "worse", and the adjusted p
 
 
@@ -100,8 +100,8 @@ def sentences(bench: Bench) -> list[str]:
     seeds, runs = len(bench.off.done), bench.off.done
     lines = [
         f"{bench.name}, {runs[0]['steps']:,} steps, {seeds} seeds, each of {len(bench.on)} stabilizers "
-        f"alone. **Bold** with + is better than `{bench.off.options}`, - is worse: Welch's t-test of each, adjusted after "
-        f"Holm for all of them, p < {LEVEL}.",
+        f"alone. **Bold** with + is better than `{bench.off.options}`, - is worse: Welch's t-test of each, "
+        f"adjusted after Holm for all of them, p < {LEVEL}.",
         "",
     ]
     for column in bench.columns:
