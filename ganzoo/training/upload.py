@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.system.console import notice
@@ -24,6 +25,8 @@ class Upload(Callback):
     Args:
         to: address of a folder, in which the run gets one of the same name as here.
     """
+
+    uses: ClassVar = ("ganzoo run mlp-gan --dataset ring8 --callback upload:to=s3://BUCKET/runs",)
 
     def __init__(self, to: str) -> None:
         check_address(to)

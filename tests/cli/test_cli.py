@@ -168,7 +168,7 @@ def test_info_tells_what_it_is_and_its_options(ganzoo, plural, name):
     assert any(line.startswith(head) for line in result.out.splitlines())  # a dataset may have that name too
     assert member.__doc__.partition("\n")[0] in result.out
     for key in options_of(member, LEFT_OUT):
-        assert re.search(rf"^  {key} +(required|default .+)$", result.out, re.MULTILINE)
+        assert re.search(rf"^  {key} +(required( \(.+\))?|default .+)$", result.out, re.MULTILINE)
     if plural in ("models", "losses"):  # their papers
         assert re.search(r"[A-Z]\w+.* (19|20)\d\d\b", result.out)
     for recipe in getattr(member, "recipes", {}):
