@@ -18,7 +18,7 @@ from ganzoo.bench.work import RESULT
 from ganzoo.errors import WorkError, first_line
 from ganzoo.running.fetched import fetch_newer
 from ganzoo.system.processes import APART, Polled, ask_to_end
-from ganzoo.system.stores import Store
+from ganzoo.system.stores import Store, inside
 from ganzoo.training.upload import Copy
 
 LARGE = (".safetensors", ".png", ".npy")
@@ -146,8 +146,16 @@ def _packed(folder: Path, small: bool = False) -> bytes:
 
 
 def unpack(archive: bytes, folder: Path) -> None:
-    """The files of a run folder that was made elsewhere; the result last, as it says that all is there."""
+    """The files of a run folder that was made elsewhere; the result last, as it says that all is there.
+
+    Raises:
+        WorkError: a name in it leads out of the folder.
+    """
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
-        members = opened.getmembers()
-        for member in sorted(members, key=lambda member: member.name == RESULT):
-            opened.extract(member, folder, filter="data")
+        for member in sorted(opened.getmembers(), key=lambda member: member.name == RESULT):
+            content = opened.extractfile(member) if member.isreg() else None
+            if content is None or not inside(member.name):
+                raise WorkError(f"{folder}: what came back has {member.name!r}, which is no file of a run")
+            target = folder / member.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content.read())

@@ -39,6 +39,12 @@ def check_address(address: str) -> None:
         raise UsageError(f"{address} needs a library that is missing ({first_line(error)}){extra}") from error
 
 
+def inside(name: str) -> bool:
+    """Whether the name of a file, as somebody else says it, stays in the folder that it is put into."""
+    parts = PurePosixPath(name).parts
+    return bool(parts) and ".." not in parts and "\\" not in name and not PurePosixPath(name).is_absolute()
+
+
 class Store:
     """A folder on other storage.
 
@@ -85,10 +91,9 @@ class Store:
             WorkError: the name of one leads out of the folder.
         """
         for name in names:
-            parts = PurePosixPath(name).parts
-            if not parts or ".." in parts or "\\" in name or PurePosixPath(name).is_absolute():
+            if not inside(name):
                 raise WorkError(f"{self.address} has a file {name!r}, whose name leads elsewhere: not taken")
-            target = folder.joinpath(*parts)
+            target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             with self._reaching():
                 self._storage.get_file(f"{self._root}/{name}", str(target))

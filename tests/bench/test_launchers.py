@@ -19,7 +19,7 @@ from ganzoo.bench.source import Source
 from ganzoo.bench.suite import read_suite
 from ganzoo.bench.work import RESULT
 from ganzoo.cli.main import main
-from ganzoo.errors import UsageError
+from ganzoo.errors import UsageError, WorkError
 from ganzoo.system.files import write_json
 
 SUITE = """
@@ -76,11 +76,15 @@ def test_another_folder_of_that_name_is_not_taken_for_it(cells, tmp_path, monkey
 
 
 def test_an_archive_writes_nowhere_else(tmp_path):
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        archive.addfile(tarfile.TarInfo("../outside"))
-    with pytest.raises(tarfile.OutsideDestinationError):
-        unpack(buffer.getvalue(), tmp_path / "run")
+    link = tarfile.TarInfo("inside")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    for member in (tarfile.TarInfo("../outside"), tarfile.TarInfo("/outside"), link):
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            archive.addfile(member)
+        with pytest.raises(WorkError, match="no file of a run"):
+            unpack(buffer.getvalue(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_slurms_job_array_makes_the_rows_of_this_machine(cells, tmp_path):

@@ -138,7 +138,8 @@ def test_two_that_want_the_same_weights_download_them_once(capsys):
         for thread in both:
             thread.join()
     assert [path.name for path in place("weights").iterdir()] == ["weights.pth"]
-    assert len(site.asked) == 3  # each looks whether the server is there
+    # One download; and each looks whether the server is there, unless it begins after the other has ended.
+    assert len(site.asked) in (2, 3)
 
 
 # ---- what torchvision has laid out
