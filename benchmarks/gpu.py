@@ -29,20 +29,20 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from ganzoo.bench.machine import processor
+from ganzoo.data.base import from_uint8
+from ganzoo.data.tensors import ImageSet
+from ganzoo.errors import UsageError, WorkError, first_line
+from ganzoo.plan.plan import plan
+from ganzoo.plan.words import Words
+from ganzoo.registry import DATASETS, MODELS
+from ganzoo.training.trainer import Trainer
+
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "pages")]
 
-from peers import dcgan_example  # noqa: E402
-from where import Flops, seconds  # noqa: E402
-
-from ganzoo.bench.machine import processor  # noqa: E402
-from ganzoo.data.base import from_uint8  # noqa: E402
-from ganzoo.data.tensors import ImageSet  # noqa: E402
-from ganzoo.errors import UsageError, WorkError, first_line  # noqa: E402
-from ganzoo.plan.plan import plan  # noqa: E402
-from ganzoo.plan.words import Words  # noqa: E402
-from ganzoo.registry import DATASETS, MODELS  # noqa: E402
-from ganzoo.training.trainer import Trainer  # noqa: E402
+from peers import dcgan_example  # noqa: E402  # found by the line above
+from where import Flops, seconds  # noqa: E402  # as well
 
 FILE = HERE / "results" / "gpu.jsonl"
 LARGE = ("dcgan", "stylegan2")  # at 64 px

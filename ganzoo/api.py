@@ -177,7 +177,7 @@ def train(
     config, found = plan_run(words)
     place = None if out is None else str(out)
     if is_address(place):
-        config, place = sent(config, str(place))
+        config, place = sent(config, place)
     run = create(config, place)
     run.train(found, progress=progress, callbacks=lookers)
     return run

@@ -7,7 +7,7 @@ from pathlib import Path
 from ganzoo.errors import WorkError
 from ganzoo.running.fetched import fetch_newer
 from ganzoo.system.console import notice
-from ganzoo.system.stores import Store
+from ganzoo.system.stores import Store, below
 from ganzoo.training.stored import saved
 from ganzoo.training.upload import Copy, Upload
 
@@ -31,7 +31,7 @@ class Copied:
 
     @property
     def here(self) -> Path:
-        return RESULTS / self._store.address.rpartition("/")[2]
+        return RESULTS / self._store.name
 
     def fetch_results(self) -> None:
         """Have the results here that are there, where these are more.
@@ -48,18 +48,18 @@ class Copied:
     @property
     def runs(self) -> str:
         """The address under which the runs of cells are."""
-        return f"{self._store.address}/{self._suite}"
+        return below(self._store.address, self._suite)
 
     def fetch_run(self, folder: Path) -> None:
         """Have the run of a cell here as far as it is there."""
         if folder.name in self._there:
-            fetch_newer(Store(f"{self.runs}/{folder.name}"), folder)
+            fetch_newer(Store(below(self.runs, folder.name)), folder)
 
     def ended(self, folder: Path) -> None:
         """A cell has ended, and its line is in the results: both are sent. What fails is tried again."""
         try:
             if saved(folder):  # else its weights went there from where it was worked on, and it with them
-                Copy(folder, f"{self.runs}/{folder.name}").bring_up_to_date()
+                Copy(folder, self.runs).bring_up_to_date()
             self._store.put(self.here, self._name)
         except WorkError as error:
             if self._failed is None:

@@ -18,7 +18,7 @@ from ganzoo.bench.work import RESULT
 from ganzoo.errors import WorkError, first_line
 from ganzoo.running.fetched import fetch_newer
 from ganzoo.system.processes import APART, Polled, ask_to_end
-from ganzoo.system.stores import Store, inside
+from ganzoo.system.stores import Store, below, inside
 from ganzoo.training.upload import Copy
 
 LARGE = (".safetensors", ".png", ".npy")
@@ -120,7 +120,7 @@ def _place(order: Order) -> tuple[Path, bool]:
     for name, content in order.files.items():
         (own / name).write_bytes(content)
     if order.task.get("copies"):
-        fetch_newer(Store(f"{order.task['copies']}/{there.name}"), own)
+        fetch_newer(Store(below(order.task["copies"], there.name)), own)
     return own, False
 
 
@@ -129,7 +129,7 @@ def _copied(order: Order, folder: Path) -> bool:
     if not order.task.get("copies"):
         return False
     try:
-        Copy(folder, f"{order.task['copies']}/{folder.name}").bring_up_to_date()
+        Copy(folder, order.task["copies"]).bring_up_to_date()
     except WorkError:
         return False  # it comes back whole, and is sent from there
     return True

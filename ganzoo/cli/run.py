@@ -215,7 +215,7 @@ def command(
     if is_address(out):
         from ganzoo.running.sent import sent
 
-        planned, out = sent(planned, str(out))
+        planned, out = sent(planned, out)
     if dry_run:
         say_json(planned.as_json())
         return

@@ -24,7 +24,7 @@ def fetched(address: str, runs: Path) -> Path:
         WorkError: the storage cannot be reached.
     """
     store = Store(address)
-    folder = runs / store.address.rpartition("/")[2]
+    folder = runs / store.name
     if folder.exists() and source_of(folder) != store.address:
         raise UsageError(f"{folder} is in the way: it is not a copy of {address}; move or rename it")
     if not fetch_newer(store, folder):

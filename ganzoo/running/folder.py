@@ -100,7 +100,7 @@ def find(name: str | None) -> Path:
     if is_address(name):
         from ganzoo.running.fetched import fetched
 
-        return fetched(str(name), RUNS)
+        return fetched(name, RUNS)
     if name is None:
         runs = all_runs()
         if not runs:

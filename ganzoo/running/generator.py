@@ -14,17 +14,14 @@ from ganzoo.data.base import Dataset, Standardization
 from ganzoo.data.card import DataCard
 from ganzoo.data.open import open_dataset
 from ganzoo.errors import UsageError, WorkError
-from ganzoo.metrics.open import check_names
-from ganzoo.metrics.score import as_names
 from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_trained
 from ganzoo.plan.config import Config
 from ganzoo.registry import changes
 from ganzoo.registry.blame import blaming
-from ganzoo.registry.kinds import as_int
 from ganzoo.running.evaluation import Document
 from ganzoo.running.located import locate
-from ganzoo.running.measuring import measured
+from ganzoo.running.measuring import checked, measured
 from ganzoo.running.run import Run
 from ganzoo.running.sampler import Sampler
 from ganzoo.running.weights import find_weights
@@ -158,9 +155,7 @@ class Generator(Sampler):
         Raises:
             UsageError: a word is wrong, or the data cannot be opened by their name alone.
         """
-        metrics = as_names(metrics)
-        seed = as_int("--seed", seed, at_least=0)
-        check_names(metrics, extractor)
+        metrics, seed = checked(metrics, extractor, seed)
         if dataset is None and data_options:
             raise UsageError("--set is for a dataset that is named with --dataset")
         if dataset is None:

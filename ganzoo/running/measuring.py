@@ -8,13 +8,22 @@ from typing import Any
 from ganzoo.data.base import Dataset
 from ganzoo.errors import UsageError
 from ganzoo.metrics.harness import Evaluation
-from ganzoo.metrics.open import Given
+from ganzoo.metrics.open import Given, check_names
+from ganzoo.metrics.score import as_names
 from ganzoo.models.base import GAN
 from ganzoo.registry.kinds import as_int
 from ganzoo.running.evaluation import Document, document
 from ganzoo.running.evaluations import scored_y, told_of_y
 from ganzoo.running.sampler import Sampler
 from ganzoo.training.sampling import draw
+
+
+def checked(metrics: str | Sequence[str], extractor: str | None, seed: int) -> tuple[list[str], int]:
+    """The metrics and the seed that are asked for. Raises UsageError before anything is opened for them."""
+    names = as_names(metrics)
+    seed = as_int("--seed", seed, at_least=0)
+    check_names(names, extractor)
+    return names, seed
 
 
 def measured(

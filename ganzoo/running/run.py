@@ -17,20 +17,17 @@ from ganzoo.data.given import as_dataset
 from ganzoo.data.open import open_dataset
 from ganzoo.data.ranges import Range
 from ganzoo.errors import UsageError
-from ganzoo.metrics.open import check_names
-from ganzoo.metrics.score import as_names
 from ganzoo.models.base import GAN
 from ganzoo.plan.assemble import build_trained
 from ganzoo.plan.callbacks import settled_callbacks, with_callbacks
 from ganzoo.plan.config import Config
 from ganzoo.registry import changes
 from ganzoo.registry.blame import blaming
-from ganzoo.registry.kinds import as_int
 from ganzoo.registry.spec import Spec
 from ganzoo.running import training
 from ganzoo.running.evaluation import Document
 from ganzoo.running.folder import find, new_folder
-from ganzoo.running.measuring import measured
+from ganzoo.running.measuring import checked, measured
 from ganzoo.running.places import moved, open_data, read_card, same_data
 from ganzoo.running.record import Shown
 from ganzoo.running.sampler import Sampler
@@ -147,9 +144,7 @@ class Run(Shown, Sampler):
         Raises:
             UsageError: a word is wrong, or the run has no weights yet; nothing was written.
         """
-        metrics = as_names(metrics)
-        seed = as_int("--seed", seed, at_least=0)
-        check_names(metrics, extractor)
+        metrics, seed = checked(metrics, extractor, seed)
         find_weights(self.path, checkpoint)
         if dataset is None and data_options:
             raise UsageError(

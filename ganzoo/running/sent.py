@@ -19,10 +19,10 @@ def sent(config: Config, out: str) -> tuple[Config, str]:
         WorkError: the storage cannot be reached.
     """
     store = Store(out)
-    where, _, name = store.address.rpartition("/")
+    where = store.address.removesuffix(f"/{store.name}")
     if CONFIG in store.sizes():
         raise UsageError(
             f"{out} holds a run already: ganzoo resume {out} goes on with it; name another address"
         )
-    refuse_taken(RUNS / name)
-    return with_callbacks(config, settled_callbacks([Spec("upload", {"to": where})])), str(RUNS / name)
+    refuse_taken(RUNS / store.name)
+    return with_callbacks(config, settled_callbacks([Spec("upload", {"to": where})])), str(RUNS / store.name)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeGuard
 
 from ganzoo.errors import UsageError, WorkError, first_line, nearest
 
@@ -17,7 +17,7 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:/
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}  # of ganzoo, by protocol
 
 
-def is_address(word: object) -> bool:
+def is_address(word: object) -> TypeGuard[str]:
     """Whether a word is an address, and not a path."""
     return isinstance(word, str) and ADDRESS.match(word) is not None
 
@@ -39,6 +39,11 @@ def check_address(address: str) -> None:
         raise UsageError(f"{address} needs a library that is missing ({first_line(error)}){extra}") from error
 
 
+def below(address: str, name: str) -> str:
+    """The address of something in the folder at an address."""
+    return f"{address.rstrip('/')}/{name}"
+
+
 def inside(name: str) -> bool:
     """Whether the name of a file, as somebody else says it, stays in the folder that it is put into."""
     parts = PurePosixPath(name).parts
@@ -50,6 +55,9 @@ class Store:
 
     Args:
         address: of it.
+
+    Attributes:
+        name: the last part of its address.
 
     Raises:
         UsageError: nothing that is installed reaches it.
@@ -63,6 +71,7 @@ class Store:
         self.address = address.rstrip("/")
         with self._reaching():
             self._storage, self._root = url_to_fs(self.address)
+        self.name = self.address.rpartition("/")[2]
         if hasattr(self._storage, "auto_mkdir"):
             self._storage.auto_mkdir = True  # of file://: elsewhere a folder is there as soon as a file is
 

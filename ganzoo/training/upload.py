@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from ganzoo.errors import UsageError, WorkError
 from ganzoo.system.console import notice
-from ganzoo.system.stores import Store, check_address
+from ganzoo.system.stores import Store, below, check_address
 from ganzoo.training.stored import FOLDER, SAMPLES, step_of, steps_done
 from ganzoo.training.trainer import Callback, Trainer
 
@@ -38,7 +38,7 @@ class Upload(Callback):
 
     def begin(self, trainer: Trainer) -> None:
         self._every = trainer.config.checkpoint_every
-        self._copy = Copy(trainer.folder, f"{self.to.rstrip('/')}/{trainer.folder.name}")
+        self._copy = Copy(trainer.folder, self.to)
         try:
             self._copy.check(trainer.step)
         except WorkError as error:
@@ -88,14 +88,14 @@ class Upload(Callback):
 
 def catch_up(folder: Path, to: str) -> None:
     """Copy what a run that is done left uncopied. Raises WorkError where that fails again."""
-    Copy(folder, f"{to.rstrip('/')}/{folder.name}").bring_up_to_date()
+    Copy(folder, to).bring_up_to_date()
 
 
 class Copy:
-    """The copy of a run's folder at an address."""
+    """The copy of a run's folder, of the same name, in the folder at an address."""
 
-    def __init__(self, folder: Path, address: str) -> None:
-        self.folder, self.address = folder, address
+    def __init__(self, folder: Path, to: str) -> None:
+        self.folder, self.address = folder, below(to, folder.name)
         self._sent: dict[str, tuple[int, int]] = {}  # size and time of what was sent, by name
 
     def check(self, step: int) -> None:

@@ -184,6 +184,7 @@ def test_whenever_a_copy_is_cut_off_what_is_there_can_be_gone_on_with(ganzoo, mo
     ganzoo(f"{WORDS} --steps 5 --out {ONE}")
     shutil.copytree("runs/one", "runs/two")
     ganzoo("resume runs/two --steps 10 --callback none")
+    shutil.move("runs/two", "two/one")
     put, left = Store.put, [files]
 
     def cut(self: Store, folder: Path, name: str) -> None:
@@ -194,7 +195,7 @@ def test_whenever_a_copy_is_cut_off_what_is_there_can_be_gone_on_with(ganzoo, mo
 
     with monkeypatch.context() as patch, contextlib.suppress(WorkError):
         patch.setattr(Store, "put", cut)
-        Copy(Path("runs/two"), ONE).bring_up_to_date()
+        Copy(Path("two/one"), "memory://runs").bring_up_to_date()
     shutil.rmtree("runs")
     result = ganzoo(f"resume {ONE} --steps 15")
     assert result.code == 0, result.err
